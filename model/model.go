@@ -1,0 +1,147 @@
+// Package model is the contract between learners and everything that uses
+// them, and the registry that lists the learners.
+//
+// A [Learner] is a configured recipe; [Learner.Fit] makes a [Fitted], which
+// predicts and can be written to a file. Early stopping uses the stop view and
+// nothing else; a learner never sees the rows it will be judged on.
+package model
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/mlfactory/mlfactory/rng"
+	"github.com/mlfactory/mlfactory/view"
+)
+
+// K is the number of classes of the default task: −1, 0 and +1, in that order.
+const K = 3
+
+// ClassIndex maps −1, 0, +1 to 0, 1, 2.
+func ClassIndex(c int8) int { return int(c) + 1 }
+
+// Env is what does not change a result.
+type Env struct {
+	Stream   rng.Stream                         // randomness of this fit
+	Workers  int                                // goroutines it may use; results do not depend on it
+	Progress func(done, total int, note string) // may be nil; called from one goroutine
+}
+
+// Learner fits.
+type Learner interface {
+	// Fit trains on train; stop may be empty (Len 0) and is used for early
+	// stopping only. It checks ctx once per unit of work (tree, epoch, step).
+	Fit(ctx context.Context, env Env, train, stop view.View) (Fitted, error)
+}
+
+// Fitted predicts. It is safe for concurrent use.
+type Fitted interface {
+	// Predict fills out for the rows of v; out's buffers are reused. The
+	// columns of v must be those of the fit, by name and order.
+	Predict(ctx context.Context, v view.View, out *Prediction) error
+	// Encode writes the model; the registry entry's Decode reads it.
+	Encode(w io.Writer) error
+}
+
+// Prediction is n×k probabilities, row-major, classes in the order −1, 0, +1.
+type Prediction struct {
+	N, K int
+	Prob []float64
+}
+
+// Resize makes room for n×k values, reusing the buffer.
+func (p *Prediction) Resize(n, k int) {
+	p.N, p.K = n, k
+	if cap(p.Prob) < n*k {
+		p.Prob = make([]float64, n*k)
+	}
+	p.Prob = p.Prob[:n*k]
+}
+
+// Row is the probabilities of row i.
+func (p *Prediction) Row(i int) []float64 { return p.Prob[i*p.K : (i+1)*p.K : (i+1)*p.K] }
+
+// Check reports the first row that is not a distribution: a value outside
+// [0, 1], not finite, or a sum further than 1e-6 from 1.
+func (p *Prediction) Check() error {
+	for i := range p.N {
+		sum := 0.0
+		for c, x := range p.Row(i) {
+			if math.IsNaN(x) || x < 0 || x > 1 {
+				return fmt.Errorf("model: prediction row %d class %d is %v, not a probability", i, c, x)
+			}
+			sum += x
+		}
+		if math.Abs(sum-1) > 1e-6 {
+			return fmt.Errorf("model: prediction row %d sums to %v, not 1", i, sum)
+		}
+	}
+	return nil
+}
+
+// Input is the shape that a learner takes.
+type Input uint8
+
+// Input shapes.
+const (
+	InputTable Input = iota // view.Table
+)
+
+// Abilities that an entry claims; the conformance suite tests each claim.
+type Abilities struct {
+	Weights bool // uses View.Weight: weight 0 equals a removed row
+	Missing bool // takes NaN inputs
+	Stops   bool // uses the stop view
+}
+
+// Entry describes one learner: data plus constructors.
+type Entry struct {
+	Name      string
+	Family    string // "linear", "boosting", …
+	Doc       string // one paragraph with the source (author, year)
+	Input     Input
+	Abilities Abilities
+	// Default returns a pointer to a config with every default written out.
+	Default func() any
+	// New checks a config (as Default returns) and makes the learner.
+	New func(cfg any) (Learner, error)
+	// Decode reads what Fitted.Encode wrote.
+	Decode func(r io.Reader) (Fitted, error)
+}
+
+// Registry lists entries in order of registration. It is built once and then
+// only read.
+type Registry struct {
+	entries []Entry
+	byName  map[string]int
+}
+
+// Add registers an entry; a taken name or a missing part is an error.
+func (r *Registry) Add(e Entry) error {
+	if e.Name == "" || e.Default == nil || e.New == nil || e.Decode == nil {
+		return fmt.Errorf("model: entry %q lacks a name, Default, New or Decode", e.Name)
+	}
+	if _, ok := r.byName[e.Name]; ok {
+		return fmt.Errorf("model: %q is registered twice", e.Name)
+	}
+	if r.byName == nil {
+		r.byName = map[string]int{}
+	}
+	r.byName[e.Name] = len(r.entries)
+	r.entries = append(r.entries, e)
+	return nil
+}
+
+// Entry finds an entry by name.
+func (r *Registry) Entry(name string) (Entry, bool) {
+	i, ok := r.byName[name]
+	if !ok {
+		return Entry{}, false
+	}
+	return r.entries[i], true
+}
+
+// Entries are all entries in order of registration.
+func (r *Registry) Entries() []Entry { return append([]Entry(nil), r.entries...) }
