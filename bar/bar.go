@@ -32,6 +32,7 @@ const (
 	SegmentStart                  // first bar after an outage, and the very first bar
 	Short                         // ended by the session's end before its full length
 	Late                          // released from quarantine: Known > End
+	Irregular                     // outside the scheduled sessions of its calendar
 )
 
 // Bar is one finished bar. Volume is NaN where the source has none.
