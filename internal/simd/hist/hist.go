@@ -1,0 +1,91 @@
+// Package hist holds the inner loops of histogram-based tree learning: it
+// adds the gradients of rows to the bins of their features.
+//
+// # Layout
+//
+// A feature value is a bin of one byte, 0 meaning "missing". Eight features
+// make a word of 64 bits, feature j in bits 8j to 8j+7; a row is a run of
+// words. The histogram of the eight features of a word is a [Block], one cache
+// line of eight entries for each bin, so a whole block (16 KiB) stays in the
+// first-level cache.
+//
+// An entry packs two sums: the quantised gradient, signed, in the high 32 bits
+// and the quantised hessian, unsigned, in the low 32 bits ([Pack], [Unpack]).
+// One 64-bit addition updates both. The caller scales gradients so that no sum
+// over any set of rows leaves those ranges; then sums are exact, differences
+// of sums are exact, and neither the order of the rows nor the number of
+// workers can change a result.
+//
+// The routines are the same on every processor, bit for bit; assembly is only
+// faster. They panic on slices that are too short, like an index expression.
+package hist
+
+// Bins is the number of bins of a feature, the bin for missing values included.
+const Bins = 256
+
+// Lanes is the number of features of a word.
+const Lanes = 8
+
+// Block is the histogram of the eight features of a word: entry b*Lanes+j is
+// bin b of feature j.
+type Block [Bins * Lanes]uint64
+
+// Pack makes an entry from a gradient in [−2³¹, 2³¹) and a hessian in
+// [0, 2³²). Entries add and subtract with ordinary 64-bit arithmetic as long
+// as the results stay in these ranges.
+func Pack(g, h int64) uint64 { return uint64(g)<<32 + uint64(h) }
+
+// Unpack splits an entry.
+func Unpack(p uint64) (g, h int64) { return int64(p) >> 32, int64(p & 0xffffffff) }
+
+// Build adds rows to a block: words[i] holds the eight bins of row i and gh[i]
+// its packed gradient and hessian. It runs at about one update per processor
+// cycle, the limit of the store port. gh must be at least as long as words.
+func Build(words, gh []uint64, h *Block) {
+	gh = gh[:len(words)]
+	// The masks let the compiler see that no index leaves the block.
+	for i, w := range words {
+		g := gh[i]
+		h[w<<3&0x7f8] += g
+		h[w>>5&0x7f8+1] += g
+		h[w>>13&0x7f8+2] += g
+		h[w>>21&0x7f8+3] += g
+		h[w>>29&0x7f8+4] += g
+		h[w>>37&0x7f8+5] += g
+		h[w>>45&0x7f8+6] += g
+		h[w>>53&0x7f8+7] += g
+	}
+}
+
+// Subtract takes the first n bins of sub from h: a parent less one child is
+// the other child.
+func Subtract(h, sub *Block, n int) {
+	a, b := h[:n*Lanes], sub[:n*Lanes]
+	b = b[:len(a)]
+	for i := range a {
+		a[i] -= b[i]
+	}
+}
+
+// Gather collects words first to first+nw−1 of the rows idx[:n] of a matrix
+// whose rows are stride words long, so that [Build] reads memory in order:
+// dst[w*ld+i] is word first+w of row idx[i]. idx may be longer than n; the
+// rows that follow are fetched ahead where the processor allows it.
+func Gather(rows []uint64, stride, first int, idx []uint32, n, nw int, dst []uint64, ld int) {
+	if n == 0 || nw == 0 {
+		return
+	}
+	_ = dst[(nw-1)*ld+n-1]
+	_ = idx[n-1]
+	gather(rows, stride, first, idx, n, nw, dst, ld)
+}
+
+// gatherGeneric is the plain twin of the assembly.
+func gatherGeneric(rows []uint64, stride, first int, idx []uint32, n, nw int, dst []uint64, ld int) {
+	for i, r := range idx[:n] {
+		row := rows[int(r)*stride+first:]
+		for w, v := range row[:nw] {
+			dst[w*ld+i] = v
+		}
+	}
+}

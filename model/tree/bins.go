@@ -1,0 +1,277 @@
+package tree
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/mlfactory/mlfactory/internal/simd/hist"
+	"github.com/mlfactory/mlfactory/view"
+)
+
+// missingBin is the bin of NaN; values use 1 to 255.
+const missingBin = 0
+
+// cuts are the bin edges of one feature. Value x has bin 1 + the number of
+// edges ≤ x, so the rows below edge i are those of bins 1 to i+1. Edges are
+// observed values, as in XGBoost, the smallest value excepted.
+type cuts struct {
+	edge []float32 // ascending, at most 254
+	last float32   // above every observed value: splits values from missing
+}
+
+// bins is the number of bins in use, the missing one included.
+func (c *cuts) bins() int { return len(c.edge) + 2 }
+
+// threshold is the value that a split after bin b compares with.
+func (c *cuts) threshold(b uint8) float32 {
+	if int(b) <= len(c.edge) {
+		return c.edge[b-1]
+	}
+	return c.last
+}
+
+// newCuts chooses the edges of at most k bins over the sorted finite values s.
+// With at most k distinct values each has its own bin. Otherwise the values
+// are cut greedily into bins of equal count: a bin is closed as soon as it
+// holds its share of what remains, and a value that alone exceeds the share
+// has a bin of its own. Rows count once each, whatever their weight.
+func newCuts(s []float32, k int) cuts {
+	if len(s) == 0 {
+		return cuts{last: math.MaxFloat32}
+	}
+	top := s[len(s)-1]
+	c := cuts{last: top + (float32(math.Abs(float64(top))) + 1e-5)}
+	if math.IsInf(float64(c.last), 1) {
+		c.last = math.MaxFloat32
+	}
+	distinct := 1
+	for i := 1; i < len(s) && distinct <= k; i++ {
+		if s[i] != s[i-1] {
+			distinct++
+		}
+	}
+	if distinct <= k {
+		for i := 1; i < len(s); i++ {
+			if s[i] != s[i-1] {
+				c.edge = append(c.edge, s[i])
+			}
+		}
+		return c
+	}
+	left, bins, held := len(s), k, 0 // rows not in a closed bin, bins to fill, rows of the open bin
+	for i := 0; i < len(s) && bins > 1; {
+		j := i + 1
+		for j < len(s) && s[j] == s[i] {
+			j++
+		}
+		n := j - i
+		if held > 0 && (held*bins >= left || n*bins >= left) {
+			c.edge = append(c.edge, s[i])
+			left, bins, held = left-held, bins-1, 0
+		}
+		held += n
+		i = j
+	}
+	return c
+}
+
+// matrix holds binned rows twice: row-major in words of eight features for
+// histograms, column-major for partitioning. It is read-only once built.
+type matrix struct {
+	n, p   int
+	blocks int      // words in use of a row
+	stride int      // words of a row
+	words  []uint64 // n×stride
+	col    [][]uint8
+	cut    []cuts
+	nbin   []int  // bins of each feature
+	blkbin []int  // most bins of the features of a block
+	blkna  []bool // whether a feature of the block has missing values
+}
+
+// newMatrix bins the given rows of t (nil: all); edges come from these rows
+// alone. rows are ascending.
+func newMatrix(t *view.Table, rows []int, maxBin int, pl *pool) (*matrix, error) {
+	n := t.N
+	if rows != nil {
+		n = len(rows)
+	}
+	m := &matrix{n: n, p: t.P, cut: make([]cuts, t.P), nbin: make([]int, t.P)}
+	m.shape()
+	m.col = make([][]uint8, t.P)
+	buf := make([]uint8, n*t.P)
+	for j := range m.col {
+		m.col[j] = buf[j*n : (j+1)*n : (j+1)*n]
+	}
+	err := m.fill("training", t, rows, pl, func(j int, vals []float32, keys *[2][]uint32) {
+		m.cut[j] = newCuts(sortFinite(vals, keys), maxBin-1)
+		m.nbin[j] = m.cut[j].bins()
+	})
+	if err != nil {
+		return nil, err
+	}
+	for j := range m.p {
+		b := j / hist.Lanes
+		m.blkbin[b] = max(m.blkbin[b], m.nbin[j])
+	}
+	return m, nil
+}
+
+// like bins the rows of t with the edges of m, row-major only.
+func (m *matrix) like(t *view.Table, rows []int, pl *pool) (*matrix, error) {
+	o := &matrix{n: t.N, p: m.p, cut: m.cut, nbin: m.nbin}
+	if rows != nil {
+		o.n = len(rows)
+	}
+	o.shape()
+	return o, o.fill("stop", t, rows, pl, nil)
+}
+
+// shape lays out the words: a row of up to 8 words divides a cache line, a
+// longer one fills whole lines, so no row straddles more lines than it must.
+func (m *matrix) shape() {
+	m.blocks = (m.p + hist.Lanes - 1) / hist.Lanes
+	m.stride = m.blocks
+	if m.stride > 8 {
+		m.stride = (m.stride + 7) &^ 7
+	} else {
+		for m.stride&(m.stride-1) != 0 {
+			m.stride++
+		}
+	}
+	m.words = make([]uint64, m.n*m.stride)
+	adviseHuge(m.words)
+	m.blkbin, m.blkna = make([]int, m.blocks), make([]bool, m.blocks)
+}
+
+// fill bins all columns, block by block. cut, if not nil, is called with the
+// values of each column first. what names the rows in errors.
+func (m *matrix) fill(what string, t *view.Table, rows []int, pl *pool, cut func(j int, vals []float32, keys *[2][]uint32)) error {
+	errs := make([]error, m.blocks)
+	pl.each(m.blocks, func(next func() int) {
+		vals := make([]float32, m.n)
+		var keys [2][]uint32
+		var tmp []uint8
+		if m.col == nil {
+			tmp = make([]uint8, m.n)
+		}
+		for b := next(); b < m.blocks; b = next() {
+			for j := b * hist.Lanes; j < min(m.p, (b+1)*hist.Lanes); j++ {
+				src := t.Col(j)
+				if rows == nil {
+					copy(vals, src)
+				} else {
+					for i, r := range rows {
+						vals[i] = src[r]
+					}
+				}
+				for i, v := range vals {
+					if math.IsInf(float64(v), 0) {
+						r := i
+						if rows != nil {
+							r = rows[i]
+						}
+						errs[b] = fmt.Errorf("model/tree: %s column %q row %d is %v; give NaN for a missing value", what, t.Names[j], r, v)
+						return
+					}
+				}
+				if cut != nil {
+					cut(j, vals, &keys)
+				}
+				dst := tmp
+				if m.col != nil {
+					dst = m.col[j]
+				}
+				if m.cut[j].assign(vals, dst) {
+					m.blkna[b] = true
+				}
+				shift := uint(j%hist.Lanes) * 8
+				for i, v := range dst {
+					m.words[i*m.stride+b] |= uint64(v) << shift
+				}
+			}
+		}
+	})
+	for _, err := range errs { // the lowest block's error, whatever the workers
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// assign writes the bin of every value and reports whether one is missing.
+func (c *cuts) assign(vals []float32, dst []uint8) (missing bool) {
+	var tab [256]float32
+	for k := range tab {
+		tab[k] = float32(math.Inf(1))
+	}
+	copy(tab[:], c.edge)
+	dst = dst[:len(vals)]
+	for i, v := range vals {
+		if v != v {
+			missing = true
+			dst[i] = missingBin
+			continue
+		}
+		p := 0 // number of edges ≤ v, found without branches
+		for s := 128; s > 0; s >>= 1 {
+			if tab[(p+s-1)&255] <= v {
+				p += s
+			}
+		}
+		dst[i] = uint8(p + 1)
+	}
+	return missing
+}
+
+// sortFinite returns the values that are not NaN in ascending order (−0 as 0),
+// by a radix sort on the bits. keys are buffers kept between calls; vals is
+// not changed.
+func sortFinite(vals []float32, keys *[2][]uint32) []float32 {
+	if cap(keys[0]) < len(vals) {
+		keys[0], keys[1] = make([]uint32, len(vals)), make([]uint32, len(vals))
+	}
+	a, b := keys[0][:0], keys[1]
+	const radix = 11
+	var count [3][1 << radix]int
+	for _, v := range vals {
+		if v != v {
+			continue
+		}
+		u := math.Float32bits(v + 0) // −0 + 0 = 0
+		if u>>31 != 0 {
+			u = ^u
+		} else {
+			u |= 1 << 31
+		}
+		count[0][u&(1<<radix-1)]++
+		count[1][u>>radix&(1<<radix-1)]++
+		count[2][u>>(2*radix)]++
+		a = append(a, u)
+	}
+	b = b[:len(a)]
+	for pass := range count {
+		sum := 0
+		for k, c := range count[pass] {
+			count[pass][k] = sum
+			sum += c
+		}
+		for _, u := range a {
+			k := u >> (pass * radix) & (1<<radix - 1)
+			b[count[pass][k]] = u
+			count[pass][k]++
+		}
+		a, b = b, a
+	}
+	out := make([]float32, len(a))
+	for i, u := range a {
+		if u>>31 != 0 {
+			u &^= 1 << 31
+		} else {
+			u = ^u
+		}
+		out[i] = math.Float32frombits(u)
+	}
+	return out
+}
