@@ -1,0 +1,157 @@
+package feature
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/mlfactory/mlfactory/bar"
+	"github.com/mlfactory/mlfactory/bar/calendar"
+)
+
+// blockRows is how many bars a kernel is pushed with at a time in history: few
+// enough that bars, values and rows of the store stay in cache.
+const blockRows = 512
+
+// Compute is history: the store that a [Driver] pushed with all of base, and
+// advanced to the last bar's Known, would have, bit for bit. It loops over the
+// same kernels; the kernels of all timeframes are shared out to workers (1 if
+// less), which does not change a bit.
+//
+// base is in order of End; bars are used in the order in which they became
+// known. The store's End, Session and Segment share memory with the bars. Cancelling ctx stops it within some thousand bars. Complexity O(bars ×
+// kernels) for all kernels whose doc does not say otherwise.
+func Compute(ctx context.Context, r *Registry, base *bar.Series, cal *calendar.Calendar, set Set, workers int) (*Store, error) {
+	d, err := NewDriver(r, set, base.Timeframe, cal)
+	if err != nil {
+		return nil, err
+	}
+	var b bar.Bar
+	for i := range base.Arrivals() {
+		d.store.mark(base.Known[i], base.Segment[i])
+	}
+	var jobs []job
+	for _, t := range d.tracks {
+		series := base
+		if t.builder != nil {
+			if series, err = bar.Resample(base, t.tf, cal); err != nil {
+				return nil, fmt.Errorf("feature: %w", err)
+			}
+		}
+		series = arrived(series, &b)
+		m, n, p := t.m, series.Len(), len(t.m.Names)
+		m.End, m.Session, m.Segment = series.End, series.Session, series.Segment
+		m.Known = make([]int64, n)
+		for i, k := range series.Known {
+			if i > 0 {
+				k = max(k, m.Known[i-1])
+			}
+			m.Known[i] = k
+		}
+		m.Data = make([]float32, n*p)
+		parts := min(4, len(t.kernels)) // not a function of workers: the error reported must not be one either
+		for q := range parts {
+			jobs = append(jobs, job{t, series, q * len(t.kernels) / parts, (q + 1) * len(t.kernels) / parts})
+		}
+	}
+	errs := make([]error, len(jobs))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range max(1, min(workers, len(jobs))) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := range next {
+				errs[i] = jobs[i].run(ctx)
+			}
+		}()
+	}
+	for i := range jobs {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return &d.store, nil
+}
+
+// arrived is s in the order in which its bars became known, without late bars
+// of segments already left; s itself when that is its order.
+func arrived(s *bar.Series, b *bar.Bar) *bar.Series {
+	plain, n := true, 0
+	for i := range s.Arrivals() {
+		plain = plain && i == n && (i == 0 || s.Segment[i] >= s.Segment[i-1])
+		n++
+	}
+	if plain {
+		return s
+	}
+	out := bar.NewSeries(s.Timeframe, s.Len())
+	for i := range s.Arrivals() {
+		if k := out.Len(); k > 0 && s.Segment[i] < out.Segment[k-1] {
+			continue
+		}
+		s.At(i, b)
+		out.Append(b)
+	}
+	return out
+}
+
+// job is some kernels of one timeframe over all its bars.
+type job struct {
+	t      *track
+	s      *bar.Series
+	lo, hi int // kernels
+}
+
+func (j job) run(ctx context.Context) error {
+	p := len(j.t.m.Names)
+	width := 0
+	for _, k := range j.t.kernels[j.lo:j.hi] {
+		width = max(width, len(k.Names()))
+	}
+	out := make([][]float64, width)
+	for i := range out {
+		out[i] = make([]float64, blockRows)
+	}
+	for from := 0; from < j.s.Len(); {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if from > 0 && j.s.Segment[from] != j.s.Segment[from-1] {
+			for _, k := range j.t.kernels[j.lo:j.hi] {
+				k.Reset()
+			}
+		}
+		to := min(from+blockRows, j.s.Len())
+		for i := from + 1; i < to; i++ {
+			if j.s.Segment[i] != j.s.Segment[from] {
+				to = i
+				break
+			}
+		}
+		for i := j.lo; i < j.hi; i++ {
+			k := j.t.kernels[i]
+			k.PushBlock(j.s, from, to, out[:len(k.Names())])
+			for c := range k.Names() {
+				column := j.t.first[i] + c
+				at := from*p + column
+				data := j.t.m.Data
+				for r, x := range out[c][:to-from] {
+					v := float32(x)
+					if isInf(v) {
+						return j.t.infinite(column, x, j.s.End[from+r])
+					}
+					data[at] = v
+					at += p
+				}
+			}
+		}
+		from = to
+	}
+	return nil
+}

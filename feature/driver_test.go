@@ -1,0 +1,281 @@
+package feature_test
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"github.com/mlfactory/mlfactory/bar"
+	"github.com/mlfactory/mlfactory/bar/calendar"
+	"github.com/mlfactory/mlfactory/feature"
+	"github.com/mlfactory/mlfactory/feature/featuretest"
+)
+
+func registry(t testing.TB) *feature.Registry {
+	t.Helper()
+	r := &feature.Registry{}
+	if err := feature.Register(r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func cal(t testing.TB, name string) *calendar.Calendar {
+	t.Helper()
+	c, err := calendar.ByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// market is generated minutes with an outage in the middle and two bars that
+// were held in quarantine.
+func market(t testing.TB, n int, c *calendar.Calendar) *bar.Series {
+	t.Helper()
+	all, err := featuretest.Bars(7, n, bar.Minute, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := bar.NewSeries(bar.Minute, n)
+	var b bar.Bar
+	for i := range all.Len() {
+		all.At(i, &b)
+		switch {
+		case i > n/2 && i < n/2+150: // longer than an hour
+			continue
+		case i == n/3 || i == n/3+1:
+			b.Known = all.End[n/3+2]
+		}
+		s.Append(&b)
+	}
+	bar.Assign(s, c, bar.OutageLimit(bar.Minute, c))
+	return s
+}
+
+func ladder(t testing.TB, r *feature.Registry) feature.Set {
+	t.Helper()
+	set, err := r.Set([]feature.Choice{
+		{Timeframes: []bar.Timeframe{5 * bar.Minute, bar.Minute, 15 * bar.Minute, bar.Hour, bar.Session},
+			Families: []string{"return", "trend", "momentum", "volatility", "volume", "shape", "session"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// sameStore compares two stores bit for bit.
+func sameStore(t *testing.T, got, want *feature.Store) {
+	t.Helper()
+	if len(got.Matrices) != len(want.Matrices) || len(got.Marks) != len(want.Marks) {
+		t.Fatalf("%d matrices and %d marks, want %d and %d", len(got.Matrices), len(got.Marks), len(want.Matrices), len(want.Marks))
+	}
+	for i, m := range want.Marks {
+		if got.Marks[i] != m {
+			t.Errorf("mark %d is %v, want %v", i, got.Marks[i], m)
+		}
+	}
+	for k, w := range want.Matrices {
+		g := got.Matrices[k]
+		if g.Rows() != w.Rows() || g.Timeframe != w.Timeframe {
+			t.Fatalf("matrix %d has %d rows of %v, want %d of %v", k, g.Rows(), g.Timeframe, w.Rows(), w.Timeframe)
+		}
+		for i := range w.Rows() {
+			if g.End[i] != w.End[i] || g.Known[i] != w.Known[i] || g.Session[i] != w.Session[i] || g.Segment[i] != w.Segment[i] {
+				t.Fatalf("%v row %d has another time, session or segment", w.Timeframe, i)
+			}
+			for j, x := range w.Row(i) {
+				if y := g.Row(i)[j]; math.Float32bits(x) != math.Float32bits(y) {
+					t.Fatalf("%v row %d column %s is %v, want %v", w.Timeframe, i, w.Names[j], y, x)
+				}
+			}
+		}
+	}
+}
+
+func stream(t testing.TB, d *feature.Driver, s *bar.Series) {
+	t.Helper()
+	var b bar.Bar
+	for i := range s.Arrivals() {
+		s.At(i, &b)
+		if err := d.Push(&b); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Advance(b.Known - 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Advance(b.Known); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestComputeEqualsDriver(t *testing.T) {
+	for _, name := range []string{calendar.Synth, calendar.Always} {
+		t.Run(name, func(t *testing.T) {
+			c := cal(t, name)
+			r, s := registry(t), market(t, 6000, cal(t, name))
+			set := ladder(t, r)
+			d, err := feature.NewDriver(r, set, bar.Minute, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stream(t, d, s)
+			for _, workers := range []int{1, 2, 4} {
+				got, err := feature.Compute(context.Background(), r, s, c, set, workers)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(got.Marks) != 2 {
+					t.Fatalf("%d marks, want 2: the outage is missing", len(got.Marks))
+				}
+				sameStore(t, got, d.Store())
+			}
+		})
+	}
+}
+
+func TestDriverStateRoundTrip(t *testing.T) {
+	c := cal(t, calendar.Synth)
+	r, s := registry(t), market(t, 4000, c)
+	set := ladder(t, r)
+	whole, err := feature.NewDriver(r, set, bar.Minute, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream(t, whole, s)
+	for _, cut := range []int{1, 777, 1335, 2001, 3999} { // 1335 lies between the quarantined bars and their release
+		first, _ := feature.NewDriver(r, set, bar.Minute, c)
+		second, _ := feature.NewDriver(r, set, bar.Minute, c)
+		var b bar.Bar
+		n := 0
+		for i := range s.Arrivals() {
+			s.At(i, &b)
+			d := first
+			if n > cut {
+				d = second
+			}
+			if err := d.Push(&b); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Advance(b.Known - 1); err != nil {
+				t.Fatal(err)
+			}
+			if n == cut {
+				if err := second.Restore(first.State(nil)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n++
+		}
+		if err := second.Advance(b.Known); err != nil {
+			t.Fatal(err)
+		}
+		if cut < n-1 {
+			sameStore(t, second.Store(), whole.Store())
+		}
+	}
+}
+
+func TestDriverRestoreRefuses(t *testing.T) {
+	c := cal(t, calendar.Synth)
+	r, s := registry(t), market(t, 500, c)
+	make := func(set feature.Set, base bar.Timeframe, c *calendar.Calendar) *feature.Driver {
+		d, err := feature.NewDriver(r, set, base, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	frame := func(tf bar.Timeframe, specs ...feature.Spec) feature.Set {
+		return feature.Set{Frames: []feature.Frame{{Timeframe: tf, Features: specs}}}
+	}
+	rsi, macd := feature.Spec{Name: "rsi"}, feature.Spec{Name: "macd"}
+	set := frame(5*bar.Minute, rsi, macd)
+	d := make(set, bar.Minute, c)
+	stream(t, d, s)
+	state := d.State(nil)
+	for _, v := range []struct {
+		what  string
+		other *feature.Driver
+		state []byte
+	}{
+		{"another calendar", make(set, bar.Minute, cal(t, calendar.Always)), state},
+		{"another timeframe", make(frame(15*bar.Minute, rsi, macd), bar.Minute, c), state},
+		{"another order", make(frame(5*bar.Minute, macd, rsi), bar.Minute, c), state},
+		{"other parameters", make(frame(5*bar.Minute, rsi, feature.Spec{Name: "macd", Params: map[string]float64{"slow": 27}}), bar.Minute, c), state},
+		{"fewer kernels", make(frame(5*bar.Minute, rsi), bar.Minute, c), state},
+		{"a cut state", make(set, bar.Minute, c), state[:len(state)-1]},
+		{"an empty state", make(set, bar.Minute, c), nil},
+	} {
+		before := string(v.other.State(nil))
+		if err := v.other.Restore(v.state); err == nil {
+			t.Errorf("%s: taken", v.what)
+		}
+		if string(v.other.State(nil)) != before {
+			t.Errorf("%s: refused, but the driver changed", v.what)
+		}
+	}
+	damaged := append([]byte(nil), state...)
+	damaged[len(damaged)/2] ^= 1
+	if err := make(set, bar.Minute, c).Restore(damaged); err == nil {
+		t.Error("a damaged state was taken")
+	}
+}
+
+func TestDriverForget(t *testing.T) {
+	c := cal(t, calendar.Synth)
+	r, s := registry(t), market(t, 3000, c)
+	d, err := feature.NewDriver(r, ladder(t, r), bar.Minute, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream(t, d, s)
+	decision := []int64{s.End[s.Len()-1]}
+	want := map[bar.Timeframe][]float32{}
+	for _, m := range d.Store().Matrices {
+		if row := feature.AsOf(d.Store(), m, decision, c, nil)[0]; row >= 0 {
+			want[m.Timeframe] = append([]float32(nil), m.Row(int(row))...)
+		}
+	}
+	d.Forget(decision[0])
+	for _, m := range d.Store().Matrices {
+		if m.Rows() != 1 {
+			t.Errorf("%v keeps %d rows", m.Timeframe, m.Rows())
+		}
+		row := feature.AsOf(d.Store(), m, decision, c, nil)[0]
+		if (row >= 0) != (want[m.Timeframe] != nil) {
+			t.Errorf("%v: row %d after Forget", m.Timeframe, row)
+		}
+		for j, x := range want[m.Timeframe] {
+			if y := m.Row(int(row))[j]; math.Float32bits(x) != math.Float32bits(y) {
+				t.Errorf("%v column %s is %v, want %v", m.Timeframe, m.Names[j], y, x)
+			}
+		}
+	}
+}
+
+func TestDriverNamesTheInfinity(t *testing.T) {
+	c := cal(t, calendar.Always)
+	r, s := registry(t), market(t, 300, c)
+	s.Close[100] = 0 // ingest refuses such a price; here it must not become a number
+	set := feature.Set{Frames: []feature.Frame{{Timeframe: bar.Minute, Features: []feature.Spec{{Name: "clv"}, {Name: "log_return"}}}}}
+	_, err := feature.Compute(context.Background(), r, s, c, set, 1)
+	d, _ := feature.NewDriver(r, set, bar.Minute, c)
+	var live error
+	var b bar.Bar
+	for i := range s.Arrivals() {
+		s.At(i, &b)
+		if live = d.Push(&b); live != nil {
+			break
+		}
+	}
+	if err == nil || live == nil || err.Error() != live.Error() {
+		t.Fatalf("history says %v, live says %v", err, live)
+	}
+	want := "feature: log_return, column log_return_1@1m, gave -Inf on the bar that ended at "
+	if got := err.Error(); len(got) < len(want) || got[:len(want)] != want {
+		t.Errorf("got %q", got)
+	}
+}
