@@ -1,5 +1,7 @@
 package calendar
 
+import "slices"
+
 // Names of the built-in calendars.
 const (
 	Always  = "24/7"     // UTC days
@@ -13,7 +15,9 @@ const (
 	Synth   = "SYNTH"    // generated markets: New York, 9:30–16:00, no holidays
 )
 
-// builtin describes the built-in calendars.
+// builtin describes the built-in calendars. Every weekday of NYSE (1993–2040),
+// CME, CBOT and NYMEX (2016–2030) and EUREX (2006–2040) was compared with public
+// calendar libraries: golden_test.go names the differences.
 func builtin() []Spec {
 	return []Spec{
 		{Name: Always, Zone: "UTC", Continuous: true},
@@ -32,19 +36,17 @@ func builtin() []Spec {
 				{Days: "mon-fri", Open: "17:00", OpenDay: -1, Close: "16:00", Breaks: []string{"15:15-15:30"}, From: "2015-09-21", Until: "2021-06-25"},
 				{Days: "mon-fri", Open: "17:00", OpenDay: -1, Close: "16:00", From: "2021-06-28"},
 			},
-			Exceptions: append(cmeHolidays("12:00", "12:15"), goodFridays("08:15")...)},
+			Exceptions: slices.Concat(cmeHolidays("12:00", 0, 0), cmeEves("12:15"), julyEve("12:15"), cmeClosed(), goodFridays("08:15"))},
 		{Name: CBOT, Zone: "America/Chicago",
 			Sessions:   []Hours{{Days: "mon-fri", Open: "17:00", OpenDay: -1, Close: "16:00"}},
-			Exceptions: append(cmeHolidays("12:00", "12:15"), goodFridays("10:15")...)},
-		// Metals and energy close at 13:30 on a holiday since 2022; the earlier and
-		// more common 12:00 is kept for all years, so that a later bar there is
-		// filed as irregular and never counts as an outage.
+			Exceptions: slices.Concat(cmeHolidays("12:00", 0, 0), cmeEves("12:15"), cmeClosed(), goodFridays("10:15"))},
+		// Holidays ended at 12:00 until 2021 and at 13:30 since.
 		{Name: NYMEX, Zone: "America/Chicago",
 			Sessions: []Hours{
 				{Days: "mon-fri", Open: "17:00", OpenDay: -1, Close: "16:15", Until: "2015-09-18"},
 				{Days: "mon-fri", Open: "17:00", OpenDay: -1, Close: "16:00", From: "2015-09-21"},
 			},
-			Exceptions: cmeHolidays("12:00", "12:45")},
+			Exceptions: slices.Concat(cmeHolidays("12:00", 0, 2021), cmeHolidays("13:30", 2022, 0), cmeEves("12:45"), cmeClosed())},
 		// Index futures (FESX). The dates of the steps before 2018 are approximate:
 		// evening trading until 22:00 began in November 2005, the earlier open of
 		// 7:50 by 2009, the Asian hours from 1:10 on 2018-12-10.
@@ -107,34 +109,52 @@ func nyseEarly(at string) []Exception {
 		{Name: "after Independence Day", On: "07-05", Only: "fri", Close: at, From: 1996, Until: 2012},
 		{Name: "after Christmas", On: "2003-12-26", Close: at},
 		{Name: "before New Year 2000", On: "1999-12-31", Close: at},
+		{Name: "after Christmas", On: "1997-12-26", Close: at},
 	}
 }
 
-// cmeHolidays: Globex is closed on New Year, Good Friday and Christmas, and
-// trades until noon or so on the other United States holidays.
-func cmeHolidays(noon, eve string) []Exception {
+// cmeHolidays are the United States holidays on which Globex trades until noon
+// or so.
+func cmeHolidays(noon string, from, until int) []Exception {
+	day := func(name, on, observed string) Exception {
+		return Exception{Name: name, On: on, Observed: observed, Close: noon, From: from, Until: until}
+	}
+	out := []Exception{
+		day("Martin Luther King Day", "3 mon jan", ""), day("Washington's Birthday", "3 mon feb", ""),
+		day("Memorial Day", "last mon may", ""), day("Independence Day", "07-04", "nearest"),
+		day("Labor Day", "1 mon sep", ""), day("Thanksgiving", "4 thu nov", ""), day("Juneteenth", "06-19", "nearest"),
+	}
+	out[0].From = max(from, 1998)
+	out[6].From = max(from, 2022)
+	return slices.DeleteFunc(out, func(e Exception) bool { return e.Until != 0 && e.From > e.Until })
+}
+
+// cmeEves are the early closes of Globex around its holidays.
+func cmeEves(eve string) []Exception {
 	return []Exception{
-		{Name: "Martin Luther King Day", On: "3 mon jan", Close: noon, From: 1998},
-		{Name: "Washington's Birthday", On: "3 mon feb", Close: noon},
-		{Name: "Memorial Day", On: "last mon may", Close: noon},
-		{Name: "Juneteenth", On: "06-19", Observed: "nearest", Close: noon, From: 2022},
-		{Name: "before Independence Day", On: "07-03", Only: "mon-thu", Close: eve},
-		{Name: "Independence Day", On: "07-04", Observed: "nearest", Close: noon},
-		{Name: "Labor Day", On: "1 mon sep", Close: noon},
-		{Name: "Thanksgiving", On: "4 thu nov", Close: noon},
 		{Name: "day after Thanksgiving", On: "4 thu nov +1", Close: eve},
 		{Name: "Christmas Eve", On: "12-24", Only: "mon-thu", Close: eve},
+	}
+}
+
+func julyEve(at string) []Exception {
+	return []Exception{{Name: "before Independence Day", On: "07-03", Only: "mon-thu", Close: at}}
+}
+
+// cmeClosed are the days on which Globex is closed.
+func cmeClosed() []Exception {
+	return []Exception{
 		{Name: "New Year", On: "01-01", Observed: "monday"},
 		{Name: "Good Friday", On: "easter-2"},
 		{Name: "Christmas", On: "12-25", Observed: "nearest"},
 	}
 }
 
-// goodFridays are those with an employment report, when equity and interest
-// rate futures trade in the morning.
+// goodFridays are those on the first Friday of April, with an employment report,
+// when equity and interest rate futures trade in the morning.
 func goodFridays(close string) []Exception {
 	var out []Exception
-	for _, d := range []string{"2010-04-02", "2012-04-06", "2015-04-03", "2021-04-02", "2023-04-07"} {
+	for _, d := range []string{"2010-04-02", "2012-04-06", "2015-04-03", "2021-04-02", "2023-04-07", "2026-04-03"} {
 		out = append(out, Exception{Name: "Good Friday with an employment report", On: d, Close: close})
 	}
 	return out

@@ -49,7 +49,10 @@ type Exception struct {
 
 // Validate reports every problem of the description at once.
 func (s Spec) Validate() error {
-	_, err := s.parse()
+	p, err := s.parse()
+	if err == nil {
+		_, err = p.checked(s)
+	}
 	return err
 }
 
@@ -127,6 +130,7 @@ func (s Spec) parse() (*plan, error) {
 	for i, h := range s.Sessions {
 		path := fmt.Sprintf("sessions[%d]", i)
 		var x hours
+		before := len(errs)
 		x.days, err = parseDays(h.Days)
 		check(path+".days", err)
 		x.open, err = parseClock(h.Open)
@@ -137,7 +141,7 @@ func (s Spec) parse() (*plan, error) {
 			bad(path+".open_day", "%d is neither 0 nor -1", h.OpenDay)
 		}
 		x.open += h.OpenDay * 24 * 60
-		if x.open >= x.close {
+		if len(errs) == before && x.open >= x.close {
 			bad(path, "the open is not before the close; a session that opens on the evening before has open_day -1")
 		}
 		end := 0
@@ -195,12 +199,19 @@ func (s Spec) parse() (*plan, error) {
 		}
 		p.exceptions = append(p.exceptions, x)
 	}
-	if len(errs) == 0 {
-		if err := p.table().check(); err != nil {
-			bad("sessions", "%v", err)
-		}
-	}
 	return p, errors.Join(errs...)
+}
+
+// checked is the table of a plan, or what is wrong with it.
+func (p *plan) checked(s Spec) (*table, error) {
+	if s.Continuous {
+		return nil, nil
+	}
+	t := p.table()
+	if err := t.check(); err != nil {
+		return nil, fmt.Errorf("calendar: %s: sessions: %w", s.Name, err)
+	}
+	return t, nil
 }
 
 // table writes the schedule out, date by date.
