@@ -1,0 +1,139 @@
+package flow_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mlfactory/mlfactory/store"
+)
+
+func child(dir string, pause time.Duration) *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childVar+"="+dir, pauseVar+"="+pause.String())
+	return cmd
+}
+
+// tree returns path and digest of every file below dir, in order.
+func tree(t *testing.T, dir string) []string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		rel, _ := filepath.Rel(dir, path)
+		all = append(all, fmt.Sprintf("%s %x", rel, sha256.Sum256(b)))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// undisturbed returns the run folder of a run that nobody kills, and how long
+// it takes.
+func undisturbed(t *testing.T, pause time.Duration) ([]string, time.Duration) {
+	t.Helper()
+	dir := t.TempDir()
+	start := time.Now()
+	if out, err := child(dir, pause).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return tree(t, filepath.Join(dir, "run")), time.Since(start)
+}
+
+// killAndFinish kills runs in one folder after random times, the first within
+// the first of so many parts of a run's time and so on, then lets one finish.
+func killAndFinish(t *testing.T, kills int, pause time.Duration) {
+	want, whole := undisturbed(t, pause)
+	r := rand.New(rand.NewPCG(1, uint64(kills)))
+	dir := t.TempDir()
+	killed := 0
+	for range kills {
+		cmd := child(dir, pause)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(r.Int64N(int64(whole))) / 2)
+		if err := cmd.Process.Kill(); err != nil {
+			t.Logf("kill: %v", err)
+		}
+		if cmd.Wait() != nil {
+			killed++
+		}
+	}
+	if out, err := child(dir, 0).CombinedOutput(); err != nil {
+		t.Fatalf("after %d kills: %v: %s", killed, err, out)
+	}
+	if killed == 0 {
+		t.Fatal("every process finished before it was killed: nothing was tested")
+	}
+	if got := tree(t, filepath.Join(dir, "run")); !slices.Equal(got, want) {
+		t.Errorf("after %d kills the run folder differs:\n%v\nwant\n%v", killed, got, want)
+	}
+	s := open(t, filepath.Join(dir, store.FolderName))
+	trials, err := s.Trials(t.Context())
+	if err != nil || len(trials) != 3 {
+		t.Errorf("%d trials, %v; want 3", len(trials), err)
+	}
+	if problems, err := s.Verify(t.Context(), false); err != nil || len(problems) != 0 {
+		t.Errorf("verify: %v, %v", problems, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, store.FolderName, "tmp", "*")); err != nil || len(left) != 0 {
+		t.Errorf("left in tmp: %v, %v", left, err)
+	}
+	rep, err := runSample(t.Context(), dir, 0)
+	if err != nil || rep.Ran() != 0 {
+		t.Errorf("a further run computed %d stages: %v", rep.Ran(), err)
+	}
+}
+
+func TestKill(t *testing.T) { killAndFinish(t, 12, 4*time.Millisecond) }
+
+func TestTwoProcesses(t *testing.T) {
+	want, _ := undisturbed(t, 4*time.Millisecond)
+	dir := t.TempDir()
+	var wait sync.WaitGroup
+	for range 2 {
+		wait.Go(func() {
+			if out, err := child(dir, 4*time.Millisecond).CombinedOutput(); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+	wait.Wait()
+	if got := tree(t, filepath.Join(dir, "run")); !slices.Equal(got, want) {
+		t.Errorf("the run folder differs:\n%v\nwant\n%v", got, want)
+	}
+	s := open(t, filepath.Join(dir, store.FolderName))
+	run, err := s.Run(context.Background(), "sample")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for _, a := range run.Attempts {
+		for _, u := range a.Stages {
+			if u.Status == store.StageRan {
+				ran++
+			}
+		}
+		if a.Status != store.Done || len(a.Stages) != 21 {
+			t.Errorf("attempt %d: %s with %d stages", a.Number, a.Status, len(a.Stages))
+		}
+	}
+	if len(run.Attempts) != 2 || ran != 21 {
+		t.Errorf("%d attempts computed %d stages, want each of the 21 once", len(run.Attempts), ran)
+	}
+}
