@@ -1,0 +1,143 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/mlfactory/mlfactory/view"
+)
+
+// ErrOneClass is returned by Fit when every row with weight has the same
+// class: there is nothing to tell apart.
+var ErrOneClass = errors.New("model: all training rows have one class; at least two are needed")
+
+// ErrNoRows is returned by Fit when no row has a positive weight.
+var ErrNoRows = errors.New("model: no training row with a positive weight")
+
+// CheckFit checks what every learner demands of its training rows: a table
+// with at least one column, unique column names, one class of −1, 0 or +1 per
+// row, weights (where given) finite and ≥ 0, no ±Inf input, and NaN inputs
+// only where missing is true. It returns the rows with a positive weight, in
+// order: a learner that fits on these alone treats weight 0 as a removed row.
+// Errors name the column and the row. O(n·p).
+func CheckFit(v view.View, missing bool) (rows []int, err error) {
+	if v.Table == nil {
+		return nil, errors.New("model: the training view has no table")
+	}
+	if err := v.Check(); err != nil {
+		return nil, err
+	}
+	t := v.Table
+	if t.P == 0 {
+		return nil, errors.New("model: the training table has no columns")
+	}
+	seen := make(map[string]int, t.P)
+	for j, name := range t.Names {
+		if k, ok := seen[name]; ok {
+			return nil, fmt.Errorf("model: columns %d and %d are both named %q", k, j, name)
+		}
+		seen[name] = j
+	}
+	if t.N == 0 {
+		return nil, ErrNoRows
+	}
+	if v.Class == nil {
+		return nil, errors.New("model: the training view has no classes")
+	}
+	rows = make([]int, 0, t.N)
+	first, several := int8(0), false
+	for i, c := range v.Class {
+		if c < -1 || c > 1 {
+			return nil, fmt.Errorf("model: row %d has class %d; classes are -1, 0 and +1", i, c)
+		}
+		if v.Weight != nil {
+			w := v.Weight[i]
+			if math.IsNaN(w) || math.IsInf(w, 0) || w < 0 {
+				return nil, fmt.Errorf("model: row %d has weight %v; weights are finite and at least 0", i, w)
+			}
+			if w == 0 {
+				continue
+			}
+		}
+		if len(rows) == 0 {
+			first = c
+		}
+		several = several || c != first
+		rows = append(rows, i)
+	}
+	if err := CheckValues(t, missing); err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		return nil, ErrNoRows
+	}
+	if !several {
+		return nil, fmt.Errorf("%w (class %d, %d rows)", ErrOneClass, first, len(rows))
+	}
+	return rows, nil
+}
+
+// CheckValues refuses ±Inf and, unless missing is true, NaN. The error names
+// the first such column and row.
+func CheckValues(t *view.Table, missing bool) error {
+	for j := range t.P {
+		for i, x := range t.Col(j) {
+			if x-x == 0 { // finite
+				continue
+			}
+			if x == x {
+				return fmt.Errorf("model: column %q row %d is %v; infinite inputs are refused", t.Names[j], i, x)
+			}
+			if !missing {
+				return fmt.Errorf("model: column %q row %d is missing (NaN), and this model takes no missing values", t.Names[j], i)
+			}
+		}
+	}
+	return nil
+}
+
+// CheckColumns refuses a view whose table does not have exactly the columns
+// named in fitted, in that order. The error names the first column at fault:
+// lacking, unknown, or out of place.
+func CheckColumns(fitted []string, v view.View) error {
+	if v.Table == nil {
+		return errors.New("model: the view has no table")
+	}
+	if err := v.Check(); err != nil {
+		return err
+	}
+	got := v.Table.Names
+	same := len(got) == len(fitted)
+	for j := 0; same && j < len(got); j++ {
+		same = got[j] == fitted[j]
+	}
+	if same {
+		return nil
+	}
+	has := make(map[string]bool, len(got))
+	for j, name := range got {
+		if has[name] {
+			return fmt.Errorf("model: column %q occurs twice (again at position %d)", name, j)
+		}
+		has[name] = true
+	}
+	want := make(map[string]bool, len(fitted))
+	for _, name := range fitted {
+		want[name] = true
+		if !has[name] {
+			return fmt.Errorf("model: column %q is missing; the model was fitted with it", name)
+		}
+	}
+	for _, name := range got {
+		if !want[name] {
+			return fmt.Errorf("model: column %q is unknown; the model was fitted without it", name)
+		}
+	}
+	for j := range got {
+		if got[j] != fitted[j] {
+			return fmt.Errorf("model: column %d is %q, was %q at the fit; columns keep their order", j, got[j], fitted[j])
+		}
+	}
+	return nil
+}
