@@ -1,0 +1,512 @@
+package modeltest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mlfactory/mlfactory/model"
+	"github.com/mlfactory/mlfactory/rng"
+	"github.com/mlfactory/mlfactory/view"
+)
+
+// Options sets the bounds of the laws that have one. The zero value is the
+// default of each.
+type Options struct {
+	// Config makes the config under test; nil means the entry's Default. Tests
+	// of slow learners make it smaller.
+	Config func() any
+	// SignalLoss is the log-loss that must be reached on fresh rows of a
+	// separable problem of three classes (prior: 1.1 nats). 0 means 0.65.
+	SignalLoss float64
+	// NoiseExcess is by how much the log-loss on fresh rows may exceed that of
+	// the class prior when the training labels are random. 0 means 0.03 nats.
+	NoiseExcess float64
+	// DuplicateTol is the largest difference of a probability between a row of
+	// weight 2 and the same row twice. 0 means 1e-4.
+	DuplicateTol float64
+	// RowAllocs is the number of allocations allowed to predict one row into a
+	// warm buffer. 0 means none.
+	RowAllocs int
+}
+
+// Law is one claim; Check returns nil when the learner keeps it.
+type Law struct {
+	Name  string
+	Check func() error
+}
+
+// Run runs every law of [Laws] as a subtest.
+func Run(t *testing.T, e model.Entry, o Options) {
+	t.Helper()
+	for _, law := range Laws(e, o) {
+		t.Run(law.Name, func(t *testing.T) {
+			if err := law.Check(); err != nil {
+				t.Errorf("%s: %v", e.Name, err)
+			}
+		})
+	}
+}
+
+// Laws are the laws that entry e is held to, in a fixed order. A panic inside
+// a law is a failure of it.
+func Laws(e model.Entry, o Options) []Law {
+	if o.Config == nil {
+		o.Config = e.Default
+	}
+	def := func(p *float64, x float64) {
+		if *p == 0 {
+			*p = x
+		}
+	}
+	def(&o.SignalLoss, 0.65)
+	def(&o.NoiseExcess, 0.03)
+	def(&o.DuplicateTol, 1e-4)
+	s := &suite{e: e, o: o}
+	laws := []Law{
+		{"entry", s.entry},
+		{"fit-twice", s.fitTwice},
+		{"inputs-untouched", s.inputsUntouched},
+		{"save-load", s.saveLoad},
+		{"damaged-bytes", s.damaged},
+		{"workers", s.workers},
+		{"row-by-row", s.rowByRow},
+		{"simplex", s.simplex},
+		{"predict-buffers", s.buffers},
+		{"predict-concurrent", s.concurrent},
+		{"predict-no-rows", s.noRows},
+		{"columns", s.columns},
+		{"shapes", s.shapes},
+		{"infinite-refused", s.infinite},
+		{"missing", s.missing},
+		{"weights", s.weights},
+		{"empty-train", s.emptyTrain},
+		{"one-class", s.oneClass},
+		{"absent-class", s.absentClass},
+		{"constant-column", s.constantColumn},
+		{"signal", s.signal},
+		{"noise", s.noise},
+		{"stop-rows", s.stopRows},
+		{"stop-never-trains", s.stopNeverTrains},
+		{"cancel", s.cancel},
+	}
+	if e.Abilities.Weights {
+		laws = append(laws, Law{"weight-zero", s.weightZero}, Law{"weight-two", s.weightTwo})
+	}
+	for i := range laws {
+		check := laws[i].Check
+		laws[i].Check = func() (err error) {
+			defer func() {
+				if r := recover(); r != nil {
+					err = fmt.Errorf("panic: %v", r)
+				}
+			}()
+			return check()
+		}
+	}
+	return laws
+}
+
+type suite struct {
+	e model.Entry
+	o Options
+}
+
+var background = context.Background()
+
+func (s *suite) fit(train, stop view.View) (model.Fitted, error) {
+	return s.fitEnv(background, model.Env{Stream: rng.New(11).Stream("fit"), Workers: 1}, train, stop)
+}
+
+func (s *suite) fitEnv(ctx context.Context, env model.Env, train, stop view.View) (model.Fitted, error) {
+	l, err := s.e.New(s.o.Config())
+	if err != nil {
+		return nil, fmt.Errorf("New: %w", err)
+	}
+	f, err := l.Fit(ctx, env, train, stop)
+	if err == nil && f == nil {
+		return nil, errors.New("Fit returned neither a model nor an error")
+	}
+	return f, err
+}
+
+func encode(f model.Fitted) ([]byte, error) {
+	var b bytes.Buffer
+	if err := f.Encode(&b); err != nil {
+		return nil, fmt.Errorf("Encode: %w", err)
+	}
+	if b.Len() == 0 {
+		return nil, errors.New("Encode wrote nothing")
+	}
+	return b.Bytes(), nil
+}
+
+func (s *suite) fitBytes(train, stop view.View) (model.Fitted, []byte, error) {
+	f, err := s.fit(train, stop)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := encode(f)
+	return f, b, err
+}
+
+func predict(f model.Fitted, t *view.Table) (*model.Prediction, error) {
+	p := &model.Prediction{}
+	if err := f.Predict(background, view.View{Table: t}, p); err != nil {
+		return nil, fmt.Errorf("Predict: %w", err)
+	}
+	if p.N != t.N || p.K != model.K || len(p.Prob) != t.N*model.K {
+		return nil, fmt.Errorf("Predict gave %d×%d (%d values) for %d rows", p.N, p.K, len(p.Prob), t.N)
+	}
+	return p, p.Check()
+}
+
+// sameBits compares predictions bit for bit.
+func sameBits(what string, a, b *model.Prediction) error {
+	for i := range a.Prob {
+		if math.Float64bits(a.Prob[i]) != math.Float64bits(b.Prob[i]) {
+			return fmt.Errorf("%s: row %d class %d: %v and %v", what, i/a.K, i%a.K-1, a.Prob[i], b.Prob[i])
+		}
+	}
+	return nil
+}
+
+// names says whether err is an error that mentions the column.
+func names(what string, err error, column string) error {
+	if err == nil {
+		return fmt.Errorf("%s was accepted", what)
+	}
+	if !strings.Contains(err.Error(), column) {
+		return fmt.Errorf("%s: the error does not name column %q: %v", what, column, err)
+	}
+	return nil
+}
+
+func refused(what string, err error) error {
+	if err == nil {
+		return fmt.Errorf("%s was accepted", what)
+	}
+	return nil
+}
+
+func (s *suite) entry() error {
+	e := s.e
+	if e.Name == "" || e.Family == "" || e.Doc == "" || e.Default == nil || e.New == nil || e.Decode == nil {
+		return errors.New("the entry lacks a name, family, doc, Default, New or Decode")
+	}
+	a, b := e.Default(), e.Default()
+	if v := reflect.ValueOf(a); v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
+		return fmt.Errorf("Default gives a %T, want a pointer to a struct", a)
+	}
+	if reflect.TypeOf(a).Elem().NumField() > 0 && reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer() {
+		return errors.New("Default gives the same pointer twice")
+	}
+	if !reflect.DeepEqual(a, b) {
+		return errors.New("Default gives two different configs")
+	}
+	if _, err := e.New(a); err != nil {
+		return fmt.Errorf("New refuses Default: %w", err)
+	}
+	if !reflect.DeepEqual(a, b) {
+		return errors.New("New changes the config it is given")
+	}
+	for _, bad := range []any{nil, struct{}{}, "default"} {
+		if _, err := e.New(bad); err == nil {
+			return fmt.Errorf("New accepts a config of type %T", bad)
+		}
+	}
+	return nil
+}
+
+func (s *suite) fitTwice() error {
+	train, stop := toy(600, 1), toy(200, 2)
+	l, err := s.e.New(s.o.Config())
+	if err != nil {
+		return err
+	}
+	var first []byte
+	for range 2 { // the same learner twice, with the same stream
+		f, err := l.Fit(background, model.Env{Stream: rng.New(11).Stream("fit"), Workers: 1}, train, stop)
+		if err != nil {
+			return err
+		}
+		b, err := encode(f)
+		if err != nil {
+			return err
+		}
+		if first == nil {
+			first = b
+		} else if !bytes.Equal(first, b) {
+			return errors.New("one learner fitted twice gives different bytes")
+		}
+	}
+	_, b, err := s.fitBytes(train, stop)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(first, b) {
+		return errors.New("two learners of one config give different bytes")
+	}
+	return nil
+}
+
+func (s *suite) inputsUntouched() error {
+	train, stop := toy(400, 1), toy(200, 2)
+	if s.e.Abilities.Weights {
+		train.Weight = ramp(train.Len())
+	}
+	a, b := cloneView(train), cloneView(stop)
+	f, err := s.fit(train, stop)
+	if err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(a, train) || !reflect.DeepEqual(b, stop) {
+		return errors.New("Fit changed the views it was given")
+	}
+	if _, err := predict(f, train.Table); err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(a, train) {
+		return errors.New("Predict changed the view it was given")
+	}
+	// The model must not look at the training table any more.
+	before, err := predict(f, stop.Table)
+	if err != nil {
+		return err
+	}
+	clear(train.Table.Data)
+	clear(train.Class)
+	for j := range train.Table.Names {
+		train.Table.Names[j] = "overwritten"
+	}
+	after, err := predict(f, b.Table)
+	if err != nil {
+		return fmt.Errorf("after the training table was reused: %w", err)
+	}
+	return sameBits("prediction before and after the training table was reused", before, after)
+}
+
+func (s *suite) saveLoad() error {
+	train, test := toy(600, 1), toy(300, 3)
+	f, b, err := s.fitBytes(train, toy(200, 2))
+	if err != nil {
+		return err
+	}
+	g, err := s.e.Decode(bytes.NewReader(b))
+	if err != nil {
+		return fmt.Errorf("Decode: %w", err)
+	}
+	pf, err := predict(f, test.Table)
+	if err != nil {
+		return err
+	}
+	pg, err := predict(g, test.Table)
+	if err != nil {
+		return err
+	}
+	if err := sameBits("prediction before and after a file", pf, pg); err != nil {
+		return err
+	}
+	again, err := encode(g)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(b, again) {
+		return errors.New("what was read back is written with different bytes")
+	}
+	return nil
+}
+
+func (s *suite) damaged() error {
+	_, b, err := s.fitBytes(toy(300, 1), toy(100, 2))
+	if err != nil {
+		return err
+	}
+	try := func(what string, raw []byte) (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("Decode panics on %s: %v", what, r)
+			}
+		}()
+		f, err := s.e.Decode(bytes.NewReader(raw))
+		if err == nil || f != nil {
+			return fmt.Errorf("Decode accepts %s (error %v)", what, err)
+		}
+		return nil
+	}
+	if err := try("no bytes", nil); err != nil {
+		return err
+	}
+	if err := try("text", []byte("not a model")); err != nil {
+		return err
+	}
+	if err := try("a model with a byte after it", append(bytes.Clone(b), 0)); err != nil {
+		return err
+	}
+	const samples = 64
+	for i := range samples {
+		at := i * len(b) / samples
+		if err := try(fmt.Sprintf("the first %d of %d bytes", at, len(b)), b[:at]); err != nil {
+			return err
+		}
+		c := bytes.Clone(b)
+		c[at] ^= 1 << (i % 8)
+		if err := try(fmt.Sprintf("bit %d of byte %d of %d turned", i%8, at, len(b)), c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *suite) workers() error {
+	train, stop := toy(5000, 1), toy(300, 2)
+	var first []byte
+	var p1 *model.Prediction
+	for _, n := range []int{1, 2, 4} {
+		f, err := s.fitEnv(background, model.Env{Stream: rng.New(11).Stream("fit"), Workers: n}, train, stop)
+		if err != nil {
+			return err
+		}
+		b, err := encode(f)
+		if err != nil {
+			return err
+		}
+		p, err := predict(f, stop.Table)
+		if err != nil {
+			return err
+		}
+		if first == nil {
+			first, p1 = b, p
+			continue
+		}
+		if !bytes.Equal(first, b) {
+			return fmt.Errorf("%d workers give other bytes than 1", n)
+		}
+		if err := sameBits(fmt.Sprintf("1 and %d workers", n), p1, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *suite) rowByRow() error {
+	test := toy(700, 3)
+	f, err := s.fit(toy(600, 1), toy(200, 2))
+	if err != nil {
+		return err
+	}
+	all, err := predict(f, test.Table)
+	if err != nil {
+		return err
+	}
+	for i := 0; i < test.Len(); i += 7 {
+		one, err := predict(f, test.Table.Select([]int{i}))
+		if err != nil {
+			return err
+		}
+		if err := sameBits(fmt.Sprintf("row %d in a batch and alone", i), &model.Prediction{N: 1, K: model.K, Prob: all.Row(i)}, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *suite) simplex() error {
+	f, err := s.fit(toy(600, 1), toy(200, 2))
+	if err != nil {
+		return err
+	}
+	test := toy(64, 3).Table
+	extreme := []float32{0, 1e30, -1e30, math.MaxFloat32, -math.MaxFloat32, 1e-40}
+	for i := range test.N {
+		for j := range test.P {
+			if (i+j)%3 == 0 {
+				test.Col(j)[i] = extreme[(i/3+j)%len(extreme)]
+			}
+		}
+	}
+	_, err = predict(f, test)
+	return err
+}
+
+func (s *suite) buffers() error {
+	f, err := s.fit(toy(600, 1), toy(200, 2))
+	if err != nil {
+		return err
+	}
+	a, b := toy(50, 3).Table, toy(50, 4).Table
+	want, err := predict(f, b)
+	if err != nil {
+		return err
+	}
+	out, err := predict(f, a)
+	if err != nil {
+		return err
+	}
+	at := &out.Prob[0]
+	for i := range out.Prob {
+		out.Prob[i] = math.NaN()
+	}
+	if err := f.Predict(background, view.View{Table: b}, out); err != nil {
+		return err
+	}
+	if &out.Prob[0] != at {
+		return errors.New("Predict does not reuse a buffer that is large enough")
+	}
+	if err := sameBits("prediction into a used and a new buffer", want, out); err != nil {
+		return err
+	}
+	one := view.View{Table: a.Select([]int{0})}
+	if n := testing.AllocsPerRun(100, func() { err = f.Predict(background, one, out) }); err == nil && int(n) > s.o.RowAllocs {
+		return fmt.Errorf("predicting one row allocates %v times, allowed %d", n, s.o.RowAllocs)
+	}
+	return err
+}
+
+func (s *suite) concurrent() error {
+	f, err := s.fit(toy(600, 1), toy(200, 2))
+	if err != nil {
+		return err
+	}
+	tabs := make([]*view.Table, 8)
+	want := make([]*model.Prediction, len(tabs))
+	for i := range tabs {
+		tabs[i] = toy(150+i, uint64(10+i)).Table
+		if want[i], err = predict(f, tabs[i]); err != nil {
+			return err
+		}
+	}
+	errs := make([]error, len(tabs))
+	var wg sync.WaitGroup
+	for i := range tabs {
+		wg.Go(func() {
+			for range 10 {
+				got, err := predict(f, tabs[i])
+				if err == nil {
+					err = sameBits("prediction alone and beside others", want[i], got)
+				}
+				if err != nil {
+					errs[i] = err
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (s *suite) noRows() error {
+	f, err := s.fit(toy(300, 1), toy(100, 2))
+	if err != nil {
+		return err
+	}
+	_, err = predict(f, toy(5, 1).Table.Select(nil))
+	return err
+}
