@@ -15,6 +15,11 @@
 // break: the next bar carries [SessionStart]. An outage (unscheduled and longer
 // than the limit) starts a new Segment: kernels reset, and no label or window
 // crosses it.
+//
+// A [Sessioner] says which of these it is, and a [Builder] makes longer bars;
+// both are pushed one bar at a time, the same for history and live. Bars outside
+// of the scheduled sessions of their [calendar.Calendar] are kept and marked
+// [Irregular]; a [Builder] keeps them apart too.
 package bar
 
 import (

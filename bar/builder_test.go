@@ -309,3 +309,151 @@ func TestStateAndClock(t *testing.T) {
 		}
 	}
 }
+
+// What becomes known too late, lies before an outage inside the interval, or
+// comes after the close of a session bar, is left out and counted.
+func TestLeft(t *testing.T) {
+	c := cal(t, "24/7")
+	u, err := bar.NewBuilder(bar.Minute, bar.Hour, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t0 := at(t, "2021-01-01T00:00:00Z")
+	push := func(minute, known int64, price float64, segment int32) {
+		e := t0 + minute*int64(bar.Minute)
+		u.Push(&bar.Bar{Begin: e - int64(bar.Minute), End: e, Known: t0 + known*int64(bar.Minute), Open: price, High: price, Low: price, Close: price, Volume: 1, Segment: segment})
+	}
+	var got []bar.Bar
+	advance := func(minute int64) {
+		u.Advance(t0+minute*int64(bar.Minute), func(b *bar.Bar) { got = append(got, *b) })
+	}
+	push(2, 2, 10, 0)
+	push(3, 3, 11, 0)
+	push(1, 60, 5, 0)  // released just in time: it is the open and the low
+	push(4, 61, 99, 0) // one minute late
+	advance(59)
+	if len(got) != 0 || u.Due() != t0+int64(bar.Hour) {
+		t.Fatal("a bar ended before its time")
+	}
+	advance(60)
+	if b := got[0]; len(got) != 1 || u.Left() != 1 || b.Open != 5 || b.Low != 5 || b.High != 11 || b.Close != 11 || b.Volume != 3 || b.Known != b.End || b.Flags != bar.SessionStart|bar.SegmentStart {
+		t.Fatalf("%d bars, %d left out: %+v", len(got), u.Left(), got)
+	}
+	push(50, 60, 99, 0) // the interval is over, whatever Known says
+	push(61, 61, 1, 0)
+	push(62, 62, 2, 0)
+	push(118, 118, 3, 1) // an outage in between
+	push(117, 118, 4, 0)
+	advance(1000)
+	if b := got[1]; len(got) != 2 || u.Left() != 5 || b.Open != 3 || b.High != 3 || b.Low != 3 || b.Volume != 1 || b.Segment != 1 || b.Flags != bar.SegmentStart {
+		t.Fatalf("%d bars, %d left out: %+v", len(got), u.Left(), got)
+	}
+	if u.Due() != math.MaxInt64 {
+		t.Error("something still waits")
+	}
+}
+
+func TestPassThrough(t *testing.T) {
+	c := cal(t, "CME")
+	base := noise(c, at(t, "2021-03-12T00:00:00Z"), at(t, "2021-03-16T00:00:00Z"), 0.1, 0, 9)
+	u, err := bar.NewBuilder(bar.Minute, bar.Minute, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []bar.Bar
+	for _, b := range bars(base) {
+		u.Push(&b)
+		u.Advance(b.Known, func(b *bar.Bar) { got = append(got, *b) })
+	}
+	same(t, got, bars(base), "1m→1m")
+	if s := resample(t, base, bar.Minute, c); s != base {
+		t.Error("a series is not its own resampling")
+	}
+}
+
+// Dollar bars: no fixed length, and each belongs to the interval in which it ended.
+func TestFromNative(t *testing.T) {
+	c := cal(t, "24/7")
+	s := bar.NewSeries(bar.Native, 0)
+	t0 := at(t, "2021-01-01T00:00:00Z")
+	begin := t0
+	for i, e := range []int64{7, 50, 60, 61, 400, 419, 1000} {
+		end := t0 + e*int64(time.Second)
+		p := float64(i)
+		s.Append(&bar.Bar{Begin: begin, End: end, Known: end, Open: p, High: p, Low: p, Close: p, Volume: 1})
+		begin = end
+	}
+	bar.Assign(s, c, bar.OutageLimit(bar.Native, c))
+	got := bars(resample(t, s, bar.Minute, c))
+	var open, volume []float64
+	for _, b := range got {
+		open, volume = append(open, b.Open), append(volume, b.Volume)
+	}
+	if !reflect.DeepEqual(open, []float64{0, 3, 4}) || !reflect.DeepEqual(volume, []float64{3, 1, 2}) {
+		t.Errorf("opens %v, volumes %v", open, volume)
+	}
+}
+
+func TestDecisions(t *testing.T) {
+	c := cal(t, "NSE")
+	s := minutes(t, "2019-10-25T03:38:00Z", "2019-10-25T03:46:00Z", "2019-10-25T09:59:00Z", "2019-10-25T10:02:00Z", "2019-10-27T12:46:00Z", "2019-10-28T03:46:00Z", "2019-10-28T09:00:00Z")
+	bar.Assign(s, c, 0)
+	in := []string{"2019-10-25T03:50:00Z", "2019-10-27T12:50:00Z", "2019-10-28T03:50:00Z", "2019-10-28T09:00:00Z"}
+	for _, x := range []struct {
+		opt  bar.DecisionOptions
+		want []string
+	}{
+		{bar.DecisionOptions{}, in},
+		{bar.DecisionOptions{AtClose: true}, []string{in[0], "2019-10-25T10:00:00Z", in[1], in[2], in[3]}},
+		{bar.DecisionOptions{Irregular: true}, []string{"2019-10-25T03:40:00Z", in[0], "2019-10-25T10:05:00Z", in[1], in[2], in[3]}},
+	} {
+		got, err := bar.Decisions(s, c, 5*bar.Minute, x.opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []int64
+		for _, w := range x.want {
+			want = append(want, at(t, w))
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v: %v, want %v", x.opt, got, want)
+		}
+	}
+	if _, err := bar.Decisions(s, c, bar.Minute/2, bar.DecisionOptions{}); err == nil {
+		t.Error("a timeframe shorter than the base is accepted")
+	}
+	// In a continuous market the end of the day is an instant like any other; a
+	// base bar known late is no decision.
+	c = cal(t, "24/7")
+	s = minutes(t, "2021-01-01T23:58:00Z", "2021-01-02T00:00:00Z", "2021-01-02T00:05:00Z")
+	s.Known[0] += int64(bar.Minute)
+	bar.Assign(s, c, 0)
+	if got, _ := bar.Decisions(s, c, 5*bar.Minute, bar.DecisionOptions{}); len(got) != 2 || got[0] != at(t, "2021-01-02T00:00:00Z") {
+		t.Errorf("decisions %v", got)
+	}
+	if got, _ := bar.Decisions(s, c, bar.Minute, bar.DecisionOptions{}); len(got) != 2 || got[0] != at(t, "2021-01-02T00:00:00Z") {
+		t.Errorf("decisions %v", got)
+	}
+}
+
+func TestNoAllocation(t *testing.T) {
+	c := cal(t, "CME")
+	base := noise(c, at(t, "2021-03-10T00:00:00Z"), at(t, "2021-03-18T00:00:00Z"), 0.1, 0, 9)
+	u, err := bar.NewBuilder(bar.Minute, 15*bar.Minute, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := bar.NewSessioner(c, time.Hour)
+	i, n := 0, 0
+	var b bar.Bar
+	emit := func(*bar.Bar) { n++ }
+	if a := testing.AllocsPerRun(base.Len()-2, func() {
+		base.At(i, &b)
+		m.Push(&b)
+		u.Push(&b)
+		u.Advance(b.Known, emit)
+		i++
+	}); a != 0 || n == 0 {
+		t.Errorf("%v allocations a bar, %d bars", a, n)
+	}
+}

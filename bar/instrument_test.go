@@ -1,11 +1,16 @@
 package bar_test
 
 import (
+	"bytes"
 	"math"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/mlfactory/mlfactory/bar"
 	"github.com/mlfactory/mlfactory/bar/calendar"
@@ -46,6 +51,33 @@ func TestBuiltinInstruments(t *testing.T) {
 	}
 	if _, err := param.Fields(bar.Instrument{Hours: &calendar.Spec{}}); err != nil {
 		t.Errorf("tags: %v", err)
+	}
+}
+
+// A recipe can hold any instrument and any calendar: both are the same after
+// being written to YAML and read strictly.
+func TestYAML(t *testing.T) {
+	for _, i := range bar.NewInstruments().All() {
+		c, err := i.NewCalendar()
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec := c.Spec()
+		i.Calendar, i.Hours = "", &spec
+		text, err := yaml.Marshal(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back bar.Instrument
+		if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&back); err != nil {
+			t.Fatalf("%s: %v", i.Name, err)
+		}
+		if diff := cmp.Diff(i, back, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: %s", i.Name, diff)
+		}
+		if err := param.Validate(&back); err != nil {
+			t.Errorf("%s: %v", i.Name, err)
+		}
 	}
 }
 

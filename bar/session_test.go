@@ -152,6 +152,14 @@ func TestRestoreRefuses(t *testing.T) {
 	if v.Restore(state) == nil || u.Restore(state[:len(state)-1]) == nil || u.Restore(append(state, 0)) == nil || u.Restore(nil) == nil {
 		t.Error("a wrong state of a builder is taken")
 	}
+	for i := range state { // damaged anywhere: an error or another state, never a panic
+		damaged := append([]byte(nil), state...)
+		damaged[i] ^= 0xff
+		w, _ := bar.NewBuilder(bar.Minute, bar.Hour, c)
+		if err := w.Restore(damaged); err != nil && string(w.State(nil)) != string(state) {
+			t.Errorf("byte %d: a refused state changed the builder", i)
+		}
+	}
 }
 
 func TestNewBuilder(t *testing.T) {
