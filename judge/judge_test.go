@@ -180,3 +180,13 @@ func TestEverythingHolds(t *testing.T) {
 		t.Errorf("sentence\n%s, want\n%s", v.Sentence, want)
 	}
 }
+
+// normals is n independent standard normals of the stream name/ids.
+func normals(n int, name string, ids ...int) []float64 {
+	r := rng.New(11).Stream(name, ids...).Rand()
+	x := make([]float64, n)
+	for i := range x {
+		x[i] = r.NormFloat64()
+	}
+	return x
+}

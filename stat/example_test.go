@@ -18,7 +18,7 @@ func ExampleSharpeStdErr() {
 		x[i] = last
 	}
 	fmt.Printf("independent %.4f robust %.4f\n", stat.SharpeStdErr(x, 0), stat.SharpeStdErr(x, -1))
-	// Output: independent 0.0224 robust 0.0324
+	// Output: independent 0.0224 robust 0.0351
 }
 
 func ExampleSpearman() {
