@@ -150,7 +150,7 @@ func TestSpanBlock(t *testing.T) {
 // Losses of rows whose outcomes overlap 10 deep are moving averages of 10: the
 // 95 % interval must cover their mean, the one that ignores overlap does not.
 func TestMeanIntervalCoverage(t *testing.T) {
-	const sims, n, depth = 400, 1000, 10
+	const sims, n, depth = 400, 3000, 10
 	begin, end, short := make([]int64, n), make([]int64, n), make([]int64, n)
 	for i := range begin {
 		begin[i], end[i], short[i] = int64(i), int64(i+depth-1), int64(i)
@@ -166,7 +166,7 @@ func TestMeanIntervalCoverage(t *testing.T) {
 		for i := range loss {
 			loss[i] = 1 + stat.Mean(e[i:i+depth])
 		}
-		iv, err := stat.MeanInterval(loss, begin, end, 200, .95, rng.New(1))
+		iv, err := stat.MeanInterval(loss, begin, end, 400, .95, rng.New(1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,17 +174,17 @@ func TestMeanIntervalCoverage(t *testing.T) {
 		if iv.Low <= 1 && 1 <= iv.High {
 			covered += 1.0 / sims
 		}
-		if iv, err = stat.MeanInterval(loss, begin, short, 200, .95, rng.New(1)); err != nil {
+		if iv, err = stat.MeanInterval(loss, begin, short, 400, .95, rng.New(1)); err != nil {
 			t.Fatal(err)
 		}
 		if iv.Low <= 1 && 1 <= iv.High {
 			naive += 1.0 / sims
 		}
 	}
-	// Blocks of three spans keep 8/9 of the variance, hence 93.5 % and not 95;
+	// Blocks of three spans keep 8/9 of the variance, hence 93.5 % less a little for few blocks;
 	// Monte Carlo error 1.2 %.
-	near(t, "coverage", covered, .935, .036)
-	if naive > .6 {
+	near(t, "coverage", covered, .93, .03)
+	if naive > .75 {
 		t.Errorf("ignoring overlap covers %.3f: the test could not see", naive)
 	}
 }
