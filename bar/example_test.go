@@ -46,3 +46,40 @@ func ExampleResample() {
 	// 11:45 12:30 458.65 458.20 4500 false
 	// 12:30 13:00 458.20 457.90 3000 true
 }
+
+// Live: push every bar that is known by now, then move the clock. The clock ends
+// a bar, not the arrival of the next one.
+func ExampleBuilder() {
+	btc, err := bar.Find("BTCUSD")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	cal, err := btc.NewCalendar()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sessions := bar.NewSessioner(cal, btc.Limit(bar.Minute, cal))
+	five, err := bar.NewBuilder(bar.Minute, 5*bar.Minute, cal)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	midnight := time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC)
+	trades := map[int]float64{1: 29000, 2: 29010, 7: 28990} // by the minute in which they happened
+	for now := 1; now <= 10; now++ {
+		t := midnight.Add(time.Duration(now) * time.Minute).UnixNano()
+		if p, ok := trades[now-1]; ok {
+			b := bar.Bar{Begin: t - int64(bar.Minute), End: t, Known: t, Open: p, High: p, Low: p, Close: p, Volume: 1}
+			sessions.Push(&b)
+			five.Push(&b)
+		}
+		five.Advance(t, func(b *bar.Bar) {
+			fmt.Println(now, "minutes past:", b.Open, b.High, b.Low, b.Close, b.Volume)
+		})
+	}
+	// Output:
+	// 5 minutes past: 29000 29010 29000 29010 2
+	// 10 minutes past: 28990 28990 28990 28990 1
+}

@@ -217,7 +217,7 @@ func (p *plan) checked(s Spec) (*table, error) {
 // table writes the schedule out, date by date.
 func (p *plan) table() *table {
 	first, last := dateID(firstYear, 1, 1), dateID(lastYear+1, 1, 1)
-	special := make([]int16, last-first) // 1 + the exception that holds
+	special := make([]int32, last-first) // 1 + the exception that holds
 	for i, e := range p.exceptions {
 		for y := max(firstYear, e.from) - 1; y <= min(lastYear, e.until)+1; y++ {
 			if y < e.from || y > e.until {
@@ -234,7 +234,7 @@ func (p *plan) table() *table {
 				id++
 			}
 			if id >= first && id < last {
-				special[id-first] = int16(i + 1)
+				special[id-first] = int32(i + 1)
 			}
 		}
 	}
