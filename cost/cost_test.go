@@ -53,19 +53,20 @@ func TestRoundTrip_TicksAndCurrencyAgree(t *testing.T) {
 	}
 }
 
-func TestFee_BpsWithMinimum(t *testing.T) {
-	m := cost.Model{PointValue: 2, FeeBps: 10, FeeMin: 0.5, Multiplier: 1}
-	for _, x := range []struct{ price, want float64 }{{100, 0.5}, {250, 0.5}, {1000, 2}} {
+func TestFee_LeastPerOrder(t *testing.T) {
+	// 0.005 a share, at least 1 an order: orders of 50,000 are 500 shares at 100 (2.50) and 100 shares at 500 (0.50, so 1).
+	m := cost.Model{PointValue: 1, Commission: 0.005, FeeMin: 1, Order: 50000, Multiplier: 1}
+	for _, x := range []struct{ price, want float64 }{{100, 0.005}, {500, 0.01}} {
 		if got := m.Fee(x.price); !floats.Close(got, x.want, floats.Rel(1e-15)) {
 			t.Errorf("fee at %v: %v, want %v", x.price, got, x.want)
 		}
 	}
-	if got := m.AtCost(2).Fee(1000); got != 4 {
-		t.Errorf("twice the cost: %v, want 4", got)
+	if got := m.AtCost(2).Fee(500); got != 0.02 {
+		t.Errorf("twice the cost: %v, want 0.02", got)
 	}
-	m.FeeBps = 0
-	if got := m.Fee(1000); got != 0 {
-		t.Errorf("a least fee without a rate: %v, want 0", got)
+	m = cost.Model{PointValue: 2, FeeBps: 10, Multiplier: 1}
+	if got := m.Fee(1000); !floats.Close(got, 2, floats.Rel(1e-15)) {
+		t.Errorf("10 bps of 2000: %v, want 2", got)
 	}
 }
 
@@ -242,6 +243,7 @@ func TestValidate(t *testing.T) {
 		"point value":   {Tick: 1},
 		"commission":    {PointValue: 1, Commission: -1},
 		"tick size":     {PointValue: 1, SlippageTicks: 1},
+		"order":         {PointValue: 1, FeeMin: 1},
 		"multiplier is": {PointValue: 1, Multiplier: math.NaN()},
 	} {
 		if err := m.Validate(); err == nil || !strings.Contains(err.Error(), want) {

@@ -58,7 +58,8 @@ type Model struct {
 
 	Commission float64 // currency per contract and side
 	FeeBps     float64 // fee per side in basis points of notional
-	FeeMin     float64 // least fee per contract and side, in currency; used only where FeeBps > 0
+	FeeMin     float64 // least that commission and fee come to for one order, in currency
+	Order      float64 // notional of one order in currency; what FeeMin is spread over
 
 	Multiplier float64 // scales all costs: 1 as stated, 0 none, 2 twice
 	Take       TakeMode
@@ -86,6 +87,7 @@ func (m *Model) Validate() error {
 	check("commission", m.Commission, false)
 	check("fee in bps", m.FeeBps, false)
 	check("least fee", m.FeeMin, false)
+	check("order notional", m.Order, m.FeeMin > 0)
 	check("multiplier", m.Multiplier, false)
 	if m.Tick == 0 && (m.HalfSpreadTicks > 0 || m.SlippageTicks > 0) {
 		errs = append(errs, errors.New("cost: costs are given in ticks but the tick size is 0; give the instrument's tick"))
@@ -101,21 +103,27 @@ func (m *Model) AtCost(mult float64) *Model {
 	return &c
 }
 
-// HalfSpread is half the spread in price units at a price.
+// HalfSpread is half the spread in price units at a price:
+// multiplier·(ticks·tick + bps·|price|/10⁴).
 func (m *Model) HalfSpread(price float64) float64 {
-	return m.Multiplier * (float64(m.HalfSpreadTicks*m.Tick) + float64(m.HalfSpreadBps*1e-4*price))
+	return m.Multiplier * (float64(m.HalfSpreadTicks*m.Tick) + float64(m.HalfSpreadBps*1e-4*math.Abs(price)))
 }
 
-// Slippage of an aggressive fill in price units at a price.
+// Slippage of an aggressive fill in price units at a price, by the same formula.
 func (m *Model) Slippage(price float64) float64 {
-	return m.Multiplier * (float64(m.SlippageTicks*m.Tick) + float64(m.SlippageBps*1e-4*price))
+	return m.Multiplier * (float64(m.SlippageTicks*m.Tick) + float64(m.SlippageBps*1e-4*math.Abs(price)))
 }
 
-// Fee is commission and fees of one side in currency per contract at a price.
+// Fee is commission and fees of one side in currency per contract at a price:
+//
+//	multiplier·max(commission + bps·notional/10⁴, FeeMin·notional/Order)
+//
+// with notional = |price|·pointValue.
 func (m *Model) Fee(price float64) float64 {
-	fee := m.Commission
-	if m.FeeBps > 0 {
-		fee += max(m.FeeBps*1e-4*price*m.PointValue, m.FeeMin)
+	notional := math.Abs(price) * m.PointValue
+	fee := m.Commission + float64(m.FeeBps*1e-4*notional)
+	if m.FeeMin > 0 {
+		fee = max(fee, m.FeeMin*notional/m.Order)
 	}
 	return m.Multiplier * fee
 }

@@ -47,6 +47,7 @@ const (
 	WhyNoSide  = "no primary side"
 	WhyOutage  = "meets an outage"
 	WhyEnd     = "meets the end of the data"
+	WhyPrice   = "price at the entry is not positive"
 	WhyExpired = "expired before the entry"
 )
 
@@ -68,6 +69,7 @@ type Side struct {
 // only a Decision, its prices and returns are NaN.
 type Set struct {
 	Horizon    int
+	Config     Config      // what the rows were made with
 	Spans      []view.Span // Outcome is when the later of the two sides' exits is known: the End of its bar
 	Valid      []bool
 	Why        []string  // "" where valid; a short constant reason otherwise
@@ -75,9 +77,16 @@ type Set struct {
 	EntryBar   []int32   // base bar of the entry; −1 without one
 	EntryPrice []float64 // open of the entry bar, before costs
 	Width      []float64 // barrier distance as a fraction of the entry price, before the multiples
+	Expiry     []int64   // instant from which the position is closed at the next open
 	Primary    []int8    // primary side by row; nil: both sides are labelled
 	Long       Side
 	Short      Side
+}
+
+// Position is the order of a valid row on a side, for [cost.Model.Walk].
+func (s *Set) Position(i int, side int8) cost.Position {
+	return cost.Position{Entry: int(s.EntryBar[i]), Side: side, Expiry: s.Expiry[i],
+		ProfitTake: s.Config.ProfitTake * s.Width[i], StopLoss: s.Config.StopLoss * s.Width[i]}
 }
 
 // Len is the number of decisions.

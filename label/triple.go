@@ -58,7 +58,7 @@ func Triple(ctx context.Context, in Input, cfg Config, workers int) (*Set, error
 		return nil, err
 	}
 	n := len(in.Decisions)
-	s := newSet(n, cfg.Horizon)
+	s := newSet(n, cfg)
 	if in.Side != nil {
 		s.Primary = append([]int8(nil), in.Side...)
 	}
@@ -127,7 +127,7 @@ func checkTriple(in Input, cfg Config) error {
 
 func stamp(t int64) string { return time.Unix(0, t).UTC().Format(time.RFC3339) }
 
-func newSet(n, horizon int) *Set {
+func newSet(n int, cfg Config) *Set {
 	nan := func() []float64 {
 		x := make([]float64, n)
 		for i := range x {
@@ -139,8 +139,8 @@ func newSet(n, horizon int) *Set {
 		return Side{Exit: make([]Exit, n), ExitTime: make([]int64, n), Entry: nan(), Price: nan(), Ref: nan(), Gross: nan(), Net: nan()}
 	}
 	return &Set{
-		Horizon: horizon, Spans: make([]view.Span, n), Valid: make([]bool, n), Why: make([]string, n), Class: make([]int8, n),
-		EntryBar: make([]int32, n), EntryPrice: nan(), Width: nan(), Long: side(), Short: side(),
+		Horizon: cfg.Horizon, Config: cfg, Spans: make([]view.Span, n), Valid: make([]bool, n), Why: make([]string, n), Class: make([]int8, n),
+		EntryBar: make([]int32, n), EntryPrice: nan(), Width: nan(), Expiry: make([]int64, n), Long: side(), Short: side(),
 	}
 }
 
@@ -234,6 +234,8 @@ func (s *Set) label(in Input, cfg Config, i int, expiry int64) {
 	case !(width > 0):
 		why = WhyNoWidth
 	case why != "":
+	case !(in.Base.Open[j] > 0):
+		why = WhyPrice
 	case expiry == noExpiry:
 		why = WhyEnd
 	case in.Base.Begin[j] >= expiry:
@@ -267,7 +269,7 @@ func (s *Set) label(in Input, cfg Config, i int, expiry int64) {
 		out[k], known = o, max(known, o.Known)
 	}
 	s.Valid[i] = true
-	s.EntryBar[i], s.EntryPrice[i], s.Width[i] = int32(j), open, width
+	s.EntryBar[i], s.EntryPrice[i], s.Width[i], s.Expiry[i] = int32(j), open, width, expiry
 	s.Spans[i] = view.Span{Decision: d, Entry: in.Base.Begin[j], Outcome: known}
 	for k, side := range [2]int8{1, -1} {
 		if o := out[k]; o.Exit != None {
