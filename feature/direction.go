@@ -45,9 +45,10 @@ func (k *adx) next(h, l, c float64) (index, plusDI, minusDI float64) {
 	}
 	up, down := h-lh, ll-l
 	var plus, minus float64
-	if down > 0 && up < down {
+	tie := flatUnit * math.Abs(c) // two steps of a tick are equal, whatever their last bits say
+	if down > 0 && down-up > tie {
 		minus = down
-	} else if up > 0 && up > down {
+	} else if up > 0 && up-down > tie {
 		plus = up
 	}
 	tr := trueRange(h, l, lc)

@@ -47,11 +47,11 @@ func (k *mfi) next(h, l, c, v float64) float64 {
 	}
 	flow := typical * v
 	up, down := flow, float64(0*v) // a missing volume stays missing on either side
-	switch {
-	case typical < last:
-		up, down = down, up
-	case typical == last:
+	switch d := typical - last; {
+	case math.Abs(d) <= flatUnit*math.Abs(typical): // equal, whatever the last bits say
 		up = down
+	case d < 0:
+		up, down = down, up
 	}
 	up, down = k.up.Push(up), k.down.Push(down)
 	switch {
