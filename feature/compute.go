@@ -143,7 +143,7 @@ func (j job) run(ctx context.Context) error {
 				data := j.t.m.Data
 				for r, x := range out[c][:to-from] {
 					v := float32(x)
-					if isInf(v) {
+					if v-v != 0 && v == v { // neither finite nor NaN
 						return j.t.infinite(column, x, j.s.End[from+r])
 					}
 					data[at] = v
