@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -174,5 +175,31 @@ func TestValuesEqualLean(t *testing.T) {
 				t.Fatalf("only %d values in the reference", seen)
 			}
 		})
+	}
+}
+
+// TestVolatilityOnDollarBars_MlFinLab compares the mean of the estimators over
+// the 1,000 sample dollar bars with the means of mlfinlab's. (Its Yang–Zhang
+// takes ln(C_t/O_{t−1}) and no means off, and so is another estimator.)
+func TestVolatilityOnDollarBars_MlFinLab(t *testing.T) {
+	raw, err := os.ReadFile(shareddata.Path(t, "ref_afml/sample_dollar_bars.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := seriesOf(table(t, raw))
+	r := registry(t)
+	for _, v := range []struct {
+		name string
+		want float64
+	}{{"garman_klass", .0014826110}, {"parkinson", .0014999747}} {
+		_, out := values(t, r, feature.Spec{Name: v.name}, s)
+		sum, n := 0.0, 0
+		for _, x := range out[0] {
+			if x == x {
+				sum += x / math.Sqrt(365) // not annualised
+				n++
+			}
+		}
+		floats.Check(t, sum/float64(n), v.want, floats.Abs(1e-10), "%s over %d bars", v.name, n)
 	}
 }

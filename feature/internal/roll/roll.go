@@ -103,27 +103,29 @@ func (r *Moments) Push(x float64) (mean, m2 float64) {
 		r.begun = true
 		r.ref = finiteOr(x, 0)
 	}
-	d := x - r.ref
 	p := r.p
 	r.raw[p] = x
-	r.f1 += d
-	r.f2 += float64(d * d)
-	s1 := r.s1[p+1] + r.f1
-	s2 := r.s2[p+1] + r.f2
-	ref := r.ref
-	r.p = p + 1
-	if r.p == len(r.raw) {
+	var s1, s2 float64
+	if p == len(r.raw)-1 { // the window is the block, so its sums can have the new reference
 		r.flip()
-	}
-	if !r.full {
-		return math.NaN(), math.NaN()
+		s1, s2 = r.s1[0], r.s2[0]
+	} else {
+		d := x - r.ref
+		r.f1 += d
+		r.f2 += float64(d * d)
+		r.p = p + 1
+		if !r.full {
+			return math.NaN(), math.NaN()
+		}
+		s1 = r.s1[p+1] + r.f1
+		s2 = r.s2[p+1] + r.f2
 	}
 	t := s1 * r.inv
 	m2 = s2 - float64(t*s1)
 	if m2 < 0 {
 		m2 = 0
 	}
-	return ref + t, m2
+	return r.ref + t, m2
 }
 
 func finiteOr(x, other float64) float64 {
@@ -300,20 +302,6 @@ func (r *EMA) seed(x float64) float64 {
 	r.v = r.sum / float64(r.n)
 	return r.v
 }
-
-// Ready reports whether n values were seen.
-func (r *EMA) Ready() bool { return r.count == r.n }
-
-// Value is the last result of Push.
-func (r *EMA) Value() float64 {
-	if r.count < r.n {
-		return math.NaN()
-	}
-	return r.v
-}
-
-// SeedWith sets the value as if n values with that mean had been seen.
-func (r *EMA) SeedWith(v float64) { r.v, r.count = v, r.n }
 
 // Fields lists the state.
 func (r *EMA) Fields(c Codec) {
