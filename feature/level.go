@@ -77,9 +77,14 @@ func (k *sma) next(c float64) float64 {
 func (k *sma) push(b *bar.Bar, out []float64) { out[0] = k.next(b.Close) }
 
 func (k *sma) block(s *bar.Series, lo, hi int, out [][]float64) {
-	o := out[0]
-	for i, c := range s.Close[lo:hi] {
-		o[i] = k.next(c)
+	o := out[0][:hi-lo]
+	for lo < hi && !k.sum.Full() {
+		o[0] = k.next(s.Close[lo])
+		o, lo = o[1:], lo+1
+	}
+	k.sum.PushAll(o, s.Close[lo:hi])
+	for i := range o {
+		o[i] *= k.inv
 	}
 }
 
@@ -90,10 +95,7 @@ type ema struct{ mean roll.EMA }
 func (k *ema) push(b *bar.Bar, out []float64) { out[0] = k.mean.Push(b.Close) }
 
 func (k *ema) block(s *bar.Series, lo, hi int, out [][]float64) {
-	o := out[0]
-	for i, c := range s.Close[lo:hi] {
-		o[i] = k.mean.Push(c)
-	}
+	k.mean.PushAll(out[0], s.Close[lo:hi])
 }
 
 func (k *ema) fields(c *codec) { k.mean.Fields(c) }
@@ -145,12 +147,7 @@ type atrLevel struct{ atr }
 
 func (k *atrLevel) push(b *bar.Bar, out []float64) { out[0] = k.next(b.High, b.Low, b.Close) }
 
-func (k *atrLevel) block(s *bar.Series, lo, hi int, out [][]float64) {
-	o := out[0]
-	for i := lo; i < hi; i++ {
-		o[i-lo] = k.next(s.High[i], s.Low[i], s.Close[i])
-	}
-}
+func (k *atrLevel) block(s *bar.Series, lo, hi int, out [][]float64) { k.all(s, lo, hi, out[0]) }
 
 type macdLevel struct{ macd }
 

@@ -55,20 +55,20 @@ type rsi struct {
 func (k *rsi) next(c float64) float64 {
 	d := c - k.last
 	k.last = c
-	up, down := d, 0.0
-	if d < 0 {
-		up, down = 0, -d
-	}
 	if k.count <= k.n {
-		return k.seed(up, down)
+		return k.seed(max(d, 0), max(-d, 0))
 	}
-	k.up += float64((up - k.up) * k.inv)
-	k.down += float64((down - k.down) * k.inv)
-	sum := k.up + k.down
+	k.up, k.down = roll.Decay(k.up, k.inv, max(d, 0)), roll.Decay(k.down, k.inv, max(-d, 0))
+	return strength(k.up, k.down)
+}
+
+// strength is 100·U/(U + D), 50 when nothing moved.
+func strength(up, down float64) float64 {
+	sum := up + down
 	if sum == 0 {
 		return 50
 	}
-	return 100 * (k.up / sum)
+	return 100 * (up / sum)
 }
 
 func (k *rsi) seed(up, down float64) float64 {
@@ -83,20 +83,27 @@ func (k *rsi) seed(up, down float64) float64 {
 	}
 	k.up *= k.inv
 	k.down *= k.inv
-	sum := k.up + k.down
-	if sum == 0 {
-		return 50
-	}
-	return 100 * (k.up / sum)
+	return strength(k.up, k.down)
 }
 
 func (k *rsi) push(b *bar.Bar, out []float64) { out[0] = k.next(b.Close) }
 
+// block is a loop over next that keeps the means in registers once they are
+// seeded.
 func (k *rsi) block(s *bar.Series, lo, hi int, out [][]float64) {
-	o := out[0]
-	for i, c := range s.Close[lo:hi] {
-		o[i] = k.next(c)
+	o := out[0][:hi-lo]
+	for lo < hi && k.count <= k.n {
+		o[0] = k.next(s.Close[lo])
+		o, lo = o[1:], lo+1
 	}
+	up, down, last, inv := k.up, k.down, k.last, k.inv
+	for i, c := range s.Close[lo:hi] {
+		d := c - last
+		last = c
+		up, down = roll.Decay(up, inv, max(d, 0)), roll.Decay(down, inv, max(-d, 0))
+		o[i] = strength(up, down)
+	}
+	k.up, k.down, k.last = up, down, last
 }
 
 func (k *rsi) fields(c *codec) {
@@ -125,6 +132,41 @@ func (k *channel) next(h, l float64) (top, bottom float64, ok bool) {
 	return top, bottom, true
 }
 
+// blocks is a loop over next in pieces: f gets the first row of a piece, its
+// highs and lows of the window, and the number of rows before n bars were seen.
+func (k *channel) blocks(s *bar.Series, lo, hi int, f func(at int, top, bottom []float64, early int)) {
+	var top, bottom [128]float64
+	for i := lo; i < hi; i += len(top) {
+		n := min(len(top), hi-i)
+		k.top.PushAll(top[:n], s.High[i:i+n])
+		k.bottom.PushAll(bottom[:n], s.Low[i:i+n])
+		early := min(n, max(0, k.n-1-k.count))
+		k.count = min(k.n, k.count+n)
+		f(i, top[:n], bottom[:n], early)
+	}
+}
+
+// each writes f of the channel and the close, NaN before n bars were seen.
+func (k *channel) each(b *bar.Bar, out []float64, f func(top, bottom, close float64) float64) {
+	top, bottom, ok := k.next(b.High, b.Low)
+	if out[0] = math.NaN(); ok {
+		out[0] = f(top, bottom, b.Close)
+	}
+}
+
+// all is a loop over each.
+func (k *channel) all(s *bar.Series, lo, hi int, out [][]float64, f func(top, bottom, close float64) float64) {
+	k.blocks(s, lo, hi, func(at int, top, bottom []float64, early int) {
+		o := out[0][at-lo:]
+		for i := range early {
+			o[i] = math.NaN()
+		}
+		for i := early; i < len(top); i++ {
+			o[i] = f(top[i], bottom[i], s.Close[at+i])
+		}
+	})
+}
+
 func (k *channel) fields(c *codec) {
 	c.Int(&k.count)
 	k.top.Fields(c)
@@ -137,11 +179,7 @@ type stochastic struct {
 	n       float64
 }
 
-func (k *stochastic) next(h, l, c float64) (fast, slow float64) {
-	top, bottom, ok := k.channel.next(h, l)
-	if !ok {
-		return math.NaN(), math.NaN()
-	}
+func (k *stochastic) next(top, bottom, c float64) (fast, slow float64) {
 	fast = 50
 	if top > bottom {
 		fast = 100 * ((c - bottom) / (top - bottom))
@@ -154,14 +192,23 @@ func (k *stochastic) next(h, l, c float64) (fast, slow float64) {
 }
 
 func (k *stochastic) push(b *bar.Bar, out []float64) {
-	out[0], out[1] = k.next(b.High, b.Low, b.Close)
+	if top, bottom, ok := k.channel.next(b.High, b.Low); ok {
+		out[0], out[1] = k.next(top, bottom, b.Close)
+	} else {
+		out[0], out[1] = math.NaN(), math.NaN()
+	}
 }
 
 func (k *stochastic) block(s *bar.Series, lo, hi int, out [][]float64) {
-	o0, o1 := out[0], out[1]
-	for i := lo; i < hi; i++ {
-		o0[i-lo], o1[i-lo] = k.next(s.High[i], s.Low[i], s.Close[i])
-	}
+	k.channel.blocks(s, lo, hi, func(at int, top, bottom []float64, early int) {
+		o0, o1 := out[0][at-lo:], out[1][at-lo:]
+		for i := range early {
+			o0[i], o1[i] = math.NaN(), math.NaN()
+		}
+		for i := early; i < len(top); i++ {
+			o0[i], o1[i] = k.next(top[i], bottom[i], s.Close[at+i])
+		}
+	})
 }
 
 func (k *stochastic) fields(c *codec) {
@@ -171,24 +218,17 @@ func (k *stochastic) fields(c *codec) {
 
 type williams struct{ channel channel }
 
-func (k *williams) next(h, l, c float64) float64 {
-	top, bottom, ok := k.channel.next(h, l)
-	switch {
-	case !ok:
-		return math.NaN()
-	case top > bottom:
+func williamsR(top, bottom, c float64) float64 {
+	if top > bottom {
 		return -100 * ((top - c) / (top - bottom))
 	}
 	return -50
 }
 
-func (k *williams) push(b *bar.Bar, out []float64) { out[0] = k.next(b.High, b.Low, b.Close) }
+func (k *williams) push(b *bar.Bar, out []float64) { k.channel.each(b, out, williamsR) }
 
 func (k *williams) block(s *bar.Series, lo, hi int, out [][]float64) {
-	o := out[0]
-	for i := lo; i < hi; i++ {
-		o[i-lo] = k.next(s.High[i], s.Low[i], s.Close[i])
-	}
+	k.channel.all(s, lo, hi, out, williamsR)
 }
 
 func (k *williams) fields(c *codec) { k.channel.fields(c) }

@@ -188,9 +188,10 @@ func (k *atrPct) next(h, l, c float64) float64 { return 100 * (k.unit.next(h, l,
 func (k *atrPct) push(b *bar.Bar, out []float64) { out[0] = k.next(b.High, b.Low, b.Close) }
 
 func (k *atrPct) block(s *bar.Series, lo, hi int, out [][]float64) {
-	o := out[0]
-	for i := lo; i < hi; i++ {
-		o[i-lo] = k.next(s.High[i], s.Low[i], s.Close[i])
+	o := out[0][:hi-lo]
+	k.unit.all(s, lo, hi, o)
+	for i, c := range s.Close[lo:hi] {
+		o[i] = 100 * (o[i] / c)
 	}
 }
 

@@ -118,24 +118,17 @@ func (k *rangeATR) fields(c *codec) { k.unit.fields(c) }
 
 type channelPosition struct{ channel channel }
 
-func (k *channelPosition) next(h, l, c float64) float64 {
-	top, bottom, ok := k.channel.next(h, l)
-	switch {
-	case !ok:
-		return math.NaN()
-	case top == bottom:
+func positionIn(top, bottom, c float64) float64 {
+	if top == bottom {
 		return 0
 	}
 	return (c-bottom)/(top-bottom) - 0.5
 }
 
-func (k *channelPosition) push(b *bar.Bar, out []float64) { out[0] = k.next(b.High, b.Low, b.Close) }
+func (k *channelPosition) push(b *bar.Bar, out []float64) { k.channel.each(b, out, positionIn) }
 
 func (k *channelPosition) block(s *bar.Series, lo, hi int, out [][]float64) {
-	o := out[0]
-	for i := lo; i < hi; i++ {
-		o[i-lo] = k.next(s.High[i], s.Low[i], s.Close[i])
-	}
+	k.channel.all(s, lo, hi, out, positionIn)
 }
 
 func (k *channelPosition) fields(c *codec) { k.channel.fields(c) }

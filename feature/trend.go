@@ -46,7 +46,7 @@ func inUnits(x, unit, price float64) float64 {
 // true ranges of bars 2..n+1, then v ← v + (TR − v)/n.
 type atr struct {
 	last float64
-	mean roll.EMA
+	mean roll.Wilder
 }
 
 func newATR(n int) atr { return atr{last: math.NaN(), mean: roll.NewWilder(n)} }
@@ -54,14 +54,7 @@ func newATR(n int) atr { return atr{last: math.NaN(), mean: roll.NewWilder(n)} }
 func atrMemory(n int) int { return roll.Memory(1/float64(n)) + n + 1 }
 
 func trueRange(high, low, last float64) float64 {
-	tr := high - low
-	if d := high - last; d > tr {
-		tr = d
-	}
-	if d := last - low; d > tr {
-		tr = d
-	}
-	return tr
+	return max(high, last) - min(low, last)
 }
 
 func (k *atr) next(high, low, close float64) float64 {
@@ -71,6 +64,23 @@ func (k *atr) next(high, low, close float64) float64 {
 		return last
 	}
 	return k.mean.Push(trueRange(high, low, last))
+}
+
+// all is a loop over next, in two passes: true ranges, then their mean.
+func (k *atr) all(s *bar.Series, lo, hi int, out []float64) {
+	if lo < hi && k.last != k.last {
+		out[0] = k.next(s.High[lo], s.Low[lo], s.Close[lo])
+		out, lo = out[1:], lo+1
+	}
+	high, low, close := s.High[lo:hi], s.Low[lo:hi], s.Close[lo:hi]
+	out, low, close = out[:len(high)], low[:len(high)], close[:len(high)]
+	last := k.last
+	for i, h := range high {
+		out[i] = trueRange(h, low[i], last)
+		last = close[i]
+	}
+	k.last = last
+	k.mean.PushAll(out, out)
 }
 
 func (k *atr) fields(c *codec) {

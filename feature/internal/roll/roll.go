@@ -51,6 +51,29 @@ func (r *Sum) Push(x float64) float64 {
 	return v
 }
 
+// PushAll pushes every value of x and writes the sums to dst, which may be x
+// itself: a loop over Push that keeps its state in registers.
+func (r *Sum) PushAll(dst, x []float64) {
+	dst = dst[:len(x)]
+	for i := 0; i < len(x); {
+		k := min(len(r.buf)-1-r.p, len(x)-i) // until the block is full
+		front := r.front
+		old, now := r.buf[r.p+1:][:k], r.buf[r.p:][:k]
+		in, out := x[i:][:k], dst[i:][:k]
+		for j, v := range in {
+			front += v
+			out[j] = old[j] + front
+			now[j] = v
+		}
+		r.front = front
+		r.p += k
+		i += k
+		if r.p == len(r.buf)-1 {
+			r.flip()
+		}
+	}
+}
+
 func (r *Sum) flip() {
 	acc := 0.0
 	buf := r.buf[:len(r.buf)-1]
@@ -188,27 +211,47 @@ func NewMax(n int) Max {
 func (r *Max) Push(x float64) float64 {
 	p := r.p
 	buf := r.buf
-	if x > r.front {
-		r.front = x
-	}
-	v := buf[p+1]
-	if r.front > v {
-		v = r.front
-	}
+	r.front = max(r.front, x)
+	v := max(buf[p+1], r.front)
 	buf[p] = x
 	r.p = p + 1
 	if r.p == len(buf)-1 {
-		acc := math.Inf(-1)
-		b := buf[:len(buf)-1]
-		for i := len(b) - 1; i >= 0; i-- {
-			if b[i] > acc {
-				acc = b[i]
-			}
-			b[i] = acc
-		}
-		r.p, r.front = 0, math.Inf(-1)
+		r.flip()
 	}
 	return v
+}
+
+// PushAll pushes every value of x and writes the maxima to dst, which may be x
+// itself: a loop over Push that keeps its state in registers.
+func (r *Max) PushAll(dst, x []float64) {
+	dst = dst[:len(x)]
+	for i := 0; i < len(x); {
+		k := min(len(r.buf)-1-r.p, len(x)-i) // until the block is full
+		front := r.front
+		old, now := r.buf[r.p+1:][:k], r.buf[r.p:][:k]
+		in, out := x[i:][:k], dst[i:][:k]
+		for j, v := range in {
+			front = max(front, v)
+			out[j] = max(old[j], front)
+			now[j] = v
+		}
+		r.front = front
+		r.p += k
+		i += k
+		if r.p == len(r.buf)-1 {
+			r.flip()
+		}
+	}
+}
+
+func (r *Max) flip() {
+	acc := math.Inf(-1)
+	buf := r.buf[:len(r.buf)-1]
+	for i := len(buf) - 1; i >= 0; i-- {
+		acc = max(acc, buf[i])
+		buf[i] = acc
+	}
+	r.p, r.front = 0, math.Inf(-1)
 }
 
 // Fields lists the state.
@@ -226,6 +269,19 @@ func NewMin(n int) Min { return Min{NewMax(n)} }
 
 // Push takes x and returns the smallest of the last n values.
 func (r *Min) Push(x float64) float64 { return -r.m.Push(-x) }
+
+// PushAll pushes every value of x and writes the minima to dst, which may be x
+// itself: a loop over Push that keeps its state in registers.
+func (r *Min) PushAll(dst, x []float64) {
+	dst = dst[:len(x)]
+	for i, v := range x {
+		dst[i] = -v
+	}
+	r.m.PushAll(dst, dst)
+	for i := range dst {
+		dst[i] = -dst[i]
+	}
+}
 
 // Fields lists the state.
 func (r *Min) Fields(c Codec) { r.m.Fields(c) }
@@ -274,40 +330,111 @@ func (r *Ring) Fields(c Codec) {
 // EMA is an exponential mean v ← v + α(x − v), seeded with the plain mean of
 // the first n values; that is TA-Lib's seeding.
 type EMA struct {
-	v, sum, alpha float64
-	count, n      int
+	v, alpha float64 // v is the sum of the values while it is seeded
+	left, n  int     // values missing to the seed
 }
 
 // NewEMA makes an exponential mean with α = 2/(n+1).
-func NewEMA(n int) EMA { return EMA{alpha: 2 / float64(n+1), n: n} }
+func NewEMA(n int) EMA { return EMA{alpha: 2 / float64(n+1), n: n, left: n} }
 
-// NewWilder makes Wilder's mean, α = 1/n.
-func NewWilder(n int) EMA { return EMA{alpha: 1 / float64(n), n: n} }
+// step leaves a constant stream exactly where it is.
+func step(v, alpha, x float64) float64 { return v + float64(alpha*(x-v)) }
 
 // Push takes x and returns the mean; NaN before n values were seen.
 func (r *EMA) Push(x float64) float64 {
-	if r.count == r.n {
-		r.v += float64(r.alpha * (x - r.v))
+	if r.left == 0 {
+		r.v = step(r.v, r.alpha, x)
 		return r.v
 	}
 	return r.seed(x)
 }
 
+// PushAll pushes every value of x and writes the means to dst, which may be x
+// itself: a loop over Push that keeps its state in registers.
+func (r *EMA) PushAll(dst, x []float64) {
+	i := 0
+	for ; i < len(x) && r.left > 0; i++ {
+		dst[i] = r.Push(x[i])
+	}
+	x, dst = x[i:], dst[i:len(x)]
+	v, alpha := r.v, r.alpha
+	for j, u := range x {
+		v = step(v, alpha, u)
+		dst[j] = v
+	}
+	r.v = v
+}
+
 func (r *EMA) seed(x float64) float64 {
-	r.sum += x
-	r.count++
-	if r.count < r.n {
+	r.v += x
+	r.left--
+	if r.left > 0 {
 		return math.NaN()
 	}
-	r.v = r.sum / float64(r.n)
+	r.v /= float64(r.n)
 	return r.v
 }
 
 // Fields lists the state.
 func (r *EMA) Fields(c Codec) {
 	c.Float(&r.v)
-	c.Float(&r.sum)
-	c.Int(&r.count)
+	c.Int(&r.left)
+}
+
+// Wilder is Wilder's exponential mean of values ≥ 0, α = 1/n, seeded with the
+// plain mean of the first n values like TA-Lib's.
+type Wilder struct {
+	v       float64 // the sum of the values while it is seeded
+	alpha   float64
+	left, n int
+}
+
+// NewWilder makes Wilder's mean over n values.
+func NewWilder(n int) Wilder { return Wilder{alpha: 1 / float64(n), n: n, left: n} }
+
+// Decay is one step of Wilder's mean. All terms are positive, so nothing
+// cancels, and the chain of dependent operations is shorter than an EMA's.
+func Decay(v, alpha, x float64) float64 { return float64(v*(1-alpha)) + float64(alpha*x) }
+
+// Push takes x and returns the mean; NaN before n values were seen.
+func (r *Wilder) Push(x float64) float64 {
+	if r.left == 0 {
+		r.v = Decay(r.v, r.alpha, x)
+		return r.v
+	}
+	return r.seed(x)
+}
+
+func (r *Wilder) seed(x float64) float64 {
+	r.v += x
+	r.left--
+	if r.left > 0 {
+		return math.NaN()
+	}
+	r.v /= float64(r.n)
+	return r.v
+}
+
+// PushAll pushes every value of x and writes the means to dst, which may be x
+// itself: a loop over Push that keeps its state in registers.
+func (r *Wilder) PushAll(dst, x []float64) {
+	i := 0
+	for ; i < len(x) && r.left > 0; i++ {
+		dst[i] = r.Push(x[i])
+	}
+	x, dst = x[i:], dst[i:len(x)]
+	v, alpha := r.v, r.alpha
+	for j, u := range x {
+		v = Decay(v, alpha, u)
+		dst[j] = v
+	}
+	r.v = v
+}
+
+// Fields lists the state.
+func (r *Wilder) Fields(c Codec) {
+	c.Float(&r.v)
+	c.Int(&r.left)
 }
 
 // Memory is the number of values after which an exponential mean with this α
