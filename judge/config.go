@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/mlfactory/mlfactory/param"
 )
 
 // Config holds the thresholds of the gates.
@@ -32,32 +34,15 @@ func Default() Config {
 	}
 }
 
-// Validate reports every value outside its range, each by its path.
+// Validate reports what the tags cannot say, all problems at once; param.Validate
+// checks the tags and this.
 func (c Config) Validate() error {
 	var errs []error
-	in := func(path string, v, lo, hi float64) {
-		if !(v >= lo && v <= hi) {
-			errs = append(errs, fmt.Errorf("%s: %v: want within [%v, %v]", path, v, lo, hi))
-		}
-	}
-	in("min_dsr", c.MinDSR, 0.5, 0.9999)
-	in("min_worthwhile_sharpe", c.MinWorthwhileSharpe, 0, 10)
-	in("min_bets", float64(c.MinBets), 1, 1e6)
-	in("min_days", float64(c.MinDays), 2, 1e5)
-	in("random_entry_percentile", c.RandomEntryPercentile, 0.5, 0.9999)
-	in("cost_multiple", c.CostMultiple, 1, 10)
-	in("pbo_warn", c.PBOWarn, 0, 1)
-	in("pbo_block", c.PBOBlock, 0, 1)
-	in("pbo_min_trials", c.PBOMinTrials, 2, 1e6)
-	in("pbo_blocks", float64(c.PBOBlocks), 2, 20)
-	in("confidence", c.Confidence, 0.51, 0.9999)
-	in("power", c.Power, 0.5, 0.9999)
-	in("bootstrap_draws", float64(c.BootstrapDraws), 0, 1e6)
 	if c.PBOWarn > c.PBOBlock {
-		errs = append(errs, fmt.Errorf("pbo_warn: %v exceeds pbo_block %v: the warning would come after the block", c.PBOWarn, c.PBOBlock))
+		errs = append(errs, &param.Error{Path: "pbo_warn", Problem: fmt.Sprintf("%v exceeds pbo_block %v: the warning would come after the block", c.PBOWarn, c.PBOBlock)})
 	}
 	if c.PBOBlocks%2 != 0 {
-		errs = append(errs, fmt.Errorf("pbo_blocks: %d is odd: half of the blocks is in sample", c.PBOBlocks))
+		errs = append(errs, &param.Error{Path: "pbo_blocks", Problem: fmt.Sprintf("%d is odd: half of the blocks is in sample", c.PBOBlocks)})
 	}
 	return errors.Join(errs...)
 }

@@ -142,3 +142,31 @@ func TestDSROfVerdictFromItsParts(t *testing.T) {
 	}
 	near(t, "excess DSR", float64(v.ExcessDSR), num(t)(judge.DSR(s, 4, d.Variance)), 0)
 }
+
+// Equal days take a shortcut; it agrees with the plain sum over pairs.
+func TestMeanCorrelationShortcut(t *testing.T) {
+	var list []judge.Trial
+	sum, pairs := 0.0, 0.0
+	for j := range 7 {
+		x := noise(90, "short", j)
+		for i := range x {
+			x[i] = .01 * (x[i] + float64(j)*float64(i%5))
+		}
+		if j == 3 {
+			x = make([]float64, 90) // never trades
+		}
+		for _, o := range list {
+			if c := stat.Correlation(o.Returns, x); !math.IsNaN(c) {
+				sum += c
+			}
+			pairs++
+		}
+		list = append(list, judge.Trial{Days: days(90), Returns: x})
+	}
+	near(t, "shortcut", judge.MeanCorrelation(list), sum/pairs, 1e-13)
+	// One day fewer in one trial takes the long way and hardly moves the mean.
+	list[6].Days, list[6].Returns = list[6].Days[1:], list[6].Returns[1:]
+	near(t, "pairs", judge.MeanCorrelation(list), sum/pairs, .02)
+	few := []judge.Trial{{Days: days(19), Returns: noise(19, "few", 0)}, {Days: days(19), Returns: noise(19, "few", 0)}}
+	near(t, "too few days", judge.MeanCorrelation(few), 0, 0)
+}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mlfactory/mlfactory/judge"
+	"github.com/mlfactory/mlfactory/param"
 )
 
 // bare is evidence with nothing but returns.
@@ -169,19 +170,22 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-func TestConfigValidate(t *testing.T) {
-	if err := judge.Default().Validate(); err != nil {
+func TestConfig(t *testing.T) {
+	c := judge.Default()
+	if err := param.Validate(&c); err != nil {
 		t.Fatalf("the defaults are refused: %v", err)
 	}
-	c := judge.Default()
-	c.MinDSR, c.MinBets, c.PBOBlocks, c.PBOWarn, c.CostMultiple = 1, 0, 7, .9, math.NaN()
-	err := c.Validate()
-	for _, path := range []string{"min_dsr", "min_bets", "pbo_blocks", "pbo_warn", "cost_multiple"} {
-		if err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("error %v does not name %s", err, path)
-		}
+	if _, err := param.Fields(&c); err != nil {
+		t.Errorf("tags: %v", err)
 	}
-	if _, err := judge.Judge(c, good(500)); err == nil {
-		t.Error("a bad config must be refused by Judge")
+	c.MinDSR, c.MinBets, c.PBOBlocks, c.PBOWarn, c.CostMultiple = 1, 0, 7, .9, math.NaN()
+	_, err := judge.Judge(c, good(500))
+	_, err2 := judge.FromReturns(c, ownRecord(500, 1), judge.Declared{Trials: 1})
+	for _, path := range []string{"min_dsr", "min_bets", "pbo_blocks", "pbo_warn", "cost_multiple"} {
+		for _, e := range []error{err, err2} {
+			if e == nil || !strings.Contains(e.Error(), path) {
+				t.Errorf("error %v does not name %s", e, path)
+			}
+		}
 	}
 }

@@ -23,6 +23,16 @@
 // variance; one trial has none and its DSR is PSR(0). The form of 2014 gates;
 // the form of 2026, which knows autocorrelation, is shown.
 //
+// # Promises, as tested
+//
+// The best of 1, 4 or 12 trials without skill passes the DSR gate in at most
+// 5 % of records (two Monte Carlo errors allowed), where an undeflated one
+// passes in 5, 19 and 46 %. A candidate whose true Sharpe ratio is the minimum
+// detectable one passes in 80 %. The 95 % interval covers in 93 to 95.5 % of
+// records of 500 days for autocorrelations from −0.3 to 0.3. The gate itself
+// takes returns as independent; where they follow each other it is too sure, and
+// the verdict carries a caveat that quotes the form of 2026.
+//
 // # Gates
 //
 // Each gate, when it does not hold, forces a status of its own; fail outranks

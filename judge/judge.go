@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/rng"
 	"github.com/mlfactory/mlfactory/stat"
 )
@@ -15,7 +16,7 @@ import (
 // short gets a verdict. O(trials²·days + draws·days), less than a second for a
 // hundred trials of a thousand days.
 func Judge(c Config, e Evidence) (Verdict, error) {
-	if err := c.Validate(); err != nil {
+	if err := param.Validate(&c); err != nil {
 		return Verdict{}, fmt.Errorf("judge: config: %w", err)
 	}
 	if err := e.check(); err != nil {
@@ -123,6 +124,11 @@ func (v *Verdict) deflate(c Config, net []float64, d Deflation) {
 			shared *= max(d.MeanCorrelation, 0)
 		}
 		v.DSR2026 = orNaN(dsr2026Correlated(s.Sharpe, d.Trials, max(d.Formula*ar, d.Sample), shared))
+		// Independent returns stay below this in 97.5 % of records.
+		if s.Rho > 1.96/math.Sqrt(float64(n)) {
+			v.Caveats = append(v.Caveats, fmt.Sprintf("daily returns follow each other (autocorrelation %.2f): the DSR that gates (2014) takes them as independent and is too sure; the form that does not (2026) gives %s",
+				s.Rho, probability(v.DSR2026, c.MinDSR)))
+		}
 	} else {
 		s = Sample{N: n, Kurtosis: 3}
 	}
@@ -316,7 +322,7 @@ func (v *Verdict) sentence(c Config) string {
 	case Fail:
 		head := "no evidence of an edge after costs"
 		switch {
-		case failed(GateWorthwhile) || v.NetReturnAnnual <= 0:
+		case failed(GateWorthwhile) || !(float64(v.DSR) >= c.MinDSR): // also without a cost test or a benchmark
 		case failed(GateCost):
 			head = fmt.Sprintf("no edge left at %g× cost", c.CostMultiple)
 		case failed(GateExcess):

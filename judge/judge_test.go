@@ -190,3 +190,65 @@ func normals(n int, name string, ids ...int) []float64 {
 	}
 	return x
 }
+
+// Multiplying all returns by a power of two changes no digit of the statistics;
+// the same evidence gives the same bytes.
+func TestVerdictLaws(t *testing.T) {
+	e := good(500)
+	e.Trials.Trials = trials(series(500, 0, 21), series(500, 1, 22))
+	a, b := mustJudge(t, e), mustJudge(t, e)
+	aj, errA := json.Marshal(a)
+	bj, errB := json.Marshal(b)
+	if errA != nil || errB != nil || string(aj) != string(bj) {
+		t.Error("the same evidence gives other bytes")
+	}
+	for _, x := range [][]float64{e.Net, e.NetMultiple, e.Gross, e.SameExposure, e.BuyAndHold} {
+		for i := range x {
+			x[i] *= 8
+		}
+	}
+	c := mustJudge(t, e)
+	if c.Sentence != a.Sentence || c.DSR != a.DSR || c.ExcessDSR != a.ExcessDSR || c.SharpeBootstrap != a.SharpeBootstrap || c.DSR2026 != a.DSR2026 {
+		t.Errorf("the verdict depends on the unit of returns:\n%s\n%s", a.Sentence, c.Sentence)
+	}
+}
+
+func TestAutocorrelationCaveat(t *testing.T) {
+	e := good(500)
+	for i := 1; i < len(e.Net); i++ {
+		e.Net[i] += .5 * e.Net[i-1]
+	}
+	v := mustJudge(t, e)
+	if s := strings.Join(v.Caveats, "\n"); !strings.Contains(s, "daily returns follow each other") {
+		t.Errorf("autocorrelation %v brings no caveat: %q", v.Autocorrelation, s)
+	}
+	if v := mustJudge(t, good(500)); len(v.Caveats) != 0 {
+		t.Errorf("independent returns bring caveats %q", v.Caveats)
+	}
+}
+
+func TestPBOWarning(t *testing.T) {
+	e := good(480)
+	for j := range 12 {
+		e.Configs = append(e.Configs, normals(480, "warn", j))
+	}
+	c := judge.Default()
+	c.BootstrapDraws, c.PBOBlocks, c.PBOWarn, c.PBOBlock = 0, 8, 0, 1
+	v, err := judge.Judge(c, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := reason(t, v, judge.GatePBO); !r.OK || !r.Measured || !v.PBO.Exists() || v.Status != judge.Pass || !strings.Contains(strings.Join(v.Caveats, "\n"), "exceeds the warning level") {
+		t.Errorf("a warning must not block: %s, %+v, %q", v.Status, r, v.Caveats)
+	}
+	// Copies of one strategy are no competition.
+	for j := range e.Configs {
+		e.Configs[j] = e.Net
+	}
+	if v, err = judge.Judge(c, e); err != nil {
+		t.Fatal(err)
+	}
+	if r := reason(t, v, judge.GatePBO); !r.OK || r.Measured || !strings.Contains(r.Text, "count as 1.0") {
+		t.Errorf("twelve copies: %+v", r)
+	}
+}

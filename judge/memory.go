@@ -53,43 +53,49 @@ func checkSeries(days []int32, x []float64) error {
 	return nil
 }
 
-// Digest is the SHA-256 of trials in order of key, over their content (every
-// field but Name, which is for reading): the form of [Snapshot.Digest] for
-// every ledger. The order of the argument does not matter; keys are unique.
+// Digest is the SHA-256 of trials in order of key, over every field: each text
+// preceded by its length, numbers as eight bytes, days as four, little endian.
+// It is the form of [Snapshot.Digest] for every ledger. The order of the
+// argument does not matter; keys are unique.
 func Digest(trials []Trial) string {
 	byKey := slices.Clone(trials)
 	slices.SortFunc(byKey, func(a, b Trial) int { return cmp.Compare(a.Key, b.Key) })
 	h := sha256.New()
-	h.Write([]byte("mlfactory.ledger.1"))
-	var buf []byte
+	buf := appendText(nil, "mlfactory trials 1")
+	buf = binary.LittleEndian.AppendUint64(buf, uint64(len(byKey)))
 	for _, t := range byKey {
-		buf = t.appendContent(buf[:0])
 		h.Write(buf)
+		buf = t.appendContent(buf[:0])
 	}
+	h.Write(buf)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// appendContent writes every field but Name, each with its length or width.
+func appendText(b []byte, s string) []byte {
+	return append(binary.LittleEndian.AppendUint64(b, uint64(len(s))), s...)
+}
+
+// appendContent writes every field.
 func (t Trial) appendContent(b []byte) []byte {
 	u64 := func(v uint64) { b = binary.LittleEndian.AppendUint64(b, v) }
-	for _, s := range []string{t.Key, t.Instrument} {
-		u64(uint64(len(s)))
-		b = append(b, s...)
+	for _, s := range []string{t.Key, t.Name, t.Instrument} {
+		b = appendText(b, s)
 	}
 	u64(uint64(t.From))
 	u64(uint64(t.To))
+	if t.Inner {
+		u64(1)
+	} else {
+		u64(0)
+	}
 	u64(uint64(len(t.Days)))
 	for _, d := range t.Days {
-		u64(uint64(int64(d)))
+		b = binary.LittleEndian.AppendUint32(b, uint32(d))
 	}
 	for _, r := range t.Returns {
 		u64(math.Float64bits(r))
 	}
-	inner := byte(0)
-	if t.Inner {
-		inner = 1
-	}
-	return append(b, inner)
+	return b
 }
 
 // NewSnapshot is the answer to q from any list of trials: inner trials and
@@ -125,8 +131,8 @@ type MemoryLedger struct {
 var _ Ledger = (*MemoryLedger)(nil)
 
 // Record adds t; see [Ledger]. A trial first seen as inner and later as a whole
-// strategy is counted from then on, never the other way round. The same key
-// with other content is an error.
+// strategy is counted from then on, never the other way round. The name that
+// came first is kept; any other difference under one key is an error.
 func (m *MemoryLedger) Record(ctx context.Context, t Trial) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -144,6 +150,7 @@ func (m *MemoryLedger) record(t Trial) (bool, error) {
 	if ok {
 		a, b := old, t
 		a.Inner, b.Inner = false, false
+		b.Name = a.Name
 		if !slices.Equal(a.appendContent(nil), b.appendContent(nil)) {
 			return false, fmt.Errorf("judge: trial %s is in the ledger with other content: a key names one record", t.Key)
 		}

@@ -106,8 +106,17 @@ func TestLedgerDigest(t *testing.T) {
 	if judge.Digest([]judge.Trial{trial("y", 2, 3), trial("x", 0, 1)}) != base {
 		t.Error("Digest and Snapshot differ")
 	}
+	// The layout is a promise to other ledgers and to verdicts already written.
+	fixed := judge.Digest([]judge.Trial{
+		{Key: "b", Instrument: "NQ", Inner: true},
+		{Key: "a", Name: "n", Instrument: "ES", From: -3, To: 9, Days: []int32{-1, 2}, Returns: []float64{.1, -.2}},
+	})
+	if fixed != "f14aa6ce48782462ffdec825d68664ae84a63e17a400e5264e4281dc4d16c3ee" {
+		t.Errorf("the layout of the digest changed: %s", fixed)
+	}
 	seen := map[string]string{base: "base"}
 	for name, change := range map[string]func(*judge.Trial){
+		"name":       func(t *judge.Trial) { t.Name = "other" },
 		"key":        func(t *judge.Trial) { t.Key = "z" },
 		"instrument": func(t *judge.Trial) { t.Instrument = "NQ" },
 		"from":       func(t *judge.Trial) { t.From-- },

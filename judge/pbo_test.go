@@ -97,3 +97,59 @@ func TestPBORefuses(t *testing.T) {
 		t.Errorf("flat configurations: %+v, %v", o, err)
 	}
 }
+
+// A plain twin: cut the series, join the halves, compute the metric, rank.
+func TestPBOAgainstBruteForce(t *testing.T) {
+	const n, days, blocks = 5, 53, 6 // blocks of 8 and 9 days
+	configs := make([][]float64, n)
+	for j := range configs {
+		configs[j] = minus(normals(days, "brute", j), -.1*float64(j))
+	}
+	sharpe := func(x []float64) float64 { return stat.Mean(x) / stat.StdDev(x) }
+	var want []float64
+	losses := 0
+	for a := range blocks {
+		for b := a + 1; b < blocks; b++ {
+			for c := b + 1; c < blocks; c++ {
+				best, bestIn := 0, math.Inf(-1)
+				out := make([]float64, n)
+				for j, x := range configs {
+					var in, rest []float64
+					for k := range blocks {
+						part := x[k*days/blocks : (k+1)*days/blocks]
+						if k == a || k == b || k == c {
+							in = append(in, part...)
+						} else {
+							rest = append(rest, part...)
+						}
+					}
+					if s := sharpe(in); s > bestIn {
+						best, bestIn = j, s
+					}
+					out[j] = sharpe(rest)
+				}
+				w := stat.Ranks(nil, out)[best] / (n + 1)
+				want = append(want, math.Log(w/(1-w)))
+				if out[best] < 0 {
+					losses++
+				}
+			}
+		}
+	}
+	o, err := judge.PBO(configs, blocks, judge.MetricSharpe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(o.Logits) != len(want) {
+		t.Fatalf("%d logits, want %d", len(o.Logits), len(want))
+	}
+	below := 0.0
+	for i := range want {
+		near(t, "logit", o.Logits[i], want[i], 1e-14)
+		if want[i] <= 0 {
+			below++
+		}
+	}
+	near(t, "PBO", o.PBO, below/float64(len(want)), 0)
+	near(t, "probability of loss", o.ProbabilityLoss, float64(losses)/float64(len(want)), 0)
+}

@@ -3,6 +3,8 @@ package judge
 import (
 	"fmt"
 	"math"
+
+	"github.com/mlfactory/mlfactory/param"
 )
 
 // Record is someone's own track record: returns and, if known, those of a
@@ -46,7 +48,7 @@ func InferPeriods(days []int32) float64 {
 // minus benchmark; costs, bets, random entries and a lockbox cannot be seen in
 // returns, which the caveats say. Errors as for [Judge].
 func FromReturns(c Config, r Record, d Declared) (Verdict, error) {
-	if err := c.Validate(); err != nil {
+	if err := param.Validate(&c); err != nil {
 		return Verdict{}, fmt.Errorf("judge: config: %w", err)
 	}
 	if d.Trials < 1 {

@@ -17,6 +17,7 @@ type golden struct {
 	Brier                                                                         float64
 	Autocorrelation, Ranks, Prob                                                  []float64
 	Class                                                                         []int
+	Tests, Bonferroni, Holm, BHY                                                  []float64
 	MeanStdErr, SharpeStdErr, Quantiles                                           map[string]float64
 }
 
@@ -73,6 +74,12 @@ func TestAgainstReferences(t *testing.T) {
 		}
 		close12(t, "quantile "+key, stat.Quantile(g.X, p), want)
 	}
+	bonferroni, holm, bhy := stat.Bonferroni(nil, g.Tests), stat.Holm(nil, g.Tests), stat.BenjaminiYekutieli(nil, g.Tests)
+	for i := range g.Tests {
+		close12(t, "bonferroni", bonferroni[i], g.Bonferroni[i])
+		close12(t, "holm", holm[i], g.Holm[i])
+		close12(t, "bhy", bhy[i], g.BHY[i])
+	}
 	loss, err := stat.LogLosses(nil, g.Prob, 3, g.Class)
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +90,24 @@ func TestAgainstReferences(t *testing.T) {
 		t.Fatal(err)
 	}
 	close12(t, "brier", stat.Mean(brier), g.Brier)
+}
+
+// Harvey, Liu and Zhu (2016): with p .001 .0011 .0012 .0013 and four tests, BHY
+// at 5 % rejects all, so that its cut-off is t = 3.216.
+func TestBHYCutoff_HarveyLiuZhu(t *testing.T) {
+	p := []float64{.001, .0011, .0012, .0013}
+	cut := 0.0
+	for i, q := range stat.BenjaminiYekutieli(nil, p) {
+		if q <= .05 {
+			cut = max(cut, p[i])
+		}
+	}
+	near(t, "cut-off", -stat.NormalQuantile(cut/2), 3.216, 0.5e-3)
+	for _, q := range stat.Holm(nil, []float64{.1, math.NaN()}) {
+		if !math.IsNaN(q) {
+			t.Errorf("NaN among the p-values gives %g", q)
+		}
+	}
 }
 
 // Lag 0 of the Sharpe error is Mertens' variance with sample moments.

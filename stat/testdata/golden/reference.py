@@ -12,6 +12,7 @@ import sklearn.metrics
 import statsmodels
 import statsmodels.api as sm
 from statsmodels.stats.diagnostic import acorr_ljungbox
+from statsmodels.stats.multitest import multipletests
 from statsmodels.tsa.stattools import acf
 
 SEED = 20240229
@@ -49,6 +50,8 @@ p = rng.dirichlet([2, 3, 1], 40)
 c = rng.integers(0, k, 40)
 onehot = numpy.eye(k)[c]
 
+tests = numpy.concatenate([rng.uniform(0, 0.01, 6), rng.uniform(0, 1, 14), [0.004, 0.004]])
+
 out = {
     "header": {
         "reference": "scipy, statsmodels, scikit-learn",
@@ -75,6 +78,10 @@ out = {
     "prob": p.ravel().tolist(),
     "class": c.tolist(),
     "logloss": float(sklearn.metrics.log_loss(c, p, labels=list(range(k)))),
+    "tests": tests.tolist(),
+    "bonferroni": multipletests(tests, method="bonferroni")[1].tolist(),
+    "holm": multipletests(tests, method="holm")[1].tolist(),
+    "bhy": multipletests(tests, method="fdr_by")[1].tolist(),
     "brier": float(((p - onehot) ** 2).sum(axis=1).mean()),
 }
 print(json.dumps(out, indent=1))
