@@ -3,7 +3,77 @@ package label
 import (
 	"fmt"
 	"math"
+
+	"github.com/mlfactory/mlfactory/bar"
+	"github.com/mlfactory/mlfactory/param"
 )
+
+// Kinds of event filter.
+const (
+	AllDecisions = "all"
+	CUSUMFilter  = "cusum"
+)
+
+// EventConfig chooses which decisions become rows.
+type EventConfig struct {
+	Kind     string  `yaml:"kind" doc:"all: every decision; cusum: those at which the price has moved by the threshold since the last" enum:"all,cusum"`
+	Multiple float64 `yaml:"multiple" doc:"threshold of the cusum filter in barrier widths" min:"0.01" max:"100" search:"log 0.5 5"`
+}
+
+// DefaultEvents takes every decision.
+func DefaultEvents() EventConfig { return EventConfig{Kind: AllDecisions, Multiple: 1} }
+
+// Events is the indices of the decisions that the filter keeps, ascending. The
+// cusum filter ([CUSUM]) runs over the log close of the last bar of s that ended
+// by each decision and was not released late, with a threshold of multiple ×
+// width at that decision; it begins anew in every segment, so a move over an
+// outage is no event. decisions must not descend; widths may be NaN.
+func Events(s *bar.Series, decisions []int64, width []float64, cfg EventConfig) ([]int, error) {
+	if err := param.Check(cfg); err != nil {
+		return nil, fmt.Errorf("label: events: %w", err)
+	}
+	if len(width) != len(decisions) {
+		return nil, fmt.Errorf("label: events: %d widths for %d decisions", len(width), len(decisions))
+	}
+	var keep []int
+	if cfg.Kind == AllDecisions {
+		for i := range decisions {
+			keep = append(keep, i)
+		}
+		return keep, nil
+	}
+	x, h, segment := make([]float64, len(decisions)), make([]float64, len(decisions)), make([]int32, len(decisions))
+	j, last := 0, -1
+	for i, d := range decisions {
+		if i > 0 && d < decisions[i-1] {
+			return nil, fmt.Errorf("label: events: decision %d at %s precedes decision %d; sort them", i, stamp(d), i-1)
+		}
+		for ; j < s.Len() && s.End[j] <= d; j++ {
+			if s.Flags[j]&bar.Late == 0 {
+				last = j
+			}
+		}
+		x[i], h[i], segment[i] = math.NaN(), cfg.Multiple*width[i], -1
+		if last >= 0 {
+			x[i], segment[i] = math.Log(s.Close[last]), s.Segment[last]
+		}
+	}
+	for lo := 0; lo < len(x); {
+		hi := lo
+		for hi < len(x) && segment[hi] == segment[lo] {
+			hi++
+		}
+		marks, err := CUSUM(x[lo:hi], h[lo:hi])
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range marks {
+			keep = append(keep, lo+i)
+		}
+		lo = hi
+	}
+	return keep, nil
+}
 
 // CUSUM is the symmetric cumulative-sum filter: it marks the positions at which
 // a series has moved by more than a threshold since the last mark, up or down.

@@ -111,6 +111,18 @@ func (s *Set) Rows() []int {
 	return rows
 }
 
+// View is the spans, classes and net returns of the given rows, in that order:
+// the target part of what a learner and [trade.FitPayoff] are given. The rows
+// must be valid.
+func (s *Set) View(rows []int) view.View {
+	n := len(rows)
+	v := view.View{Rows: append([]int(nil), rows...), Spans: make([]view.Span, n), Class: make([]int8, n), NetLong: make([]float64, n), NetShort: make([]float64, n)}
+	for k, i := range rows {
+		v.Spans[k], v.Class[k], v.NetLong[k], v.NetShort[k] = s.Spans[i], s.Class[i], s.Long.Net[i], s.Short.Net[i]
+	}
+	return v
+}
+
 // Counts is a summary of a set: valid rows by class (−1, 0, +1) and invalid
 // rows by reason, reasons in order of first appearance.
 type Counts struct {

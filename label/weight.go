@@ -5,6 +5,7 @@ import (
 	"math"
 	"sort"
 
+	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/view"
 )
 
@@ -212,6 +213,51 @@ func TimeDecay(spans []view.Span, uniqueness []float64, last float64) ([]float64
 		out[i] = max(0, base+float64(slope*sum))
 	}
 	return out, nil
+}
+
+// WeightConfig is how training rows are weighed.
+type WeightConfig struct {
+	MaxConcurrency float64 `yaml:"max_concurrency" doc:"mean number of labels alive at once to which training rows are thinned" min:"1" max:"1000000"`
+	Decay          float64 `yaml:"decay" doc:"weight of the oldest rows relative to the newest, linear in cumulative uniqueness; 1 = no decay; below 0 the oldest share gets none" min:"-0.99" max:"1"`
+}
+
+// DefaultWeights thins to a mean concurrency of 4 and does not decay.
+func DefaultWeights() WeightConfig { return WeightConfig{MaxConcurrency: MaxConcurrency, Decay: 1} }
+
+// Weights is the training rows that are kept and what they are worth.
+type Weights struct {
+	Rows        []int     // kept: positions in the spans given, ascending
+	Weight      []float64 // by kept row: uniqueness × decay
+	Every       int       // every so-manieth row in order of time was kept
+	Concurrency float64   // mean over the kept rows
+	Effective   float64   // sum of the uniqueness of the kept rows
+}
+
+// Weigh thins training rows, computes the uniqueness of what is left among
+// itself, and multiplies it with the decay. spans are the training rows of one
+// fold after the purge and nothing else.
+func Weigh(spans []view.Span, cfg WeightConfig) (Weights, error) {
+	if err := param.Check(cfg); err != nil {
+		return Weights{}, fmt.Errorf("label: weights: %w", err)
+	}
+	rows, every, err := Thin(spans, cfg.MaxConcurrency)
+	if err != nil {
+		return Weights{}, err
+	}
+	kept := make([]view.Span, len(rows))
+	for k, i := range rows {
+		kept[k] = spans[i]
+	}
+	u := Uniqueness(kept)
+	decay, err := TimeDecay(kept, u, cfg.Decay)
+	if err != nil {
+		return Weights{}, err
+	}
+	w := Weights{Rows: rows, Weight: make([]float64, len(u)), Every: every, Concurrency: Concurrency(kept).Mean(), Effective: EffectiveN(u)}
+	for k := range u {
+		w.Weight[k] = u[k] * decay[k]
+	}
+	return w, nil
 }
 
 func sortInt64(x []int64) { sort.Slice(x, func(i, j int) bool { return x[i] < x[j] }) }
