@@ -344,7 +344,7 @@ func (t *trainer) gradients() []float64 {
 
 // tree grows the tree of one score and adds it to the training scores.
 func (t *trainer) tree(c int, sumAbsG, sumH float64) []node {
-	sc := newScales(sumAbsG, sumH, len(t.rows), t.loss.name == SquaredError)
+	sc := newScales(sumAbsG, sumH, len(t.rows))
 	parts := make([]uint64, (len(t.rows)+chunk-1)/chunk)
 	t.chunks(func(_, i int, rows []uint32) {
 		parts[i] = sc.quantise(rows, t.g[c], t.h[c], t.gh)
