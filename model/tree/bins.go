@@ -151,45 +151,29 @@ func (m *matrix) fill(what string, t *view.Table, rows []int, pl *pool, cut func
 	pl.each(m.blocks, func(next func() int) {
 		vals := make([]float32, m.n)
 		var keys [2][]uint32
-		var tmp []uint8
-		if m.col == nil {
-			tmp = make([]uint8, m.n)
-		}
+		var lane [hist.Lanes][]uint8 // columns of the block; the first stands in for absent ones
 		for b := next(); b < m.blocks; b = next() {
-			for j := b * hist.Lanes; j < min(m.p, (b+1)*hist.Lanes); j++ {
-				src := t.Col(j)
-				if rows == nil {
-					copy(vals, src)
-				} else {
-					for i, r := range rows {
-						vals[i] = src[r]
-					}
+			f0 := b * hist.Lanes
+			nf := min(hist.Lanes, m.p-f0)
+			for k := range nf {
+				j := f0 + k
+				if m.col != nil {
+					lane[k] = m.col[j]
+				} else if lane[k] == nil {
+					lane[k] = make([]uint8, m.n)
 				}
-				for i, v := range vals {
-					if math.IsInf(float64(v), 0) {
-						r := i
-						if rows != nil {
-							r = rows[i]
-						}
-						errs[b] = fmt.Errorf("model/tree: %s column %q row %d is %v; give NaN for a missing value", what, t.Names[j], r, v)
-						return
-					}
+				if row, ok := column(t.Col(j), rows, vals); !ok {
+					errs[b] = fmt.Errorf("model/tree: %s column %q row %d is %v; give NaN for a missing value", what, t.Names[j], row, t.Col(j)[row])
+					return
 				}
 				if cut != nil {
 					cut(j, vals, &keys)
 				}
-				dst := tmp
-				if m.col != nil {
-					dst = m.col[j]
-				}
-				if m.cut[j].assign(vals, dst) {
+				if m.cut[j].assign(vals, lane[k]) {
 					m.blkna[b] = true
 				}
-				shift := uint(j%hist.Lanes) * 8
-				for i, v := range dst {
-					m.words[i*m.stride+b] |= uint64(v) << shift
-				}
 			}
+			m.pack(b, nf, &lane)
 		}
 	})
 	for _, err := range errs { // the lowest block's error, whatever the workers
@@ -200,13 +184,72 @@ func (m *matrix) fill(what string, t *view.Table, rows []int, pl *pool, cut func
 	return nil
 }
 
-// assign writes the bin of every value and reports whether one is missing.
-func (c *cuts) assign(vals []float32, dst []uint8) (missing bool) {
-	var tab [256]float32
-	for k := range tab {
-		tab[k] = float32(math.Inf(1))
+// column copies the values of the given rows (nil: all) to vals; it fails with
+// the row of the first infinite value.
+func column(src []float32, rows []int, vals []float32) (row int, ok bool) {
+	if rows == nil {
+		copy(vals, src)
+	} else {
+		for i, r := range rows {
+			vals[i] = src[r]
+		}
 	}
-	copy(tab[:], c.edge)
+	for i, v := range vals {
+		if math.IsInf(float64(v), 0) {
+			if rows != nil {
+				i = rows[i]
+			}
+			return i, false
+		}
+	}
+	return 0, true
+}
+
+// pack writes the words of block b from its nf columns.
+func (m *matrix) pack(b, nf int, lane *[hist.Lanes][]uint8) {
+	if nf < hist.Lanes { // the last block: unused bytes stay 0
+		for k := range nf {
+			for i, v := range lane[k][:m.n] {
+				m.words[i*m.stride+b] |= uint64(v) << (8 * k)
+			}
+		}
+		return
+	}
+	l0, l1, l2, l3 := lane[0][:m.n], lane[1][:m.n], lane[2][:m.n], lane[3][:m.n]
+	l4, l5, l6, l7 := lane[4][:m.n], lane[5][:m.n], lane[6][:m.n], lane[7][:m.n]
+	for i := range l0 {
+		m.words[i*m.stride+b] = uint64(l0[i]) | uint64(l1[i])<<8 | uint64(l2[i])<<16 | uint64(l3[i])<<24 |
+			uint64(l4[i])<<32 | uint64(l5[i])<<40 | uint64(l6[i])<<48 | uint64(l7[i])<<56
+	}
+}
+
+// orderedKey maps floats that are not NaN to integers in the same order, −0
+// and 0 to the same.
+func orderedKey(v float32) uint32 {
+	u := math.Float32bits(v + 0) // −0 + 0 = 0
+	return u ^ (uint32(int32(u)>>31) | 1<<31)
+}
+
+// fromKey is the inverse of orderedKey.
+func fromKey(u uint32) float32 {
+	return math.Float32frombits(u ^ (uint32(int32(^u)>>31) | 1<<31))
+}
+
+// assign writes the bin of every value and reports whether one is missing. The
+// number of edges ≤ v is found by a binary search without branches, which a
+// processor could not predict.
+func (c *cuts) assign(vals []float32, dst []uint8) (missing bool) {
+	var tab [256]int64
+	for k := range tab {
+		tab[k] = math.MaxUint32
+	}
+	for k, e := range c.edge {
+		tab[k] = int64(orderedKey(e))
+	}
+	first := int64(128) // the first step of the search; fewer edges need fewer
+	for first > 1 && int(first/2) > len(c.edge) {
+		first /= 2
+	}
 	dst = dst[:len(vals)]
 	for i, v := range vals {
 		if v != v {
@@ -214,11 +257,9 @@ func (c *cuts) assign(vals []float32, dst []uint8) (missing bool) {
 			dst[i] = missingBin
 			continue
 		}
-		p := 0 // number of edges ≤ v, found without branches
-		for s := 128; s > 0; s >>= 1 {
-			if tab[(p+s-1)&255] <= v {
-				p += s
-			}
+		key, p := int64(orderedKey(v)), int64(0)
+		for s := first; s > 0; s >>= 1 {
+			p += s & ((tab[(p+s-1)&255] - key - 1) >> 63)
 		}
 		dst[i] = uint8(p + 1)
 	}
@@ -239,12 +280,7 @@ func sortFinite(vals []float32, keys *[2][]uint32) []float32 {
 		if v != v {
 			continue
 		}
-		u := math.Float32bits(v + 0) // −0 + 0 = 0
-		if u>>31 != 0 {
-			u = ^u
-		} else {
-			u |= 1 << 31
-		}
+		u := orderedKey(v)
 		count[0][u&(1<<radix-1)]++
 		count[1][u>>radix&(1<<radix-1)]++
 		count[2][u>>(2*radix)]++
@@ -266,12 +302,7 @@ func sortFinite(vals []float32, keys *[2][]uint32) []float32 {
 	}
 	out := make([]float32, len(a))
 	for i, u := range a {
-		if u>>31 != 0 {
-			u &^= 1 << 31
-		} else {
-			u = ^u
-		}
-		out[i] = math.Float32frombits(u)
+		out[i] = fromKey(u)
 	}
 	return out
 }
