@@ -30,12 +30,13 @@ func (c *cuts) threshold(b uint8) float32 {
 	return c.last
 }
 
-// newCuts chooses the edges of at most k bins over the sorted finite values s.
-// With at most k distinct values each has its own bin. Otherwise the values
-// are cut greedily into bins of equal count: a bin is closed as soon as it
-// holds its share of what remains, and a value that alone exceeds the share
-// has a bin of its own. Rows count once each, whatever their weight.
-func newCuts(s []float32, k int) cuts {
+// newCuts chooses the edges of at most k bins over the sorted finite values s
+// with weights w (nil: all 1). With at most k distinct values each has its own
+// bin. Otherwise the values are cut greedily into bins of equal weight: a bin
+// is closed as soon as it holds its share of what remains, and a value that
+// alone exceeds the share has a bin of its own. A row of weight 2 counts as two
+// rows. O(len(s)).
+func newCuts(s, w []float32, k int) cuts {
 	if len(s) == 0 {
 		return cuts{last: math.MaxFloat32}
 	}
@@ -58,13 +59,23 @@ func newCuts(s []float32, k int) cuts {
 		}
 		return c
 	}
-	left, bins, held := len(s), k, 0 // rows not in a closed bin, bins to fill, rows of the open bin
-	for i := 0; i < len(s) && bins > 1; {
-		j := i + 1
-		for j < len(s) && s[j] == s[i] {
-			j++
+	left := float64(len(s)) // weight outside closed bins
+	if w != nil {
+		left = 0
+		for _, x := range w {
+			left += float64(x)
 		}
-		n := j - i
+	}
+	bins, held := float64(k), 0.0 // bins to fill, weight of the open one
+	for i := 0; i < len(s) && bins > 1; {
+		n, j := 0.0, i // weight of this value
+		for ; j < len(s) && s[j] == s[i]; j++ {
+			if w == nil {
+				n++
+			} else {
+				n += float64(w[j])
+			}
+		}
 		if held > 0 && (held*bins >= left || n*bins >= left) {
 			c.edge = append(c.edge, s[i])
 			left, bins, held = left-held, bins-1, 0
@@ -90,8 +101,8 @@ type matrix struct {
 }
 
 // newMatrix bins the given rows of t (nil: all); edges come from these rows
-// alone. rows are ascending.
-func newMatrix(t *view.Table, rows []int, maxBin int, pl *pool) (*matrix, error) {
+// and their weights w (nil: all 1) alone. rows are ascending.
+func newMatrix(t *view.Table, rows []int, w []float32, maxBin int, pl *pool) (*matrix, error) {
 	n := t.N
 	if rows != nil {
 		n = len(rows)
@@ -103,8 +114,8 @@ func newMatrix(t *view.Table, rows []int, maxBin int, pl *pool) (*matrix, error)
 	for j := range m.col {
 		m.col[j] = buf[j*n : (j+1)*n : (j+1)*n]
 	}
-	err := m.fill("training", t, rows, pl, func(j int, vals []float32, keys *[2][]uint32) {
-		m.cut[j] = newCuts(sortFinite(vals, keys), maxBin-1)
+	err := m.fill("training", t, rows, pl, func(j int, vals []float32, so *sorter) {
+		m.cut[j] = so.cuts(vals, w, maxBin-1)
 		m.nbin[j] = m.cut[j].bins()
 	})
 	if err != nil {
@@ -146,11 +157,11 @@ func (m *matrix) shape() {
 
 // fill bins all columns, block by block. cut, if not nil, is called with the
 // values of each column first. what names the rows in errors.
-func (m *matrix) fill(what string, t *view.Table, rows []int, pl *pool, cut func(j int, vals []float32, keys *[2][]uint32)) error {
+func (m *matrix) fill(what string, t *view.Table, rows []int, pl *pool, cut func(j int, vals []float32, so *sorter)) error {
 	errs := make([]error, m.blocks)
 	pl.each(m.blocks, func(next func() int) {
 		vals := make([]float32, m.n)
-		var keys [2][]uint32
+		var so sorter
 		var lane [hist.Lanes][]uint8 // columns of the block; the first stands in for absent ones
 		for b := next(); b < m.blocks; b = next() {
 			f0 := b * hist.Lanes
@@ -167,7 +178,7 @@ func (m *matrix) fill(what string, t *view.Table, rows []int, pl *pool, cut func
 					return
 				}
 				if cut != nil {
-					cut(j, vals, &keys)
+					cut(j, vals, &so)
 				}
 				if m.cut[j].assign(vals, lane[k]) {
 					m.blkna[b] = true
@@ -264,45 +275,4 @@ func (c *cuts) assign(vals []float32, dst []uint8) (missing bool) {
 		dst[i] = uint8(p + 1)
 	}
 	return missing
-}
-
-// sortFinite returns the values that are not NaN in ascending order (−0 as 0),
-// by a radix sort on the bits. keys are buffers kept between calls; vals is
-// not changed.
-func sortFinite(vals []float32, keys *[2][]uint32) []float32 {
-	if cap(keys[0]) < len(vals) {
-		keys[0], keys[1] = make([]uint32, len(vals)), make([]uint32, len(vals))
-	}
-	a, b := keys[0][:0], keys[1]
-	const radix = 11
-	var count [3][1 << radix]int
-	for _, v := range vals {
-		if v != v {
-			continue
-		}
-		u := orderedKey(v)
-		count[0][u&(1<<radix-1)]++
-		count[1][u>>radix&(1<<radix-1)]++
-		count[2][u>>(2*radix)]++
-		a = append(a, u)
-	}
-	b = b[:len(a)]
-	for pass := range count {
-		sum := 0
-		for k, c := range count[pass] {
-			count[pass][k] = sum
-			sum += c
-		}
-		for _, u := range a {
-			k := u >> (pass * radix) & (1<<radix - 1)
-			b[count[pass][k]] = u
-			count[pass][k]++
-		}
-		a, b = b, a
-	}
-	out := make([]float32, len(a))
-	for i, u := range a {
-		out[i] = fromKey(u)
-	}
-	return out
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"sync"
 
+	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/view"
 )
 
@@ -27,7 +28,13 @@ type predictor struct {
 	nodes []flatNode
 	value []float32 // of every node
 	trees []flatTree
-	bufs  *sync.Pool // of doubled rows
+	bufs  *sync.Pool // of *predictBuf
+}
+
+// predictBuf is what predicting a block of rows needs.
+type predictBuf struct {
+	rows   []uint32 // doubled
+	scores []float32
 }
 
 type flatTree struct {
@@ -59,10 +66,9 @@ func newPredictor(b *Booster) predictor {
 		}
 		p.trees = append(p.trees, flatTree{root, most})
 	}
-	width := 2 * p.p
+	width, k := 2*p.p, b.loss.k
 	p.bufs = &sync.Pool{New: func() any {
-		s := make([]uint32, rowsAtOnce*width)
-		return &s
+		return &predictBuf{make([]uint32, rowsAtOnce*width), make([]float32, rowsAtOnce*k)}
 	}}
 	return p
 }
@@ -176,14 +182,8 @@ func (b *Booster) Probabilities(ctx context.Context, t *view.Table, dst []float6
 }
 
 func (b *Booster) checkTable(t *view.Table) error {
-	if t == nil {
-		return fmt.Errorf("model/tree: prediction has no table")
-	}
-	if err := sameNames(b.names, t.Names, "prediction"); err != nil {
-		return err
-	}
-	if t.P != len(t.Names) || len(t.Data) != t.N*t.P {
-		return fmt.Errorf("model/tree: prediction table has %d names and %d values for %d×%d", len(t.Names), len(t.Data), t.N, t.P)
+	if err := model.CheckColumns(b.names, view.View{Table: t}); err != nil {
+		return fmt.Errorf("model/tree: prediction: %w", err)
 	}
 	return nil
 }
@@ -191,10 +191,9 @@ func (b *Booster) checkTable(t *view.Table) error {
 // blocks scores the table block by block.
 func (b *Booster) blocks(ctx context.Context, t *view.Table, done func(lo, n int, scores []float32)) error {
 	p, k := b.pred.p, b.loss.k
-	buf := b.pred.bufs.Get().(*[]uint32)
+	buf := b.pred.bufs.Get().(*predictBuf)
 	defer b.pred.bufs.Put(buf)
-	rows := *buf
-	scores := make([]float32, rowsAtOnce*k)
+	rows, scores := buf.rows, buf.scores
 	for lo := 0; lo < t.N; lo += rowsAtOnce {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("model/tree: predicting row %d: %w", lo, err)
@@ -224,9 +223,9 @@ func (b *Booster) RawRow(x []float32, out []float32) error {
 	if len(x) != p || len(out) != b.loss.k {
 		return fmt.Errorf("model/tree: a row of %d values and %d scores; the fit had %d columns and gives %d scores", len(x), len(out), p, b.loss.k)
 	}
-	buf := b.pred.bufs.Get().(*[]uint32)
+	buf := b.pred.bufs.Get().(*predictBuf)
 	defer b.pred.bufs.Put(buf)
-	row := (*buf)[:2*p]
+	row := buf.rows[:2*p]
 	for j, v := range x {
 		if math.IsInf(float64(v), 0) {
 			return fmt.Errorf("model/tree: column %q is %v; give NaN for a missing value", b.names[j], v)
