@@ -113,16 +113,16 @@ func TestWeightTwoIsADuplicatedRow(t *testing.T) {
 }
 
 func TestEarlyStoppingUsesTheStopRowsOnly(t *testing.T) {
-	s := synth(3000, 6, 5, 0, 0)
-	train, stop := s.part(0, 2000), s.part(2000, 3000)
+	s := synth(1100, 5, 5, 0, 0)
+	train, stop := s.part(0, 800), s.part(800, 1100)
 	c := small()
-	c.Rounds, c.Eta, c.EarlyStoppingRounds = 200, 0.3, 10
+	c.Rounds, c.Eta, c.MaxDepth, c.EarlyStoppingRounds = 200, 0.4, 3, 8
 	f := fit(t, c, train, stop, 1)
 	best := f.Booster().Rounds()
 	// Without early stopping, the prefix of every length tells the loss; the
 	// kept length must have the lowest.
-	losses := make([]float64, 0, best+10)
-	for r := 1; r <= best+10; r++ {
+	losses := make([]float64, 0, best+8)
+	for r := 1; r <= best+8; r++ {
 		d := c
 		d.Rounds = r
 		p := probs(t, fit(t, d, train, view.View{}, 1), stop)

@@ -3,6 +3,7 @@ package tree
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/mlfactory/mlfactory/internal/simd/hist"
 )
@@ -49,7 +50,7 @@ func (s scales) quantise(rows []uint32, g, h []float32, gh []uint64) (sum uint64
 const maxWeightSpan = 1 << 30
 
 // checkSpan refuses weights and targets that the integers cannot hold.
-func checkSpan(l *loss, t *targets, base float32) error {
+func checkSpan(l *loss, t *targets) error {
 	if t.w != nil {
 		sum, low := 0.0, math.Inf(1)
 		for _, w := range t.w {
@@ -66,18 +67,20 @@ func checkSpan(l *loss, t *targets, base float32) error {
 	if l.name != SquaredError {
 		return nil
 	}
-	sum := 0.0
-	for i, y := range t.y {
-		sum += math.Abs(float64(y)-float64(base)) * t.weight(i)
+	sorted := slices.Clone(t.y)
+	slices.Sort(sorted)
+	median, sum, lost := float64(sorted[len(sorted)/2]), 0.0, 0
+	far := func(i int) float64 { return math.Abs(float64(t.y[i])-median) * t.weight(i) }
+	for i := range t.y {
+		sum += far(i)
 	}
-	lost := 0
-	for i, y := range t.y {
-		if d := math.Abs(float64(y)-float64(base)) * t.weight(i); d > 0 && d*maxWeightSpan < 0.5*sum {
+	for i := range t.y {
+		if d := far(i); d > 0 && d*maxWeightSpan < 0.5*sum {
 			lost++
 		}
 	}
 	if lost > len(t.y)/2 {
-		return fmt.Errorf("model/tree: %d of %d training targets vanish beside the largest (their distances from the mean are below 1/2³¹ of the sum of all); clip or transform the target", lost, len(t.y))
+		return fmt.Errorf("model/tree: %d of %d training targets vanish beside the largest (their distances from the median are below 1/2³¹ of the sum of all); clip or transform the target", lost, len(t.y))
 	}
 	return nil
 }

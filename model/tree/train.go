@@ -195,7 +195,7 @@ func newTrainer(env model.Env, d Data, cfg Config) (*trainer, error) {
 	}
 	k, n := t.loss.k, len(t.tg.y)
 	t.b = &Booster{loss: t.loss, names: append([]string(nil), d.X.Names...), base: t.loss.base(&t.tg, given, auto)}
-	if err := checkSpan(&t.loss, &t.tg, t.b.base[0]); err != nil {
+	if err := checkSpan(&t.loss, &t.tg); err != nil {
 		return nil, err
 	}
 	if t.m, err = newMatrix(d.X, rows, t.tg.w, cfg.MaxBin, t.pl); err != nil {
