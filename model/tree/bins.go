@@ -30,12 +30,13 @@ func (c *cuts) threshold(b uint8) float32 {
 	return c.last
 }
 
-// newCuts chooses the edges of at most k bins over the sorted finite values s.
-// With at most k distinct values each has its own bin. Otherwise the values
-// are cut greedily into bins of equal count: a bin is closed as soon as it
-// holds its share of what remains, and a value that alone exceeds the share
-// has a bin of its own. Rows count once each, whatever their weight.
-func newCuts(s []float32, k int) cuts {
+// newCuts chooses the edges of at most k bins over the sorted finite values s
+// with weights w (nil: all 1). With at most k distinct values each has its own
+// bin. Otherwise the values are cut greedily into bins of equal weight: a bin
+// is closed as soon as it holds its share of what remains, and a value that
+// alone exceeds the share has a bin of its own. A row of weight 2 counts as two
+// rows. O(len(s)).
+func newCuts(s, w []float32, k int) cuts {
 	if len(s) == 0 {
 		return cuts{last: math.MaxFloat32}
 	}
@@ -58,13 +59,23 @@ func newCuts(s []float32, k int) cuts {
 		}
 		return c
 	}
-	left, bins, held := len(s), k, 0 // rows not in a closed bin, bins to fill, rows of the open bin
-	for i := 0; i < len(s) && bins > 1; {
-		j := i + 1
-		for j < len(s) && s[j] == s[i] {
-			j++
+	left := float64(len(s)) // weight outside closed bins
+	if w != nil {
+		left = 0
+		for _, x := range w {
+			left += float64(x)
 		}
-		n := j - i
+	}
+	bins, held := float64(k), 0.0 // bins to fill, weight of the open one
+	for i := 0; i < len(s) && bins > 1; {
+		n, j := 0.0, i // weight of this value
+		for ; j < len(s) && s[j] == s[i]; j++ {
+			if w == nil {
+				n++
+			} else {
+				n += float64(w[j])
+			}
+		}
 		if held > 0 && (held*bins >= left || n*bins >= left) {
 			c.edge = append(c.edge, s[i])
 			left, bins, held = left-held, bins-1, 0
@@ -90,8 +101,8 @@ type matrix struct {
 }
 
 // newMatrix bins the given rows of t (nil: all); edges come from these rows
-// alone. rows are ascending.
-func newMatrix(t *view.Table, rows []int, maxBin int, pl *pool) (*matrix, error) {
+// and their weights w (nil: all 1) alone. rows are ascending.
+func newMatrix(t *view.Table, rows []int, w []float32, maxBin int, pl *pool) (*matrix, error) {
 	n := t.N
 	if rows != nil {
 		n = len(rows)
@@ -103,8 +114,8 @@ func newMatrix(t *view.Table, rows []int, maxBin int, pl *pool) (*matrix, error)
 	for j := range m.col {
 		m.col[j] = buf[j*n : (j+1)*n : (j+1)*n]
 	}
-	err := m.fill("training", t, rows, pl, func(j int, vals []float32, keys *[2][]uint32) {
-		m.cut[j] = newCuts(sortFinite(vals, keys), maxBin-1)
+	err := m.fill("training", t, rows, pl, func(j int, vals []float32, so *sorter) {
+		m.cut[j] = so.cuts(vals, w, maxBin-1)
 		m.nbin[j] = m.cut[j].bins()
 	})
 	if err != nil {
@@ -146,50 +157,34 @@ func (m *matrix) shape() {
 
 // fill bins all columns, block by block. cut, if not nil, is called with the
 // values of each column first. what names the rows in errors.
-func (m *matrix) fill(what string, t *view.Table, rows []int, pl *pool, cut func(j int, vals []float32, keys *[2][]uint32)) error {
+func (m *matrix) fill(what string, t *view.Table, rows []int, pl *pool, cut func(j int, vals []float32, so *sorter)) error {
 	errs := make([]error, m.blocks)
 	pl.each(m.blocks, func(next func() int) {
 		vals := make([]float32, m.n)
-		var keys [2][]uint32
-		var tmp []uint8
-		if m.col == nil {
-			tmp = make([]uint8, m.n)
-		}
+		var so sorter
+		var lane [hist.Lanes][]uint8 // columns of the block; the first stands in for absent ones
 		for b := next(); b < m.blocks; b = next() {
-			for j := b * hist.Lanes; j < min(m.p, (b+1)*hist.Lanes); j++ {
-				src := t.Col(j)
-				if rows == nil {
-					copy(vals, src)
-				} else {
-					for i, r := range rows {
-						vals[i] = src[r]
-					}
+			f0 := b * hist.Lanes
+			nf := min(hist.Lanes, m.p-f0)
+			for k := range nf {
+				j := f0 + k
+				if m.col != nil {
+					lane[k] = m.col[j]
+				} else if lane[k] == nil {
+					lane[k] = make([]uint8, m.n)
 				}
-				for i, v := range vals {
-					if math.IsInf(float64(v), 0) {
-						r := i
-						if rows != nil {
-							r = rows[i]
-						}
-						errs[b] = fmt.Errorf("model/tree: %s column %q row %d is %v; give NaN for a missing value", what, t.Names[j], r, v)
-						return
-					}
+				if row, ok := column(t.Col(j), rows, vals); !ok {
+					errs[b] = fmt.Errorf("model/tree: %s column %q row %d is %v; give NaN for a missing value", what, t.Names[j], row, t.Col(j)[row])
+					return
 				}
 				if cut != nil {
-					cut(j, vals, &keys)
+					cut(j, vals, &so)
 				}
-				dst := tmp
-				if m.col != nil {
-					dst = m.col[j]
-				}
-				if m.cut[j].assign(vals, dst) {
+				if m.cut[j].assign(vals, lane[k]) {
 					m.blkna[b] = true
 				}
-				shift := uint(j%hist.Lanes) * 8
-				for i, v := range dst {
-					m.words[i*m.stride+b] |= uint64(v) << shift
-				}
 			}
+			m.pack(b, nf, &lane)
 		}
 	})
 	for _, err := range errs { // the lowest block's error, whatever the workers
@@ -200,13 +195,72 @@ func (m *matrix) fill(what string, t *view.Table, rows []int, pl *pool, cut func
 	return nil
 }
 
-// assign writes the bin of every value and reports whether one is missing.
-func (c *cuts) assign(vals []float32, dst []uint8) (missing bool) {
-	var tab [256]float32
-	for k := range tab {
-		tab[k] = float32(math.Inf(1))
+// column copies the values of the given rows (nil: all) to vals; it fails with
+// the row of the first infinite value.
+func column(src []float32, rows []int, vals []float32) (row int, ok bool) {
+	if rows == nil {
+		copy(vals, src)
+	} else {
+		for i, r := range rows {
+			vals[i] = src[r]
+		}
 	}
-	copy(tab[:], c.edge)
+	for i, v := range vals {
+		if math.IsInf(float64(v), 0) {
+			if rows != nil {
+				i = rows[i]
+			}
+			return i, false
+		}
+	}
+	return 0, true
+}
+
+// pack writes the words of block b from its nf columns.
+func (m *matrix) pack(b, nf int, lane *[hist.Lanes][]uint8) {
+	if nf < hist.Lanes { // the last block: unused bytes stay 0
+		for k := range nf {
+			for i, v := range lane[k][:m.n] {
+				m.words[i*m.stride+b] |= uint64(v) << (8 * k)
+			}
+		}
+		return
+	}
+	l0, l1, l2, l3 := lane[0][:m.n], lane[1][:m.n], lane[2][:m.n], lane[3][:m.n]
+	l4, l5, l6, l7 := lane[4][:m.n], lane[5][:m.n], lane[6][:m.n], lane[7][:m.n]
+	for i := range l0 {
+		m.words[i*m.stride+b] = uint64(l0[i]) | uint64(l1[i])<<8 | uint64(l2[i])<<16 | uint64(l3[i])<<24 |
+			uint64(l4[i])<<32 | uint64(l5[i])<<40 | uint64(l6[i])<<48 | uint64(l7[i])<<56
+	}
+}
+
+// orderedKey maps floats that are not NaN to integers in the same order, −0
+// and 0 to the same.
+func orderedKey(v float32) uint32 {
+	u := math.Float32bits(v + 0) // −0 + 0 = 0
+	return u ^ (uint32(int32(u)>>31) | 1<<31)
+}
+
+// fromKey is the inverse of orderedKey.
+func fromKey(u uint32) float32 {
+	return math.Float32frombits(u ^ (uint32(int32(^u)>>31) | 1<<31))
+}
+
+// assign writes the bin of every value and reports whether one is missing. The
+// number of edges ≤ v is found by a binary search without branches, which a
+// processor could not predict.
+func (c *cuts) assign(vals []float32, dst []uint8) (missing bool) {
+	var tab [256]int64
+	for k := range tab {
+		tab[k] = math.MaxUint32
+	}
+	for k, e := range c.edge {
+		tab[k] = int64(orderedKey(e))
+	}
+	first := int64(128) // the first step of the search; fewer edges need fewer
+	for first > 1 && int(first/2) > len(c.edge) {
+		first /= 2
+	}
 	dst = dst[:len(vals)]
 	for i, v := range vals {
 		if v != v {
@@ -214,64 +268,11 @@ func (c *cuts) assign(vals []float32, dst []uint8) (missing bool) {
 			dst[i] = missingBin
 			continue
 		}
-		p := 0 // number of edges ≤ v, found without branches
-		for s := 128; s > 0; s >>= 1 {
-			if tab[(p+s-1)&255] <= v {
-				p += s
-			}
+		key, p := int64(orderedKey(v)), int64(0)
+		for s := first; s > 0; s >>= 1 {
+			p += s & ((tab[(p+s-1)&255] - key - 1) >> 63)
 		}
 		dst[i] = uint8(p + 1)
 	}
 	return missing
-}
-
-// sortFinite returns the values that are not NaN in ascending order (−0 as 0),
-// by a radix sort on the bits. keys are buffers kept between calls; vals is
-// not changed.
-func sortFinite(vals []float32, keys *[2][]uint32) []float32 {
-	if cap(keys[0]) < len(vals) {
-		keys[0], keys[1] = make([]uint32, len(vals)), make([]uint32, len(vals))
-	}
-	a, b := keys[0][:0], keys[1]
-	const radix = 11
-	var count [3][1 << radix]int
-	for _, v := range vals {
-		if v != v {
-			continue
-		}
-		u := math.Float32bits(v + 0) // −0 + 0 = 0
-		if u>>31 != 0 {
-			u = ^u
-		} else {
-			u |= 1 << 31
-		}
-		count[0][u&(1<<radix-1)]++
-		count[1][u>>radix&(1<<radix-1)]++
-		count[2][u>>(2*radix)]++
-		a = append(a, u)
-	}
-	b = b[:len(a)]
-	for pass := range count {
-		sum := 0
-		for k, c := range count[pass] {
-			count[pass][k] = sum
-			sum += c
-		}
-		for _, u := range a {
-			k := u >> (pass * radix) & (1<<radix - 1)
-			b[count[pass][k]] = u
-			count[pass][k]++
-		}
-		a, b = b, a
-	}
-	out := make([]float32, len(a))
-	for i, u := range a {
-		if u>>31 != 0 {
-			u &^= 1 << 31
-		} else {
-			u = ^u
-		}
-		out[i] = math.Float32frombits(u)
-	}
-	return out
 }

@@ -1,45 +1,30 @@
 package tree
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
 	"strings"
+
+	"github.com/mlfactory/mlfactory/model"
 )
 
-// The file of a model:
-//
-//	8 bytes   "mlftree\n"
-//	uint32    version
-//	uint64    length of the body
-//	body
-//	32 bytes  SHA-256 of everything before
-//
-// All integers and floats are little-endian. The body is: objective, columns,
-// classes and base scores, each with its count first, then the number of
-// trees and for each tree its number of nodes and the nodes, 25 bytes each.
+// A model is an artifact (model.WriteArtifact: magic, kind, version, length,
+// payload, SHA-256). All integers and floats of the payload are little-endian:
+// objective, columns, classes and base scores, each with its count first, then
+// the number of trees and for each tree its number of nodes and the nodes, 25
+// bytes each.
 const (
-	magic    = "mlftree\n"
+	kind     = "boosted trees"
 	version  = 1
-	headLen  = 8 + 4 + 8
 	nodeLen  = 25
-	maxFile  = 1 << 32
 	maxNodes = 1<<17 - 1 // of a tree: max_depth 16
 )
 
 // Encode writes the ensemble. The same ensemble always gives the same bytes.
 func (b *Booster) Encode(w io.Writer) error {
-	body := b.appendBody(nil)
-	out := make([]byte, 0, headLen+len(body)+sha256.Size)
-	out = append(out, magic...)
-	out = binary.LittleEndian.AppendUint32(out, version)
-	out = binary.LittleEndian.AppendUint64(out, uint64(len(body)))
-	out = append(out, body...)
-	sum := sha256.Sum256(out)
-	if _, err := w.Write(append(out, sum[:]...)); err != nil {
+	if err := model.WriteArtifact(w, kind, version, b.appendBody(nil)); err != nil {
 		return fmt.Errorf("model/tree: writing a model: %w", err)
 	}
 	return nil
@@ -87,45 +72,14 @@ func (b *Booster) appendBody(d []byte) []byte {
 }
 
 // Decode reads what [Booster.Encode] wrote. A file that is not a model, of
-// another version, cut short, changed in any byte or inconsistent is refused.
+// another version, cut short, changed in any byte, longer than it should be or
+// inconsistent is refused.
 func Decode(r io.Reader) (*Booster, error) {
-	head := make([]byte, headLen)
-	if _, err := io.ReadFull(r, head); err != nil {
-		return nil, fmt.Errorf("model/tree: reading the head of a model: %w", err)
+	body, err := model.ReadArtifact(r, kind, version)
+	if err != nil {
+		return nil, fmt.Errorf("model/tree: %w", err)
 	}
-	if string(head[:8]) != magic {
-		return nil, fmt.Errorf("model/tree: not a tree model: it begins with %q", head[:8])
-	}
-	if v := binary.LittleEndian.Uint32(head[8:]); v != version {
-		return nil, fmt.Errorf("model/tree: model of format version %d; this program reads version %d", v, version)
-	}
-	n := binary.LittleEndian.Uint64(head[12:])
-	if n > maxFile {
-		return nil, fmt.Errorf("model/tree: model claims a body of %d bytes, at most %d are possible: the file is damaged", n, uint64(maxFile))
-	}
-	// The length is not trusted with an allocation before the bytes are there.
-	var body bytes.Buffer
-	if got, err := io.CopyN(&body, r, int64(n)); err != nil {
-		return nil, fmt.Errorf("model/tree: model ends after %d of %d bytes: %w", got, n, noEOF(err))
-	}
-	var want [sha256.Size]byte
-	if _, err := io.ReadFull(r, want[:]); err != nil {
-		return nil, fmt.Errorf("model/tree: model ends within its digest: %w", noEOF(err))
-	}
-	h := sha256.New()
-	h.Write(head)
-	h.Write(body.Bytes())
-	if !bytes.Equal(h.Sum(nil), want[:]) {
-		return nil, fmt.Errorf("model/tree: the digest of the model does not match its %d bytes: the file is damaged", headLen+n)
-	}
-	return decodeBody(body.Bytes())
-}
-
-func noEOF(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
+	return decodeBody(body)
 }
 
 // reader reads the body; after the first error it returns zeros.
@@ -137,7 +91,7 @@ type reader struct {
 
 func (r *reader) fail(format string, a ...any) {
 	if r.err == nil {
-		r.err = fmt.Errorf("model/tree: model body at byte %d: %s", r.at, fmt.Sprintf(format, a...))
+		r.err = fmt.Errorf("model/tree: model body at byte %d: %s: %w", r.at, fmt.Sprintf(format, a...), model.ErrDamaged)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"github.com/mlfactory/mlfactory/param"
 )
 
 // The objectives.
@@ -60,38 +62,17 @@ func Default() Config {
 
 // Validate reports every parameter outside its range, all problems at once.
 func (c Config) Validate() error {
-	var errs []error
-	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
-	in := func(key string, v, lo, hi float64) {
-		if !(v >= lo && v <= hi) { // NaN fails too
-			bad("%s: %v is outside [%v, %v]", key, v, lo, hi)
-		}
+	errs := []error{param.Check(c)}
+	bad := func(path, format string, a ...any) {
+		errs = append(errs, &param.Error{Path: path, Problem: fmt.Sprintf(format, a...)})
 	}
-	switch c.Objective {
-	case Softprob, Logistic, SquaredError:
-	default:
-		bad("objective: %q is not one of %s, %s, %s", c.Objective, Softprob, Logistic, SquaredError)
-	}
-	in("rounds", float64(c.Rounds), 1, 100000)
-	in("early_stopping_rounds", float64(c.EarlyStoppingRounds), 0, 100000)
-	in("eta", c.Eta, 1e-6, 1)
-	in("max_depth", float64(c.MaxDepth), 1, 16)
-	in("min_child_weight", c.MinChildWeight, 0, 1e12)
-	in("gamma", c.Gamma, 0, 1e12)
-	in("lambda", c.Lambda, 0, 1e12)
-	in("alpha", c.Alpha, 0, 1e12)
-	in("max_delta_step", c.MaxDeltaStep, 0, 1e12)
-	in("subsample", c.Subsample, 1e-3, 1)
-	in("colsample_bytree", c.ColsampleByTree, 1e-4, 1)
-	in("max_bin", float64(c.MaxBin), 3, 256)
-	in("scale_pos_weight", c.ScalePosWeight, 1e-6, 1e6)
 	if c.ScalePosWeight != 1 && c.Objective != Logistic {
-		bad("scale_pos_weight: has an effect with %s only; leave it at 1", Logistic)
+		bad("scale_pos_weight", "has an effect with %s only; leave it at 1", Logistic)
 	}
 	if v, auto, err := c.baseScore(); err != nil {
-		errs = append(errs, err)
+		bad("base_score", "%v", err)
 	} else if !auto && c.Objective == Logistic && !(v > 0 && v < 1) {
-		bad("base_score: %v is not a probability strictly between 0 and 1, which %s needs", v, Logistic)
+		bad("base_score", "%v is not a probability strictly between 0 and 1, which %s needs", v, Logistic)
 	}
 	return errors.Join(errs...)
 }
@@ -103,7 +84,7 @@ func (c Config) baseScore() (v float64, auto bool, err error) {
 	}
 	v, err = strconv.ParseFloat(c.BaseScore, 64)
 	if err != nil || math.IsNaN(v) || math.Abs(v) > 1e12 {
-		return 0, false, fmt.Errorf("base_score: %q is neither %q nor a number of ordinary size", c.BaseScore, baseScoreAuto)
+		return 0, false, fmt.Errorf("%q is neither %q nor a number of ordinary size", c.BaseScore, baseScoreAuto)
 	}
 	return v, false, nil
 }

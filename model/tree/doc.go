@@ -36,12 +36,12 @@
 //
 // # Precision
 //
-// The sum of |gradient| over the rows of a tree is scaled to just below 2³¹
-// and the sum of hessians to just below 2³², so a row of average |gradient|
-// keeps 2³¹/n units: 2,147 at a million rows. Rows of little weight keep
-// less. Where the row of least weight would keep less than one unit, that is
-// where Σw/min(w) exceeds 2³¹, training is refused with an error that says so;
-// likewise a regression target so heavy-tailed that half of the rows
+// The sum of |gradient| over the rows of a tree is scaled by a power of two to
+// between 2³⁰ and 2³¹, the sum of hessians to between 2³¹ and 2³², so a row of
+// average |gradient| keeps at least 2³⁰/n units: 1,073 at a million rows. Rows
+// of little weight keep less. Where the row of least weight would keep less
+// than one unit, that is where Σw/min(w) exceeds 2³⁰, training is refused with
+// an error that says so; likewise a regression target so heavy-tailed that half of the rows
 // would vanish beside the largest.
 //
 // # Refusals

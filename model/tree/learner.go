@@ -86,7 +86,7 @@ func twoClasses(v view.View) ([]int8, error) {
 	case 3:
 		return nil, fmt.Errorf("model/tree: the training rows hold three classes, %s takes two; use %s", Logistic, Softprob)
 	case 0:
-		return nil, errors.New("model/tree: no training row has a class and a weight")
+		return nil, fmt.Errorf("model/tree: %w", model.ErrNoRows)
 	}
 	return codes, nil
 }
@@ -190,9 +190,9 @@ func DecodeClassifier(r io.Reader) (*Classifier, error) {
 	return &Classifier{b}, nil
 }
 
-// Register adds "xgboost" to the registry.
-func Register(r *model.Registry) error {
-	return r.Add(model.Entry{
+// Entry is the registry entry of "xgboost".
+func Entry() model.Entry {
+	return model.Entry{
 		Name:   "xgboost",
 		Family: "boosting",
 		Doc: "Gradient-boosted trees grown level by level on histograms, with the parameters, defaults and split choices of " +
@@ -206,8 +206,21 @@ func Register(r *model.Registry) error {
 			if !ok || c == nil {
 				return nil, fmt.Errorf("model/tree: the configuration is a %T, want *tree.Config", cfg)
 			}
-			return New(*c)
+			l, err := New(*c)
+			if err != nil {
+				return nil, err
+			}
+			return l, nil
 		},
-		Decode: func(r io.Reader) (model.Fitted, error) { return DecodeClassifier(r) },
-	})
+		Decode: func(r io.Reader) (model.Fitted, error) {
+			c, err := DecodeClassifier(r)
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		},
+	}
 }
+
+// Register adds the entries of this package to the registry.
+func Register(r *model.Registry) error { return r.Add(Entry()) }

@@ -2,6 +2,8 @@ package tree
 
 import (
 	"math"
+
+	"github.com/mlfactory/mlfactory/model"
 )
 
 // chunk is the number of rows of one partial sum. It is fixed, so that sums do
@@ -189,7 +191,7 @@ func (l *loss) one(y float32, s []float32) float64 {
 		if y == 1 {
 			z = -z
 		}
-		return max(z, 0) + math.Log1p(exp64(-math.Abs(z))) // log(1 + e^z)
+		return max(z, 0) + math.Log1p(model.Exp(-math.Abs(z))) // log(1 + e^z)
 	}
 	top := float64(s[0])
 	for _, v := range s[1:] {
@@ -197,7 +199,7 @@ func (l *loss) one(y float32, s []float32) float64 {
 	}
 	sum := 0.0
 	for _, v := range s {
-		sum += exp64(float64(v) - top)
+		sum += model.Exp(float64(v) - top)
 	}
 	return math.Log(sum) + top - float64(s[int(y)])
 }
@@ -206,7 +208,7 @@ func (l *loss) one(y float32, s []float32) float64 {
 // (1−p, p) for logistic.
 func (l *loss) probabilities(s []float32, out []float64) {
 	if l.name == Logistic {
-		e := exp64(-math.Abs(float64(s[0])))
+		e := model.Exp(-math.Abs(float64(s[0])))
 		small, large := e/(1+e), 1/(1+e)
 		if s[0] > 0 {
 			out[0], out[1] = small, large
@@ -221,7 +223,7 @@ func (l *loss) probabilities(s []float32, out []float64) {
 	}
 	sum := 0.0
 	for k, v := range s {
-		out[k] = exp64(float64(v) - top)
+		out[k] = model.Exp(float64(v) - top)
 		sum += out[k]
 	}
 	for k := range s {

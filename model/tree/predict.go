@@ -6,15 +6,18 @@ import (
 	"math"
 	"sync"
 
+	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/view"
 )
 
-// flatNode is a node as the predictor walks it. A row is laid out twice: its
-// values with missing as +Inf, then with missing as −Inf, so that the default
-// direction is a choice of half and costs nothing. A leaf points to itself: its
-// threshold is NaN, below which nothing lies, so the walk goes to left+1.
+// flatNode is a node as the predictor walks it. Values and thresholds are
+// compared as ordered integers (orderedKey), which needs no branch. A row is
+// laid out twice: its keys with missing as the largest, then with missing as
+// the smallest, so that the default direction is a choice of half and costs
+// nothing. A leaf points to itself: nothing lies below its threshold 0, so the
+// walk goes to left+1.
 type flatNode struct {
-	threshold float32
+	threshold uint32
 	at        uint32 // index in the doubled row
 	left      uint32
 }
@@ -25,7 +28,13 @@ type predictor struct {
 	nodes []flatNode
 	value []float32 // of every node
 	trees []flatTree
-	bufs  *sync.Pool // of doubled rows
+	bufs  *sync.Pool // of *predictBuf
+}
+
+// predictBuf is what predicting a block of rows needs.
+type predictBuf struct {
+	rows   []uint32 // doubled
+	scores []float32
 }
 
 type flatTree struct {
@@ -43,9 +52,9 @@ func newPredictor(b *Booster) predictor {
 		depth := make([]int, len(t))
 		most := 0
 		for i, nd := range t {
-			f := flatNode{threshold: float32(math.NaN()), left: root + uint32(i) - 1}
+			f := flatNode{left: root + uint32(i) - 1}
 			if nd.left != 0 {
-				f = flatNode{nd.threshold, uint32(nd.feature), root + uint32(nd.left)}
+				f = flatNode{orderedKey(nd.threshold), uint32(nd.feature), root + uint32(nd.left)}
 				if nd.defaultLeft {
 					f.at += uint32(p.p)
 				}
@@ -57,36 +66,33 @@ func newPredictor(b *Booster) predictor {
 		}
 		p.trees = append(p.trees, flatTree{root, most})
 	}
-	width := 2 * p.p
+	width, k := 2*p.p, b.loss.k
 	p.bufs = &sync.Pool{New: func() any {
-		s := make([]float32, rowsAtOnce*width)
-		return &s
+		return &predictBuf{make([]uint32, rowsAtOnce*width), make([]float32, rowsAtOnce*k)}
 	}}
 	return p
 }
 
 // put writes x to the doubled row.
-func put(row []float32, j, p int, x float32) {
-	lo, hi := x, x
+func put(row []uint32, j, p int, x float32) {
+	hi := orderedKey(x)
+	lo := hi
 	if x != x {
-		hi, lo = float32(math.Inf(1)), float32(math.Inf(-1))
+		hi, lo = math.MaxUint32, 0
 	}
 	row[j], row[p+j] = hi, lo
 }
 
 // step walks one node down.
-func (p *predictor) step(at uint32, row []float32) uint32 {
-	nd := p.nodes[at]
-	at = nd.left
-	if !(row[nd.at] < nd.threshold) {
-		at++
-	}
-	return at
+func (p *predictor) step(at uint32, row []uint32) uint32 {
+	nd := &p.nodes[at]
+	below := uint64(int64(row[nd.at])-int64(nd.threshold)) >> 63 // 1 if the value is less
+	return nd.left + 1 - uint32(below)
 }
 
 // add adds the trees to the scores of the rows laid out in rows. Four rows
 // walk side by side, so that their memory accesses overlap.
-func (p *predictor) add(rows []float32, n int, scores []float32, k int) {
+func (p *predictor) add(rows []uint32, n int, scores []float32, k int) {
 	w := 2 * p.p
 	for ti, t := range p.trees {
 		c := ti % k
@@ -113,7 +119,7 @@ func (p *predictor) add(rows []float32, n int, scores []float32, k int) {
 }
 
 // addRow is add for one row; four trees walk side by side.
-func (p *predictor) addRow(row, scores []float32) {
+func (p *predictor) addRow(row []uint32, scores []float32) {
 	k, ti := len(scores), 0
 	for ; ti+4 <= len(p.trees); ti += 4 {
 		t := p.trees[ti : ti+4 : ti+4]
@@ -176,14 +182,8 @@ func (b *Booster) Probabilities(ctx context.Context, t *view.Table, dst []float6
 }
 
 func (b *Booster) checkTable(t *view.Table) error {
-	if t == nil {
-		return fmt.Errorf("model/tree: prediction has no table")
-	}
-	if err := sameNames(b.names, t.Names, "prediction"); err != nil {
-		return err
-	}
-	if t.P != len(t.Names) || len(t.Data) != t.N*t.P {
-		return fmt.Errorf("model/tree: prediction table has %d names and %d values for %d×%d", len(t.Names), len(t.Data), t.N, t.P)
+	if err := model.CheckColumns(b.names, view.View{Table: t}); err != nil {
+		return fmt.Errorf("model/tree: prediction: %w", err)
 	}
 	return nil
 }
@@ -191,10 +191,9 @@ func (b *Booster) checkTable(t *view.Table) error {
 // blocks scores the table block by block.
 func (b *Booster) blocks(ctx context.Context, t *view.Table, done func(lo, n int, scores []float32)) error {
 	p, k := b.pred.p, b.loss.k
-	buf := b.pred.bufs.Get().(*[]float32)
+	buf := b.pred.bufs.Get().(*predictBuf)
 	defer b.pred.bufs.Put(buf)
-	rows := *buf
-	scores := make([]float32, rowsAtOnce*k)
+	rows, scores := buf.rows, buf.scores
 	for lo := 0; lo < t.N; lo += rowsAtOnce {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("model/tree: predicting row %d: %w", lo, err)
@@ -224,9 +223,9 @@ func (b *Booster) RawRow(x []float32, out []float32) error {
 	if len(x) != p || len(out) != b.loss.k {
 		return fmt.Errorf("model/tree: a row of %d values and %d scores; the fit had %d columns and gives %d scores", len(x), len(out), p, b.loss.k)
 	}
-	buf := b.pred.bufs.Get().(*[]float32)
+	buf := b.pred.bufs.Get().(*predictBuf)
 	defer b.pred.bufs.Put(buf)
-	row := (*buf)[:2*p]
+	row := buf.rows[:2*p]
 	for j, v := range x {
 		if math.IsInf(float64(v), 0) {
 			return fmt.Errorf("model/tree: column %q is %v; give NaN for a missing value", b.names[j], v)

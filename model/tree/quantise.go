@@ -3,6 +3,7 @@ package tree
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/mlfactory/mlfactory/internal/simd/hist"
 )
@@ -10,30 +11,21 @@ import (
 // scales turn gradients and hessians into integers.
 type scales struct{ g, h float64 }
 
-// newScales chooses scales such that no sum over any subset of n rows leaves
-// the ranges of a packed entry: it is at most the sum over all rows, plus half
-// a unit of rounding for each, plus the rounding of the float32 products
-// (2·2⁻²⁴ of the range, 512 units with room to spare).
-//
-// Unit hessians (squared error) get a power of two, so that the integers and
-// with them the comparison with min_child_weight stay exact.
-func newScales(sumAbsG, sumH float64, n int, unit bool) scales {
-	room := float64(n) + 512
+// newScales chooses the largest powers of two such that no sum over any subset
+// of n rows leaves the ranges of a packed entry: it is at most the sum over
+// all rows plus half a unit of rounding for each. Powers of two cost up to one
+// bit and keep what is exact exact: unit hessians, the gradients ±½ of a first
+// round and dyadic weights stay what they are, and with them comparisons with
+// min_child_weight and gamma at the boundary.
+func newScales(sumAbsG, sumH float64, n int) scales {
 	at := func(limit, sum float64) float64 {
-		s := 1.0
-		if sum > 0 {
-			s = min((limit-room)/sum, 1e30) // bounded: it is used in float32
+		if sum == 0 {
+			return 1
 		}
-		return s
+		_, e := math.Frexp((limit - float64(n) - 2) / sum)
+		return math.Ldexp(1, min(e-1, 100)) // used in float32, which ends at 2¹²⁷
 	}
-	s := scales{g: at(1<<31, sumAbsG), h: at(1<<32, sumH)}
-	if unit {
-		_, e := math.Frexp(s.h)
-		s.h = math.Ldexp(1, e-1)
-	}
-	// What multiplies is a float32; what divides must be the same number.
-	s.g, s.h = float64(float32(s.g)), float64(float32(s.h))
-	return s
+	return scales{g: at(1<<31, sumAbsG), h: at(1<<32, sumH)}
 }
 
 // quantise writes the packed gradient and hessian of the given rows to gh[row]
@@ -41,11 +33,11 @@ func newScales(sumAbsG, sumH float64, n int, unit bool) scales {
 func (s scales) quantise(rows []uint32, g, h []float32, gh []uint64) (sum uint64) {
 	fg, fh := float32(s.g), float32(s.h)
 	for _, i := range rows {
-		v, half := g[i]*fg, float32(0.5)
+		v, half := float64(g[i]*fg), 0.5
 		if v < 0 {
 			half = -0.5
 		}
-		u := h[i] * fh
+		u := float64(h[i] * fh)
 		p := hist.Pack(int64(v+half), int64(u+0.5))
 		gh[i] = p
 		sum += p
@@ -55,10 +47,10 @@ func (s scales) quantise(rows []uint32, g, h []float32, gh []uint64) (sum uint64
 
 // maxWeightSpan is the largest Σw/min(w) at which the row of least weight keeps
 // one unit of gradient; see the package comment.
-const maxWeightSpan = 1 << 31
+const maxWeightSpan = 1 << 30
 
 // checkSpan refuses weights and targets that the integers cannot hold.
-func checkSpan(l *loss, t *targets, base float32) error {
+func checkSpan(l *loss, t *targets) error {
 	if t.w != nil {
 		sum, low := 0.0, math.Inf(1)
 		for _, w := range t.w {
@@ -69,24 +61,26 @@ func checkSpan(l *loss, t *targets, base float32) error {
 			return fmt.Errorf("model/tree: training weights sum to %g; scale them so that their mean is near 1", sum)
 		}
 		if sum/low > maxWeightSpan {
-			return fmt.Errorf("model/tree: training weights span too wide a range: the least is %g, the sum %g, and their ratio must not exceed 2³¹; drop rows of negligible weight or give them weight 0", low, sum)
+			return fmt.Errorf("model/tree: training weights span too wide a range: the least is %g, the sum %g, and their ratio must not exceed 2³⁰; drop rows of negligible weight or give them weight 0", low, sum)
 		}
 	}
 	if l.name != SquaredError {
 		return nil
 	}
-	sum := 0.0
-	for i, y := range t.y {
-		sum += math.Abs(float64(y)-float64(base)) * t.weight(i)
+	sorted := slices.Clone(t.y)
+	slices.Sort(sorted)
+	median, sum, lost := float64(sorted[len(sorted)/2]), 0.0, 0
+	far := func(i int) float64 { return math.Abs(float64(t.y[i])-median) * t.weight(i) }
+	for i := range t.y {
+		sum += far(i)
 	}
-	lost := 0
-	for i, y := range t.y {
-		if d := math.Abs(float64(y)-float64(base)) * t.weight(i); d > 0 && d*maxWeightSpan < 0.5*sum {
+	for i := range t.y {
+		if d := far(i); d > 0 && d*maxWeightSpan < 0.5*sum {
 			lost++
 		}
 	}
 	if lost > len(t.y)/2 {
-		return fmt.Errorf("model/tree: %d of %d training targets vanish beside the largest (their distances from the mean are below 1/2³² of the sum of all); clip or transform the target", lost, len(t.y))
+		return fmt.Errorf("model/tree: %d of %d training targets vanish beside the largest (their distances from the median are below 1/2³¹ of the sum of all); clip or transform the target", lost, len(t.y))
 	}
 	return nil
 }

@@ -7,9 +7,10 @@ import (
 )
 
 // split divides the rows of a node by one feature: bins 1 to bin go left,
-// larger ones right, missing values as missLeft says. Its score num/den is the
-// sum of the two children's scores, kept as a fraction so that comparing two
-// splits needs no division and equal splits compare equal exactly.
+// larger ones right, missing values as missLeft says. num/den is what splits
+// are compared by: the sum of the two children's scores, kept as a fraction so
+// that a comparison needs no division and equal splits compare equal exactly;
+// in the general case the gain over the whole node.
 type split struct {
 	num, den float64
 	feature  int // −1: none
@@ -26,8 +27,7 @@ func (s *split) better(num, den float64) bool {
 type search struct {
 	sc           scales
 	lambda, minH float64
-	// The score is not a plain fraction when alpha or max_delta_step is set;
-	// then it is computed in real units by score.
+	// general: alpha or max_delta_step is set, and scoreGeneral counts.
 	general                        bool
 	realLambda, alpha, maxDelta    float64
 	invG, invH, gainScale, minGain float64
@@ -70,32 +70,34 @@ func (s *search) weight(g, h float64) float64 {
 	return w
 }
 
-// score is the quality of a node with the quantised sums g and h: in units of
-// the fraction G²/(H+λ), or in real units in the general case, where it is
-// T(G)²/(H+λ) or, for a clipped weight w, −2Gw − (H+λ)w².
-func (s *search) score(g, h float64) (num, den float64) {
-	if !s.general {
-		return g * g, h + s.lambda
-	}
-	rg, rh := g*s.invG, h*s.invH
+// score is the quality of a node with the quantised sums g and h as a
+// fraction G²/(H+λ), in quantised units.
+func (s *search) score(g, h float64) (num, den float64) { return g * g, h + s.lambda }
+
+// scoreGeneral is the quality of a node in real units: T(G)²/(H+λ) or, for a
+// weight w that may be clipped, −2Gw − (H+λ)w². It is rounded, and in the second
+// case computed, in float32 as in XGBoost: clipped weights make exact ties
+// common, and only the same rounding breaks them the same way.
+func (s *search) scoreGeneral(g, h float64) float32 {
+	g, h = g*s.invG, h*s.invH
 	if s.maxDelta == 0 {
-		t := soft(rg, s.alpha)
-		return t * t / (rh + s.realLambda), 1
+		t := soft(g, s.alpha)
+		return float32(t * t / (h + s.realLambda))
 	}
-	w := s.weight(rg, rh)
-	a, b := float64(2*rg*w), float64((rh+s.realLambda)*w*w)
-	return -(a + b), 1
+	w := float32(s.weight(g, h))
+	a := 2 * float32(g) * w
+	b := (float32(h) + float32(s.realLambda)) * (w * w)
+	return -(float32(a) + float32(b))
 }
 
 // gain is what a split adds to the score of its node, in real units.
 func (s *search) gain(sp *split, tot uint64) float64 {
+	if s.general {
+		return sp.num
+	}
 	g, h := hist.Unpack(tot)
 	num, den := s.score(float64(g), float64(h))
-	d := sp.num/sp.den - num/den
-	if !s.general {
-		d *= s.gainScale
-	}
-	return d
+	return (sp.num/sp.den - num/den) * s.gainScale
 }
 
 // splittable reports whether a node could be divided into two legal children.
@@ -106,6 +108,9 @@ func (s *search) splittable(tot uint64, rows int) bool {
 
 // none is the split that any useful split must beat: leaving the node whole.
 func (s *search) none(tot uint64) split {
+	if s.general {
+		return split{num: 0, den: 1, feature: -1}
+	}
 	g, h := hist.Unpack(tot)
 	num, den := s.score(float64(g), float64(h))
 	return split{num: num, den: den, feature: -1}
@@ -179,10 +184,11 @@ func (s *search) block(h *hist.Block, nbin []int, tot uint64, na bool, f0 int, m
 	}
 }
 
-// blockGeneral is block with any regularisation.
+// blockGeneral is block for alpha and max_delta_step.
 func (s *search) blockGeneral(h *hist.Block, nbin []int, tot uint64, na bool, f0 int, mask uint8, best *split) {
 	tg, th := hist.Unpack(tot)
 	G, H := float64(tg), float64(th)
+	whole := s.scoreGeneral(G, H)
 	try := func(acc uint64, f int, bin uint8, missLeft bool) (stop bool) {
 		a, b := hist.Unpack(acc)
 		g1, h1 := float64(a), float64(b)
@@ -192,14 +198,14 @@ func (s *search) blockGeneral(h *hist.Block, nbin []int, tot uint64, na bool, f0
 		if H-h1 < s.minH {
 			return true
 		}
-		x, _ := s.score(g1, h1)
-		y, _ := s.score(G-g1, H-h1)
-		if best.better(x+y, 1) {
+		x := s.scoreGeneral(g1, h1)
+		y := s.scoreGeneral(G-g1, H-h1)
+		if gain := float64(x + y - whole); best.better(gain, 1) {
 			left := acc
 			if missLeft {
 				left = tot - acc
 			}
-			*best = split{x + y, 1, f, bin, missLeft, left}
+			*best = split{gain, 1, f, bin, missLeft, left}
 		}
 		return false
 	}

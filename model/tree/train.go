@@ -50,8 +50,8 @@ func (d *Data) kept(what string) (rows []int, err error) {
 			zeros++
 		}
 	}
-	if zeros == n {
-		return nil, fmt.Errorf("model/tree: all %d %s weights are zero", n, what)
+	if zeros == n && n > 0 {
+		return nil, fmt.Errorf("model/tree: all %d %s weights are zero: %w", n, what, model.ErrNoRows)
 	}
 	if zeros == 0 {
 		return nil, nil
@@ -159,8 +159,18 @@ func newTrainer(env model.Env, d Data, cfg Config) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.X.N == 0 || d.X.P == 0 {
-		return nil, fmt.Errorf("model/tree: the training table is %d×%d; nothing can be learned from it", d.X.N, d.X.P)
+	if d.X.P == 0 {
+		return nil, fmt.Errorf("model/tree: the training table has no columns")
+	}
+	if d.X.N == 0 {
+		return nil, fmt.Errorf("model/tree: %w", model.ErrNoRows)
+	}
+	seen := make(map[string]int, d.X.P)
+	for j, name := range d.X.Names {
+		if i, ok := seen[name]; ok {
+			return nil, fmt.Errorf("model/tree: columns %d and %d are both named %q", i, j, name)
+		}
+		seen[name] = j
 	}
 	if d.X.N > maxRows {
 		return nil, fmt.Errorf("model/tree: %d training rows, at most %d are possible", d.X.N, maxRows)
@@ -185,10 +195,10 @@ func newTrainer(env model.Env, d Data, cfg Config) (*trainer, error) {
 	}
 	k, n := t.loss.k, len(t.tg.y)
 	t.b = &Booster{loss: t.loss, names: append([]string(nil), d.X.Names...), base: t.loss.base(&t.tg, given, auto)}
-	if err := checkSpan(&t.loss, &t.tg, t.b.base[0]); err != nil {
+	if err := checkSpan(&t.loss, &t.tg); err != nil {
 		return nil, err
 	}
-	if t.m, err = newMatrix(d.X, rows, cfg.MaxBin, t.pl); err != nil {
+	if t.m, err = newMatrix(d.X, rows, t.tg.w, cfg.MaxBin, t.pl); err != nil {
 		return nil, err
 	}
 	t.gr = newGrower(t.m, t.pl, cfg.MaxDepth)
@@ -244,6 +254,9 @@ func (t *targets) checkClasses() error {
 
 // oneClassError says that all training rows have one class.
 type oneClassError struct{ rows, class int }
+
+// Is makes errors.Is find [model.ErrOneClass].
+func (e *oneClassError) Is(target error) bool { return target == model.ErrOneClass }
 
 func (e *oneClassError) Error() string {
 	return fmt.Sprintf("model/tree: all %d training rows have class %d; a classifier needs at least two classes", e.rows, e.class)
@@ -344,7 +357,7 @@ func (t *trainer) gradients() []float64 {
 
 // tree grows the tree of one score and adds it to the training scores.
 func (t *trainer) tree(c int, sumAbsG, sumH float64) []node {
-	sc := newScales(sumAbsG, sumH, len(t.rows), t.loss.name == SquaredError)
+	sc := newScales(sumAbsG, sumH, len(t.rows))
 	parts := make([]uint64, (len(t.rows)+chunk-1)/chunk)
 	t.chunks(func(_, i int, rows []uint32) {
 		parts[i] = sc.quantise(rows, t.g[c], t.h[c], t.gh)
@@ -391,8 +404,8 @@ func (t *trainer) newStopper(d Data) (*stopper, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := sameNames(t.b.names, d.X.Names, "stop"); err != nil {
-		return nil, err
+	if err := model.CheckColumns(t.b.names, view.View{Table: d.X}); err != nil {
+		return nil, fmt.Errorf("model/tree: stop rows: %w", err)
 	}
 	s := &stopper{k: t.loss.k, best: math.Inf(1)}
 	if s.tg, err = d.targets(&t.loss, rows, "stop"); err != nil {
@@ -476,17 +489,4 @@ func (t binTree) value(row []uint64) float32 {
 		nd = &t[i]
 	}
 	return nd.value
-}
-
-// sameNames reports the first column that differs from the fit's.
-func sameNames(fit, got []string, what string) error {
-	for j := range min(len(fit), len(got)) {
-		if fit[j] != got[j] {
-			return fmt.Errorf("model/tree: %s column %d is %q, the fit had %q there; give the columns of the fit in their order", what, j, got[j], fit[j])
-		}
-	}
-	if len(fit) != len(got) {
-		return fmt.Errorf("model/tree: %s table has %d columns, the fit had %d", what, len(got), len(fit))
-	}
-	return nil
 }
