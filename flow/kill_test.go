@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mlfactory/mlfactory/flow"
 	"github.com/mlfactory/mlfactory/store"
 )
 
@@ -54,11 +55,11 @@ func undisturbed(t *testing.T, pause time.Duration) ([]string, time.Duration) {
 	return tree(t, filepath.Join(dir, "run")), time.Since(start)
 }
 
-// killAndFinish kills runs in one folder after random times, the first within
-// the first of so many parts of a run's time and so on, then lets one finish.
-func killAndFinish(t *testing.T, kills int, pause time.Duration) {
-	want, whole := undisturbed(t, pause)
-	r := rand.New(rand.NewPCG(1, uint64(kills)))
+// killAndFinish kills runs in one folder, each after a random part of half the
+// time that an undisturbed run takes, then lets one finish and compares.
+func killAndFinish(t *testing.T, want []string, whole time.Duration, seed uint64, kills int, pause time.Duration) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(1, seed))
 	dir := t.TempDir()
 	killed := 0
 	for range kills {
@@ -100,7 +101,11 @@ func killAndFinish(t *testing.T, kills int, pause time.Duration) {
 	}
 }
 
-func TestKill(t *testing.T) { killAndFinish(t, 12, 4*time.Millisecond) }
+func TestKill(t *testing.T) {
+	const pause = 4 * time.Millisecond
+	want, whole := undisturbed(t, pause)
+	killAndFinish(t, want, whole, 0, 8, pause)
+}
 
 func TestTwoProcesses(t *testing.T) {
 	want, _ := undisturbed(t, 4*time.Millisecond)
@@ -135,5 +140,45 @@ func TestTwoProcesses(t *testing.T) {
 	}
 	if len(run.Attempts) != 2 || ran != 21 {
 		t.Errorf("%d attempts computed %d stages, want each of the 21 once", len(run.Attempts), ran)
+	}
+}
+
+// TestWaiterTakesOver: who waits for a stage that another process computes
+// computes it when that process dies.
+func TestWaiterTakesOver(t *testing.T) {
+	dir := t.TempDir()
+	cmd := child(dir, time.Minute)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill := sync.OnceFunc(func() {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		_ = cmd.Wait() // it says that it was killed
+	})
+	defer kill()
+	project := filepath.Join(dir, store.FolderName)
+	for { // until it holds its attempt and its first stage
+		held, err := filepath.Glob(filepath.Join(project, "locks", "k-*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(held) == 2 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	s := open(t, project)
+	waited := false
+	r := mustRun(t, s, flow.Options{Workers: 2, Progress: func(e flow.Event) {
+		if e.State == flow.Waiting {
+			waited = true
+			go kill()
+		}
+	}}, sample(s, 0)...)
+	kill()
+	if !waited || r.Ran() != len(r.Nodes) {
+		t.Errorf("waited: %v, computed %d of %d", waited, r.Ran(), len(r.Nodes))
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // Options say how a graph is run. None changes a result.
 type Options struct {
-	Workers     int            // goroutines that compute at once; 0: one per processor
+	Workers     int            // of the default executor: goroutines that compute at once; 0: one per processor
 	MemoryLimit int64          // for the sum of what the running nodes expect, in bytes; 0: none
 	Progress    func(Event)    // called for one event at a time, from any goroutine; it must not block
 	Executor    Executor       // nil: NewLocal(Workers, MemoryLimit)

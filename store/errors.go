@@ -45,7 +45,7 @@ func (s *Store) fileError(doing string, err error) error {
 }
 
 func diskFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || sqliteCode(err) == sqlite3.SQLITE_FULL
+	return noSpace(err) || sqliteCode(err) == sqlite3.SQLITE_FULL
 }
 
 // sqliteCode returns the primary result code of an error of the driver, or 0.
@@ -71,10 +71,6 @@ func (s *Store) dbError(doing string, err error) error {
 		return fmt.Errorf("store: %s: the project folder %s cannot be written; change its permissions or choose another folder: %w", doing, s.dir, err)
 	case sqlite3.SQLITE_BUSY:
 		return fmt.Errorf("store: %s: %w: another process kept %s locked for more than %s; try again when it has finished (%w)", doing, ErrInUse, s.dbPath(), busyTimeout, err)
-	case sqlite3.SQLITE_IOERR:
-		if errors.Is(err, syscall.ENOSPC) {
-			return s.fileError(doing, syscall.ENOSPC)
-		}
 	}
 	return s.fileError(doing, err)
 }

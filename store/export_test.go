@@ -40,3 +40,10 @@ func (s *Store) Exec(query string) error {
 	_, err := s.db.Exec(query)
 	return err
 }
+
+// Abandon lets go of the attempt's locks without recording an end, as the
+// death of the process does.
+func (a *Attempt) Abandon() {
+	_ = a.lock.Release()
+	_ = a.release()
+}

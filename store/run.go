@@ -61,6 +61,7 @@ func (s *Store) BeginRun(ctx context.Context, id string, recipe []byte, labels .
 	if id == "" || strings.ContainsAny(id, "/\\ \t\n") {
 		return nil, fmt.Errorf("store: begin run: %q is not a run id", id)
 	}
+	recipe = append([]byte{}, recipe...) // nil would be stored as NULL
 	sum := sha256.Sum256(recipe)
 	digest := hex.EncodeToString(sum[:])
 	a := &Attempt{Status: Running, Started: stamp(), run: id, store: s}

@@ -26,3 +26,8 @@ func flock(f *os.File, mode lockMode) error {
 	}
 	return nil
 }
+
+// noSpace tells whether a write failed for want of space or quota.
+func noSpace(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) || errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED)
+}

@@ -32,3 +32,6 @@ func flock(f *os.File, mode lockMode) error {
 		}
 	}
 }
+
+// noSpace tells whether a write failed for want of space or quota.
+func noSpace(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }

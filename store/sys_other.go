@@ -5,6 +5,7 @@ package store
 import (
 	"errors"
 	"os"
+	"syscall"
 )
 
 const removeHeldLocks = false
@@ -14,3 +15,6 @@ const removeHeldLocks = false
 func flock(f *os.File, _ lockMode) error {
 	return &os.PathError{Op: "lock", Path: f.Name(), Err: errors.New("this system has no lock that is released by the death of its holder")}
 }
+
+// noSpace tells whether a write failed for want of space.
+func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) }
