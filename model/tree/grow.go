@@ -5,9 +5,8 @@ import (
 )
 
 const (
-	tile = 1024 // rows whose words are gathered at once
-	// pad keeps the runs of a tile from sharing one cache set.
-	runLen = tile + 8
+	tile   = 1024     // rows whose words are gathered at once
+	runLen = tile + 8 // keeps the runs of a tile from sharing one cache set
 )
 
 // leaf is a node that may still be split. Its rows are idx[lo:hi].
@@ -65,7 +64,13 @@ func newGrower(m *matrix, pl *pool, depth int) *grower {
 			k.b0, k.b1 = min(m.blocks, lines*w/t*8), min(m.blocks, lines*(w+1)/t*8)
 		}
 		k.words = make([]uint64, (k.b1-k.b0)*runLen)
-		k.part = make([]uint32, max(m.n, parallelRows)+2*(m.n/t+16))
+		// One worker takes all rows; several take their share, left and right
+		// apart, and the first takes all rows of a small node.
+		room := m.n
+		if t > 1 {
+			room = max(parallelRows, 2*(m.n/t+16))
+		}
+		k.part = make([]uint32, room)
 	}
 	return g
 }
@@ -225,7 +230,7 @@ func (g *grower) open(l, r *leaf, parent int) {
 	}
 	slot := g.slot()
 	hs, hl := g.slots[slot], g.slots[parent]
-	g.pl.run(large.hi-small.lo >= parallelRows/8 || small.hi-large.lo >= parallelRows/8, func(w int) {
+	g.pl.run(r.hi-l.lo >= parallelRows/8, func(w int) {
 		g.build(w, small.lo, small.hi, hs)
 		if doSmall {
 			g.ws[w].bests[0] = g.scan(w, hs, nil, small.tot)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mlfactory/mlfactory/internal/simd"
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree"
 	"github.com/mlfactory/mlfactory/view"
@@ -43,6 +44,21 @@ func TestSameBytesForAnyNumberOfWorkers(t *testing.T) {
 	for _, w := range []int{2, 3, 4, 8} {
 		if !bytes.Equal(want, file(t, fit(t, c, train, stop, w))) {
 			t.Errorf("%d workers give another model", w)
+		}
+	}
+}
+
+func TestSameBytesOnEveryKernelPath(t *testing.T) {
+	s := synth(3000, 20, 13, 0, 0.05)
+	v := s.part(0, 3000)
+	c := small()
+	c.Rounds = 5
+	simd.Force(t, simd.Generic)
+	want := file(t, fit(t, c, v, v, 2))
+	for _, p := range simd.Supported() {
+		simd.Force(t, p)
+		if !bytes.Equal(want, file(t, fit(t, c, v, v, 2))) {
+			t.Errorf("path %v gives another model than the generic one", p)
 		}
 	}
 }

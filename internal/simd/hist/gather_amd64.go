@@ -3,9 +3,12 @@ package hist
 import (
 	"fmt"
 	"unsafe"
+
+	"github.com/mlfactory/mlfactory/internal/simd"
 )
 
-// gatherAsm copies nw words of each of n rows; see gather_amd64.s.
+// gatherAsm copies nw words of each of n rows; see gather_amd64.s. It uses the
+// instructions of every amd64 processor.
 //
 //go:noescape
 func gatherAsm(base unsafe.Pointer, stride uintptr, idx *uint32, n, ahead int, dst unsafe.Pointer, ld uintptr, nw int)
@@ -14,6 +17,10 @@ func gatherAsm(base unsafe.Pointer, stride uintptr, idx *uint32, n, ahead int, d
 const prefetchAhead = 48
 
 func gather(rows []uint64, stride, first int, idx []uint32, n, nw int, dst []uint64, ld int) {
+	if simd.Current() == simd.Generic {
+		gatherGeneric(rows, stride, first, idx, n, nw, dst, ld)
+		return
+	}
 	// The assembly does not check bounds, so the largest row is checked here.
 	top := uint32(0)
 	for _, r := range idx[:n] {

@@ -16,8 +16,9 @@
 // of sums are exact, and neither the order of the rows nor the number of
 // workers can change a result.
 //
-// The routines are the same on every processor, bit for bit; assembly is only
-// faster. They panic on slices that are too short, like an index expression.
+// The results are the same on every processor and kernel path, bit for bit;
+// assembly (the prefetching gather of amd64) is only faster, and the generic
+// path does without. The routines panic on slices that are too short, like an index expression.
 package hist
 
 // Bins is the number of bins of a feature, the bin for missing values included.
