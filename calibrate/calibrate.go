@@ -3,12 +3,12 @@ package calibrate
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
 
 	"github.com/mlfactory/mlfactory/model"
+	"github.com/mlfactory/mlfactory/param"
 )
 
 // Methods of calibration. Identity is also what the others fall back to.
@@ -38,24 +38,8 @@ func DefaultConfig() *Config {
 	return &Config{Method: Temperature, MinRows: 100, VectorMinRows: 500, PriorSD: 0.5}
 }
 
-// Validate reports every field outside its bounds.
-func (c *Config) Validate() error {
-	var errs []error
-	switch c.Method {
-	case Identity, Temperature, Vector, Platt:
-	default:
-		errs = append(errs, fmt.Errorf("calibrate: method is %q, allowed are identity, temperature, vector and platt", c.Method))
-	}
-	in := func(name string, x, hi float64) {
-		if !(x >= 0 && x <= hi) {
-			errs = append(errs, fmt.Errorf("calibrate: %s is %v, allowed is 0 to %v", name, x, hi))
-		}
-	}
-	in("min_rows", c.MinRows, 1e9)
-	in("vector_min_rows", c.VectorMinRows, 1e9)
-	in("prior_sd", c.PriorSD, 100)
-	return errors.Join(errs...)
-}
+// Validate reports every field outside the bounds of its tags.
+func (c *Config) Validate() error { return param.Check(c) }
 
 // Calibrator is a fitted map of probabilities. It is immutable and safe for
 // concurrent use; the zero value is not valid.
@@ -84,7 +68,7 @@ type state struct {
 // trial map, about a hundred of them.
 func Fit(cfg Config, p *model.Prediction, class []int8, weight []float64) (*Calibrator, error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("calibrate: %w", err)
 	}
 	d, err := collect(p, class, weight)
 	if err != nil {

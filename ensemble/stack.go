@@ -12,6 +12,7 @@ import (
 
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/linear"
+	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/split"
 	"github.com/mlfactory/mlfactory/view"
 )
@@ -22,17 +23,8 @@ type StackConfig struct {
 	Floor float64 `yaml:"floor" doc:"probabilities are held above this before the logarithm" min:"1e-12" max:"0.1"`
 }
 
-// Validate reports every field outside its bounds.
-func (c *StackConfig) Validate() error {
-	var errs []error
-	if !(c.C >= 1e-9 && c.C <= 1e9) {
-		errs = append(errs, fmt.Errorf("ensemble: c is %v, allowed is 1e-9 to 1e9", c.C))
-	}
-	if !(c.Floor >= 1e-12 && c.Floor <= 0.1) {
-		errs = append(errs, fmt.Errorf("ensemble: floor is %v, allowed is 1e-12 to 0.1", c.Floor))
-	}
-	return errors.Join(errs...)
-}
+// Validate reports every field outside the bounds of its tags.
+func (c *StackConfig) Validate() error { return param.Check(c) }
 
 func stackEntry() Entry {
 	return Entry{
@@ -47,7 +39,7 @@ func stackEntry() Entry {
 				return nil, fmt.Errorf("ensemble: stack config is a %T, want *ensemble.StackConfig", cfg)
 			}
 			if err := c.Validate(); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("ensemble: stack_logistic: %w", err)
 			}
 			return stackMethod{*c}, nil
 		},

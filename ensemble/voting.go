@@ -10,24 +10,25 @@ import (
 	"slices"
 
 	"github.com/mlfactory/mlfactory/model"
+	"github.com/mlfactory/mlfactory/param"
 )
 
 // VotingConfig sets soft voting.
 type VotingConfig struct {
-	Weights []float64 `yaml:"weights" doc:"weight of each base in ascending order of name; empty means equal weights"`
+	Weights []float64 `yaml:"weights" doc:"weight of each base in ascending order of name; empty means equal weights" min:"0"`
 }
 
-// Validate reports a weight that is negative or not finite, or no weight at all.
+// Validate reports weights that are negative, not finite, or all zero.
 func (c *VotingConfig) Validate() error {
+	if err := param.Check(c); err != nil {
+		return err
+	}
 	sum := 0.0
-	for i, w := range c.Weights {
-		if !(w >= 0) || math.IsInf(w, 0) {
-			return fmt.Errorf("ensemble: weights[%d] is %v; weights are finite and at least 0", i, w)
-		}
+	for _, w := range c.Weights {
 		sum += w
 	}
-	if len(c.Weights) > 0 && !(sum > 0) {
-		return fmt.Errorf("ensemble: weights sum to %v", sum)
+	if len(c.Weights) > 0 && !(sum > 0 && sum <= math.MaxFloat64) {
+		return &param.Error{Path: "weights", Problem: fmt.Sprintf("they sum to %v, which cannot be normalised", sum)}
 	}
 	return nil
 }
@@ -43,7 +44,7 @@ func votingEntry() Entry {
 				return nil, fmt.Errorf("ensemble: voting config is a %T, want *ensemble.VotingConfig", cfg)
 			}
 			if err := c.Validate(); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("ensemble: voting: %w", err)
 			}
 			return votingMethod{slices.Clone(c.Weights)}, nil
 		},

@@ -1,11 +1,11 @@
 package linear
 
 import (
-	"errors"
 	"fmt"
 	"math"
 
 	"github.com/mlfactory/mlfactory/model"
+	"github.com/mlfactory/mlfactory/param"
 )
 
 // Config sets the logistic learner.
@@ -21,21 +21,8 @@ type Config struct {
 // standardised coefficient beyond ±0.2 would be a surprise.
 func DefaultConfig() *Config { return &Config{C: 0.01, Clip: 5, MaxIter: 500, Tol: 1e-6} }
 
-// Validate reports every field outside its bounds.
-func (c *Config) Validate() error {
-	var errs []error
-	in := func(name string, x, lo, hi float64) {
-		if !(x >= lo && x <= hi) { // also NaN
-			errs = append(errs, fmt.Errorf("linear: %s is %v, allowed is %v to %v", name, x, lo, hi))
-		}
-	}
-	in("c", c.C, 1e-9, 1e9)
-	in("l1_ratio", c.L1Ratio, 0, 1)
-	in("clip", c.Clip, 0, 1000)
-	in("max_iter", float64(c.MaxIter), 1, 100000)
-	in("tol", c.Tol, 1e-12, 1)
-	return errors.Join(errs...)
-}
+// Validate reports every field outside the bounds of its tags.
+func (c *Config) Validate() error { return param.Check(c) }
 
 // Register adds "logistic" to the registry.
 func Register(r *model.Registry) error {
@@ -66,7 +53,7 @@ func Entry() model.Entry {
 // New makes the learner.
 func New(c Config) (model.Learner, error) {
 	if err := c.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("linear: %w", err)
 	}
 	if c.Clip == 0 {
 		c.Clip = math.Inf(1)

@@ -110,8 +110,8 @@ func (pr *problem) loss(z, dz []float64, t float64, r []float64) (loss, slope fl
 // (p+1)², over every s-th row where s keeps about max(8192, 16·p) rows, plus
 // 1e-4 on the diagonal. It only shapes the steps of the optimiser, so a sample
 // is enough; the rows are spread over all of time because market data repeat
-// themselves.
-func (pr *problem) gram() []float64 {
+// themselves. scale, where given, multiplies the weights.
+func (pr *problem) gram(scale []float64) []float64 {
 	q := pr.p + 1
 	stride := max(1, pr.n/max(8192, 16*pr.p))
 	g := make([]float64, q*q)
@@ -138,12 +138,16 @@ func (pr *problem) gram() []float64 {
 		b := i / blockRows
 		lo, rows := pr.rows(b)
 		blk := pr.block(b)
-		root := math.Sqrt(pr.weight[i])
+		weight := pr.weight[i]
+		if scale != nil {
+			weight *= scale[i]
+		}
+		root := math.Sqrt(weight)
 		for j := range pr.p {
 			x[j*blockRows+m] = float64(blk[j*rows+i-lo]) * root
 		}
 		x[pr.p*blockRows+m] = root
-		total += pr.weight[i]
+		total += weight
 		if m++; m == blockRows {
 			flush()
 		}
@@ -151,6 +155,7 @@ func (pr *problem) gram() []float64 {
 	if m > 0 {
 		flush()
 	}
+	total = math.Max(total, 1e-300)
 	for a := range q {
 		for b := 0; b <= a; b++ {
 			g[a*q+b] /= total

@@ -171,7 +171,7 @@ func (pr *problem) preconditioner() func([]float64) {
 	var u mat.Dense
 	eig.VectorsTo(&u)
 	values := eig.Values(nil)
-	gram := pr.gram()
+	gram := pr.gram(nil)
 	factors := make([][]float64, k)
 	parallel(pr.workers, k, func(e int) {
 		f := make([]float64, q*q)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/mlfactory/mlfactory/model"
+	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/rng"
 	"github.com/mlfactory/mlfactory/view"
 )
@@ -209,6 +210,12 @@ func (s *suite) entry() error {
 	}
 	if !reflect.DeepEqual(a, b) {
 		return errors.New("Default gives two different configs")
+	}
+	if _, err := param.Fields(a); err != nil {
+		return fmt.Errorf("the tags of the config: %w", err)
+	}
+	if err := param.Validate(a); err != nil {
+		return fmt.Errorf("Default is outside its own bounds: %w", err)
 	}
 	if _, err := e.New(a); err != nil {
 		return fmt.Errorf("New refuses Default: %w", err)

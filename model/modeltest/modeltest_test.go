@@ -24,7 +24,7 @@ type bayes struct {
 }
 
 type bayesConfig struct {
-	Floor float64
+	Floor float64 `yaml:"floor" doc:"least variance"`
 }
 
 type bayesModel struct {
@@ -264,7 +264,12 @@ func entry(fault string) model.Entry {
 			Missing: fault != "no-missing-claimed",
 			Stops:   fault == "stops" || fault == "stops-claimed-only",
 		},
-		Default: func() any { return &bayesConfig{} },
+		Default: func() any {
+			if fault == "undocumented" {
+				return &struct{ Floor float64 }{}
+			}
+			return &bayesConfig{}
+		},
 		New: func(cfg any) (model.Learner, error) {
 			if c, ok := cfg.(*bayesConfig); !ok || c == nil {
 				return nil, fmt.Errorf("config is a %T", cfg)
@@ -315,6 +320,7 @@ func TestHonestLearnersPass(t *testing.T) {
 // Each fault fails the law that forbids it.
 func TestBrokenLearnersFail(t *testing.T) {
 	for fault, law := range map[string]string{
+		"undocumented":         "entry",
 		"not-repeatable":       "fit-twice",
 		"worker-count":         "workers",
 		"forgets-on-save":      "save-load",
