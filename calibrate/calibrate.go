@@ -9,6 +9,7 @@ import (
 
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/param"
+	"github.com/mlfactory/mlfactory/stat"
 )
 
 // Methods of calibration. Identity is also what the others fall back to.
@@ -169,12 +170,12 @@ func (c *Calibrator) Apply(p *model.Prediction) error {
 					return fmt.Errorf("calibrate: row %d gives class %d a probability, Platt's map knows two classes only", i, k-1)
 				}
 			}
-			q := sigmoid(-(float64(c.s.A*logOdds(row[c.s.High], row[c.s.Low])) + c.s.B))
+			q := sigmoid(-(float64(c.s.A*logOdds(stat.Log(row[c.s.High]), stat.Log(row[c.s.Low]))) + c.s.B))
 			row[c.s.High], row[c.s.Low] = q, 1-q
 			continue
 		}
 		for k, x := range row {
-			row[k] = float64(c.s.Scale[k]*math.Log(x)) + c.s.Shift[k]
+			row[k] = float64(c.s.Scale[k]*stat.Log(x)) + c.s.Shift[k]
 			if x == 0 {
 				row[k] = math.Inf(-1)
 			}

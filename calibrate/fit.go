@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/mlfactory/mlfactory/model"
+	"github.com/mlfactory/mlfactory/stat"
 )
 
 // data is the rows that tell something: positive weight, possible class.
@@ -52,7 +53,7 @@ func collect(p *model.Prediction, class []int8, weight []float64) (*data, error)
 		for _, x := range row {
 			z := math.Inf(-1)
 			if x > 0 {
-				z = math.Log(x)
+				z = stat.Log(x)
 			}
 			d.z = append(d.z, z)
 		}
@@ -88,11 +89,11 @@ func (d *data) loss(a, b [model.K]float64) float64 {
 // the prior takes away.
 func fitTemperature(d *data, prior float64) float64 {
 	f := func(u float64) float64 {
-		b := model.Exp(u)
+		b := stat.Exp(u)
 		return d.loss([model.K]float64{b, b, b}, [model.K]float64{}) + float64(0.5*prior*float64(u*u))
 	}
 	const points = 61
-	lo, hi := -math.Log(MaxTemperature), -math.Log(MinTemperature)
+	lo, hi := -stat.Log(MaxTemperature), -stat.Log(MinTemperature)
 	step := (hi - lo) / (points - 1)
 	best, at := math.Inf(1), 0
 	for i := range points {
@@ -122,7 +123,7 @@ func fitTemperature(d *data, prior float64) float64 {
 			u = end
 		}
 	}
-	return math.Min(math.Max(model.Exp(u), 1.0/MaxTemperature), 1.0/MinTemperature)
+	return math.Min(math.Max(stat.Exp(u), 1.0/MaxTemperature), 1.0/MinTemperature)
 }
 
 // fitVector minimises Σ w·loss + prior/2·Σ ((a_c−1)² + b_c²), which is convex,
@@ -262,7 +263,7 @@ func (c *Calibrator) fitPlatt(d *data) error {
 	f := make([]float64, len(d.class))
 	positive := make([]bool, len(d.class))
 	for i, k := range d.class {
-		f[i] = logOdds(math.Exp(d.z[i*model.K+c.s.High]), math.Exp(d.z[i*model.K+c.s.Low]))
+		f[i] = logOdds(d.z[i*model.K+c.s.High], d.z[i*model.K+c.s.Low])
 		positive[i] = k == c.s.High
 	}
 	var err error
@@ -270,17 +271,19 @@ func (c *Calibrator) fitPlatt(d *data) error {
 	return err
 }
 
-// logOdds is ln(p/q) with both held above [model.MinProb].
-func logOdds(p, q float64) float64 {
-	return math.Log(math.Max(p, model.MinProb)) - math.Log(math.Max(q, model.MinProb))
+// logOdds is the difference of two log-probabilities, each held above that of
+// [model.MinProb].
+func logOdds(high, low float64) float64 {
+	floor := stat.Log(model.MinProb)
+	return math.Max(high, floor) - math.Max(low, floor)
 }
 
 // sigmoid is 1/(1+e^{−x}).
 func sigmoid(x float64) float64 {
 	if x >= 0 {
-		return 1 / (1 + model.Exp(-x))
+		return 1 / (1 + stat.Exp(-x))
 	}
-	e := model.Exp(x)
+	e := stat.Exp(x)
 	return e / (1 + e)
 }
 
@@ -331,7 +334,7 @@ func FitSigmoid(f []float64, positive []bool, weight []float64) (a, b float64, e
 		s := 0.0
 		for i, x := range f {
 			u := float64(a*x) + b
-			l := math.Log1p(model.Exp(-math.Abs(u)))
+			l := math.Log1p(stat.Exp(-math.Abs(u)))
 			if u >= 0 {
 				l += float64(target(i) * u)
 			} else {
@@ -341,7 +344,7 @@ func FitSigmoid(f []float64, positive []bool, weight []float64) (a, b float64, e
 		}
 		return s
 	}
-	b = math.Log((nn + 1) / (np + 1))
+	b = stat.Log((nn + 1) / (np + 1))
 	v := value(a, b)
 	total := np + nn
 	for range 200 {

@@ -1,6 +1,7 @@
 package ensemble
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -142,22 +143,17 @@ func Coverage(spans []view.Span, folds []split.Fold) error {
 
 // separate proves that nothing learnt from in the fold meets its test rows.
 func separate(spans []view.Span, f int, fold split.Fold) error {
-	tested := make(map[int]bool, len(fold.Test))
+	tested := make([]bool, len(spans))
 	test := make([]view.Span, 0, len(fold.Test))
 	for _, r := range fold.Test {
 		tested[r] = true
 		test = append(test, spans[r])
 	}
 	// The union of the test spans as disjoint intervals in order of time.
-	slices.SortFunc(test, func(a, b view.Span) int {
-		switch {
-		case a.Decision < b.Decision:
-			return -1
-		case a.Decision > b.Decision:
-			return 1
-		}
-		return 0
-	})
+	byDecision := func(a, b view.Span) int { return cmp.Compare(a.Decision, b.Decision) }
+	if !slices.IsSortedFunc(test, byDecision) {
+		slices.SortFunc(test, byDecision)
+	}
 	union := test[:0]
 	for _, s := range test {
 		if k := len(union) - 1; k >= 0 && s.Decision <= union[k].Outcome {

@@ -14,6 +14,7 @@ import (
 	"github.com/mlfactory/mlfactory/model/linear"
 	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/split"
+	"github.com/mlfactory/mlfactory/stat"
 	"github.com/mlfactory/mlfactory/view"
 )
 
@@ -114,7 +115,7 @@ func features(bases []string, p []*model.Prediction, floor float64) *view.Table 
 			var z [model.K]float64
 			mean := 0.0
 			for c, x := range q.Row(i) {
-				z[c] = math.Log(math.Max(x, floor))
+				z[c] = stat.Log(math.Max(x, floor))
 				mean += z[c]
 			}
 			mean /= model.K

@@ -3,13 +3,17 @@ package model
 import (
 	"fmt"
 	"math"
+
+	"github.com/mlfactory/mlfactory/stat"
 )
 
 // Exp is eˣ in plain arithmetic without fused multiply-adds, so that it gives
 // the same bits on every machine (math.Exp picks its instructions at run
 // time). Error below 1 ulp for |x| ≤ 700; 0 below −708, +Inf above 709.7, NaN
 // for NaN. Method: x = k·ln 2 + r with |r| ≤ ln 2 / 2, then the rational
-// approximation of FreeBSD's e_exp.c (Sun Microsystems 1993).
+// approximation of FreeBSD's e_exp.c (Sun Microsystems 1993). It is stat.Exp
+// for inner loops: a third faster, for it gives up subnormal results, and equal
+// in every bit from |x| = 2⁻²⁸ to 708.
 func Exp(x float64) float64 {
 	const (
 		ln2Hi = 6.93147180369123816490e-01
@@ -71,13 +75,13 @@ func Softmax(dst, z []float64) float64 {
 	for c := range z {
 		dst[c] /= sum
 	}
-	return m + math.Log(sum)
+	return m + stat.Log(sum)
 }
 
 // MinProb is the floor that [LogLoss] puts under a probability before taking
 // its logarithm, so that one impossible outcome costs 34.5 nats and not
 // infinity.
-const MinProb = 1e-15
+const MinProb = stat.MinProbability
 
 // LogLoss is the weighted mean of −ln max(p_i[class_i], MinProb): the
 // cross-entropy in nats. weight may be nil (all 1); rows of weight 0 do not
@@ -104,7 +108,7 @@ func LogLoss(p *Prediction, class []int8, weight []float64) (float64, error) {
 		if x != x {
 			return 0, fmt.Errorf("model: log-loss: row %d has probability NaN", i)
 		}
-		sum -= float64(w * math.Log(math.Max(x, MinProb)))
+		sum -= float64(w * stat.Log(math.Max(x, MinProb)))
 		total += w
 	}
 	if !(total > 0) {
@@ -114,7 +118,8 @@ func LogLoss(p *Prediction, class []int8, weight []float64) (float64, error) {
 }
 
 // ClassPrior is the weighted share of each class, in the order −1, 0, +1: what
-// a model without skill predicts. weight may be nil. It returns zeros when the
+// a model without skill predicts. weight may be nil; otherwise both have one
+// value per row. Rows of another class do not count. It returns zeros when the
 // total weight is 0.
 func ClassPrior(class []int8, weight []float64) [K]float64 {
 	var out [K]float64
@@ -124,8 +129,10 @@ func ClassPrior(class []int8, weight []float64) [K]float64 {
 		if weight != nil {
 			w = weight[i]
 		}
-		out[ClassIndex(c)] += w
-		total += w
+		if k := ClassIndex(c); k >= 0 && k < K {
+			out[k] += w
+			total += w
+		}
 	}
 	if total > 0 {
 		for k := range out {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/rng"
+	"github.com/mlfactory/mlfactory/stat"
 )
 
 // math.Exp is within 1 ulp as well, so the two lie within 2.
@@ -19,6 +20,9 @@ func TestExpAgainstLibrary(t *testing.T) {
 		got, want := model.Exp(x), math.Exp(x)
 		if d := math.Abs(got - want); d > 2*(math.Nextafter(want, math.Inf(1))-want) {
 			t.Fatalf("Exp(%v) = %v, want %v", x, got, want)
+		}
+		if got != stat.Exp(x) && math.Abs(x) > 0x1p-28 && math.Abs(x) < 708 {
+			t.Fatalf("Exp(%v) = %v, stat.Exp gives %v", x, got, stat.Exp(x))
 		}
 	}
 	for x, want := range map[float64]float64{0: 1, math.Inf(1): math.Inf(1), math.Inf(-1): 0, -709: 0, 710: math.Inf(1)} {

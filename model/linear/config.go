@@ -2,7 +2,6 @@ package linear
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/param"
@@ -54,9 +53,6 @@ func Entry() model.Entry {
 func New(c Config) (model.Learner, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("linear: %w", err)
-	}
-	if c.Clip == 0 {
-		c.Clip = math.Inf(1)
 	}
 	return learner{c}, nil
 }

@@ -17,4 +17,11 @@ func TestConformance(t *testing.T) {
 			return c
 		}})
 	})
+	t.Run("no clip", func(t *testing.T) {
+		modeltest.Run(t, linear.Entry(), modeltest.Options{Config: func() any {
+			c := linear.DefaultConfig()
+			c.Clip = 0
+			return c
+		}})
+	})
 }

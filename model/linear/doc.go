@@ -17,15 +17,16 @@
 // Everything learnt about the inputs is learnt from the training rows with a
 // positive weight: per column the weighted mean μ and the population standard
 // deviation σ of the values present. An input becomes (x−μ)/σ, cut at ±clip
-// (heavy tails are normal in market data; clip 0 switches it off), rounded to
-// float32. A missing value (NaN) becomes the mean, 0 after scaling; the
-// weighted share of missing values is kept per column ([Logistic.Missing]). A
-// column that is constant or wholly missing has coefficient 0.
+// (heavy tails are normal in market data; clip 0 switches it off, save for
+// ±1e30), rounded to float32. A missing value (NaN) becomes the mean, 0 after
+// scaling; the weighted share of missing values is kept per column
+// ([Logistic.Missing]). A column that is constant or wholly missing has
+// coefficient 0.
 //
 // # What it refuses
 //
-// ±Inf inputs, no row with weight, one class only ([model.ErrOneClass]), other
-// columns at prediction than at the fit. A class that is absent from training
+// ±Inf inputs, no row with weight, weights whose sum is beyond 1e±250, one class
+// only ([model.ErrOneClass]), other columns at prediction than at the fit. A class that is absent from training
 // (the other two being present) gets probability 0 exactly.
 //
 // # Method

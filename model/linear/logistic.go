@@ -38,11 +38,14 @@ func (l learner) Fit(ctx context.Context, env model.Env, train, stop view.View) 
 			classes = append(classes, int8(c-1))
 		}
 	}
-	s := fitScaler(train.Table, rows, train.Weight, l.cfg.Clip, workers)
+	s := fitScaler(train.Table, rows, train.Weight, bound(l.cfg.Clip), workers)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	d, total := newDesign(train, rows, s, classOf, len(classes), workers)
+	if !(total > 1e-250 && total < 1e250) {
+		return nil, fmt.Errorf("linear: the weights sum to %v, which cannot be held against a penalty", total)
+	}
 	pr := newProblem(ctx, d)
 	pr.maxIter, pr.tol = l.cfg.MaxIter, l.cfg.Tol
 	lambda := 1 / (l.cfg.C * total)
@@ -67,9 +70,6 @@ func (l learner) Fit(ctx context.Context, env model.Env, train, stop view.View) 
 		Iterations: iters, Converged: converged,
 		Rows: len(rows), Weight: total,
 	}}
-	if math.IsInf(f.state.Clip, 1) {
-		f.state.Clip = 0
-	}
 	q, k := d.p+1, d.k
 	mean := 0.0
 	for c := range k {
@@ -118,15 +118,12 @@ func (f *Logistic) init() error {
 	if p == 0 || k < 2 || k > model.K {
 		return bad(fmt.Sprintf("%d columns and %d classes", p, k))
 	}
-	if len(s.Mean) != p || len(s.SD) != p || len(s.Missing) != p || len(s.Coef) != k || len(s.Intercept) != k || !(s.Clip >= 0) {
+	if len(s.Mean) != p || len(s.SD) != p || len(s.Missing) != p || len(s.Coef) != k || len(s.Intercept) != k || !(s.Clip >= 0 && s.Clip < noClip) {
 		return bad("parts of unequal size")
 	}
-	f.scale = scaler{mean: s.Mean, sd: s.SD, inv: make([]float64, p), missing: s.Missing, clip: s.Clip}
-	if s.Clip == 0 {
-		f.scale.clip = math.Inf(1)
-	}
+	f.scale = scaler{mean: s.Mean, sd: s.SD, inv: make([]float64, p), missing: s.Missing, clip: bound(s.Clip)}
 	for j, sd := range s.SD {
-		if !(sd >= 0) || math.IsInf(sd, 0) || s.Mean[j]-s.Mean[j] != 0 {
+		if !(sd == 0 || sd > 1e-300 && sd < 1e300) || !(math.Abs(s.Mean[j]) < 1e300) {
 			return bad(fmt.Sprintf("mean %v and deviation %v in column %q", s.Mean[j], sd, s.Names[j]))
 		}
 		if sd > 0 {
@@ -150,8 +147,8 @@ func (f *Logistic) init() error {
 		f.base[at] = s.Intercept[c]
 		for j, b := range s.Coef[c] {
 			f.coef[j*model.K+at] = b
-			if b-b != 0 || s.Intercept[c]-s.Intercept[c] != 0 {
-				return bad("a coefficient that is not finite")
+			if !(math.Abs(b) < 1e100) || !(math.Abs(s.Intercept[c]) < 1e100) { // sums stay finite
+				return bad(fmt.Sprintf("coefficient %v and intercept %v", b, s.Intercept[c]))
 			}
 		}
 	}

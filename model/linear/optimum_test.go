@@ -1,6 +1,7 @@
 package linear_test
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"testing"
@@ -328,6 +329,55 @@ func TestImportance(t *testing.T) {
 	names, value := fit(t, *linear.DefaultConfig(), v).Importance()
 	if names[3] != v.Table.Names[3] || value[1] != 0 || !(value[3] > 5*value[0]) || !(value[3] > 5*value[2]) {
 		t.Errorf("importance %v of %v", value, names)
+	}
+}
+
+// Enough rows for several chunks and for a Gram matrix of a sample: the sums
+// are merged in the order of the rows, whoever made them.
+func TestWorkersDoNotMatterOnManyRows(t *testing.T) {
+	v := market(20_000, 7)
+	for _, l1 := range []float64{0, 0.5} {
+		cfg := *linear.DefaultConfig()
+		cfg.L1Ratio = l1
+		l, err := linear.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var first []byte
+		for _, workers := range []int{1, 2, 4, 7} {
+			f, err := l.Fit(context.Background(), model.Env{Stream: rng.New(1), Workers: workers}, v, view.View{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b bytes.Buffer
+			if err := f.Encode(&b); err != nil {
+				t.Fatal(err)
+			}
+			if first == nil {
+				first = b.Bytes()
+			} else if !bytes.Equal(first, b.Bytes()) {
+				t.Errorf("l1 %v: %d workers give other bytes than 1", l1, workers)
+			}
+		}
+		if off := optimality(t, cfg, v, fit(t, cfg, v)); off > 3*cfg.Tol {
+			t.Errorf("l1 %v: off the optimum by %.1e", l1, off)
+		}
+	}
+}
+
+func TestWeightsBeyondReasonAreRefused(t *testing.T) {
+	for _, w := range []float64{1e-260, 1e300} {
+		v := market(100, 2)
+		for i := range v.Weight {
+			v.Weight[i] = w
+		}
+		l, err := linear.New(*linear.DefaultConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Fit(context.Background(), model.Env{Workers: 1}, v, view.View{}); err == nil {
+			t.Errorf("weights of %v are accepted", w)
+		}
 	}
 }
 

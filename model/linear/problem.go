@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/mlfactory/mlfactory/model"
+	"github.com/mlfactory/mlfactory/stat"
 )
 
 // problem is the penalised mean loss
@@ -42,10 +43,10 @@ func (pr *problem) start() []float64 {
 	w := make([]float64, pr.size())
 	mean := 0.0
 	for _, q := range pr.prior {
-		mean += math.Log(q) / float64(pr.k)
+		mean += stat.Log(q) / float64(pr.k)
 	}
 	for c, q := range pr.prior {
-		w[c*(pr.p+1)+pr.p] = math.Log(q) - mean
+		w[c*(pr.p+1)+pr.p] = stat.Log(q) - mean
 	}
 	return w
 }
@@ -83,7 +84,7 @@ func (pr *problem) loss(z, dz []float64, t float64, r []float64) (loss, slope fl
 				e[c] = model.Exp(e[c] - top)
 				sum += e[c]
 			}
-			ls += float64(w * (math.Log(sum) + top - own))
+			ls += float64(w * (stat.Log(sum) + top - own))
 			for c := range k {
 				q := e[c] / sum
 				if c == y {

@@ -11,7 +11,19 @@ type scaler struct {
 	mean, inv []float64 // inv is 1/σ, or 0 for a column that says nothing
 	sd        []float64
 	missing   []float64 // weighted share of missing values
-	clip      float64   // +Inf cuts nothing
+	clip      float64   // > 0
+}
+
+// noClip is where inputs are cut when the user wants no cut, so that no float32
+// overflows.
+const noClip = 1e30
+
+// bound is where inputs are cut for a configured clip.
+func bound(clip float64) float64 {
+	if clip == 0 {
+		return noClip
+	}
+	return clip
 }
 
 // value is the standardised x.
