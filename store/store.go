@@ -23,9 +23,9 @@ const busyTimeout = 20 * time.Second
 // Store is an open project folder. Its methods may be called from several
 // goroutines, and several processes may have the same folder open.
 type Store struct {
-	dir  string
-	db   *sql.DB
-	make func(dir string) (tempFile, error) // creates a temporary file; replaced in tests
+	dir     string
+	db      *sql.DB
+	newTemp func(dir string) (tempFile, error) // creates a temporary file; replaced in tests
 
 	write sync.Mutex // one writing transaction of this Store at a time, instead of the database's polling
 
@@ -40,7 +40,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: open %s: %w", dir, err)
 	}
-	s := &Store{dir: abs, make: makeTemp}
+	s := &Store{dir: abs, newTemp: makeTemp}
 	for _, sub := range []string{"objects", "locks", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(abs, sub), 0o777); err != nil {
 			return nil, s.fileError("open", err)
