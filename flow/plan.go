@@ -16,25 +16,28 @@ const (
 
 // PlanNode is a node of a plan.
 type PlanNode struct {
-	Name, Kind string
-	Key        string // empty for PlanDepends: not known before its inputs are done
-	Status     string
-	Memory     int64
+	Name   string `json:"name"`
+	Kind   string `json:"kind"`
+	Key    string `json:"key,omitempty"` // empty for PlanDepends: not known before its inputs are done
+	Status string `json:"status"`
+	Memory int64  `json:"memory"`
 }
 
 // PlanKind counts the nodes of one kind.
 type PlanKind struct {
-	Kind                 string
-	Cached, Run, Depends int
+	Kind    string `json:"kind"`
+	Cached  int    `json:"cached"`
+	Run     int    `json:"run"`
+	Depends int    `json:"depends"`
 }
 
 // Plan is what [Run] would do, as far as it can be known beforehand.
 type Plan struct {
-	Nodes  []PlanNode // after their inputs
-	Kinds  []PlanKind // in order of their first node
-	Cached int
-	Run    int // nodes that will run or may have to
-	Memory int64
+	Nodes  []PlanNode `json:"nodes"` // after their inputs
+	Kinds  []PlanKind `json:"kinds"` // in order of their first node
+	Cached int        `json:"cached"`
+	Run    int        `json:"run"` // nodes that will run or may have to
+	Memory int64      `json:"memory"`
 }
 
 // NewPlan looks up which results are there. Its Memory is the most that the

@@ -418,3 +418,37 @@ func TestRun_Events(t *testing.T) {
 		t.Errorf("second: %v", got)
 	}
 }
+
+func TestNewPlan(t *testing.T) {
+	s := open(t, t.TempDir())
+	var l load
+	bars := l.node("bars", 5)
+	mustRun(t, s, flow.Options{}, bars)
+	var fits []*flow.Node
+	for i, m := range []int64{30, 10, 20} {
+		n := l.node(string(rune('a'+i)), m, bars)
+		n.Kind = "fit"
+		fits = append(fits, n)
+	}
+	top := l.node("top", 1, fits...)
+	for _, c := range []struct {
+		workers       int
+		limit, memory int64
+	}{
+		{0, 0, 30}, {1, 0, 30}, {2, 0, 50}, {9, 0, 61},
+		{9, 45, 41}, // 30 + 10 + 1: 20 does not fit beside 30
+		{2, 20, 30}, // one alone expects more
+	} {
+		p, err := flow.NewPlan(t.Context(), s, []*flow.Node{top}, c.workers, c.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Memory != c.memory {
+			t.Errorf("%d workers, limit %d: memory %d, want %d", c.workers, c.limit, p.Memory, c.memory)
+		}
+		want := []flow.PlanKind{{Kind: "k", Cached: 1, Depends: 1}, {Kind: "fit", Run: 3}}
+		if p.Cached != 1 || p.Run != 4 || !slices.Equal(p.Kinds, want) {
+			t.Errorf("plan %+v", p)
+		}
+	}
+}

@@ -3,7 +3,7 @@ package store
 // FailWrites makes temporary files of objects fail with err after so many bytes
 // in all, or on sync if bytes is negative.
 func (s *Store) FailWrites(bytes int, err error) {
-	s.make = func(dir string) (tempFile, error) {
+	s.newTemp = func(dir string) (tempFile, error) {
 		f, ferr := makeTemp(dir)
 		return &failing{tempFile: f, left: bytes, err: err}, ferr
 	}

@@ -17,9 +17,9 @@ import (
 
 // Garbage is what a collection removed, or would remove.
 type Garbage struct {
-	Stages  int      // results that no run uses
-	Objects []string // digests, in order
-	Bytes   int64    // of the objects and of abandoned temporary files
+	Stages  int      `json:"stages"`            // results that no run uses
+	Objects []string `json:"objects,omitempty"` // digests, in order
+	Bytes   int64    `json:"bytes"`             // of the objects and of abandoned temporary files
 }
 
 // GC removes the results that no recorded run uses, the objects that no

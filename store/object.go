@@ -77,7 +77,7 @@ func (s *Store) Put(ctx context.Context, write func(io.Writer) error) (o Output,
 	}
 	defer func() { err = errors.Join(err, release()) }()
 
-	f, err := s.make(filepath.Join(s.dir, "tmp"))
+	f, err := s.newTemp(filepath.Join(s.dir, "tmp"))
 	if err != nil {
 		return Output{}, s.fileError("write object", err)
 	}

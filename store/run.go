@@ -299,10 +299,11 @@ type StageDiff struct {
 
 // RunDiff is what differs between two runs.
 type RunDiff struct {
-	A, B       string
-	SameRecipe bool
-	Same       int         // stages with equal keys
-	Stages     []StageDiff // the others, in order of name
+	A          string      `json:"a"`
+	B          string      `json:"b"`
+	SameRecipe bool        `json:"same_recipe"`
+	Same       int         `json:"same"`   // stages with equal keys
+	Stages     []StageDiff `json:"stages"` // the others, in order of name
 }
 
 // DiffRuns compares the latest attempts at two runs stage by stage.

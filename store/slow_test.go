@@ -79,3 +79,31 @@ func TestFullDisk_Real(t *testing.T) {
 		t.Errorf("%v, %v", keys(trials), err)
 	}
 }
+
+// TestReadOnly_Real opens a project on a file system that cannot be written.
+func TestReadOnly_Real(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err != nil {
+		t.Skipf("a file system can only be mounted by root: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	s, err := store.Open(filepath.Join(dir, "old"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"old", "new"} {
+		if s, err := store.Open(filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), "cannot be written") {
+			t.Errorf("%s: %v, %v", name, s, err)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -15,14 +16,18 @@ import (
 // FolderName is the usual name of a project folder.
 const FolderName = ".mlfactory"
 
+const dbName = "factory.db"
+
 const busyTimeout = 20 * time.Second
 
 // Store is an open project folder. Its methods may be called from several
 // goroutines, and several processes may have the same folder open.
 type Store struct {
-	dir  string
-	db   *sql.DB
-	make func(dir string) (tempFile, error) // creates a temporary file; replaced in tests
+	dir     string
+	db      *sql.DB
+	newTemp func(dir string) (tempFile, error) // creates a temporary file; replaced in tests
+
+	write sync.Mutex // one writing transaction of this Store at a time, instead of the database's polling
 
 	mu   sync.Mutex // guards held and use
 	held int        // number of Hold that are not released
@@ -35,7 +40,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: open %s: %w", dir, err)
 	}
-	s := &Store{dir: abs, make: makeTemp}
+	s := &Store{dir: abs, newTemp: makeTemp}
 	for _, sub := range []string{"objects", "locks", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(abs, sub), 0o777); err != nil {
 			return nil, s.fileError("open", err)
@@ -59,6 +64,15 @@ func Open(dir string) (*Store, error) {
 		return nil, errors.Join(err, s.db.Close())
 	}
 	return s, nil
+}
+
+// OpenExisting opens the project folder dir, or returns ErrNotFound if there is
+// none: for commands that only look.
+func OpenExisting(dir string) (*Store, error) {
+	if _, err := os.Stat(filepath.Join(dir, dbName)); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("store: open %s: %w: no project is there; `run` makes one", dir, ErrNotFound)
+	}
+	return Open(dir)
 }
 
 // prepare migrates the database and sweeps abandoned temporary files, each
@@ -95,7 +109,7 @@ func (s *Store) Close() error {
 // Dir returns the absolute path of the project folder.
 func (s *Store) Dir() string { return s.dir }
 
-func (s *Store) dbPath() string  { return filepath.Join(s.dir, "factory.db") }
+func (s *Store) dbPath() string  { return filepath.Join(s.dir, dbName) }
 func (s *Store) usePath() string { return filepath.Join(s.dir, "locks", "use") }
 
 // Hold keeps every object of the folder from being collected until the
@@ -131,6 +145,8 @@ func (s *Store) Hold(ctx context.Context) (release func() error, err error) {
 
 // transact runs f in one short BEGIN IMMEDIATE transaction.
 func (s *Store) transact(ctx context.Context, doing string, f func(*sql.Tx) error) error {
+	s.write.Lock()
+	defer s.write.Unlock()
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return s.dbError(doing, err)

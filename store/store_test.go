@@ -38,6 +38,24 @@ func TestOpen_StrangeFolders(t *testing.T) {
 	}
 }
 
+func TestOpenExisting(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "project")
+	if _, err := store.OpenExisting(dir); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("looking made a folder")
+	}
+	open(t, dir)
+	s, err := store.OpenExisting(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOpen_AtOnce(t *testing.T) {
 	dir := t.TempDir()
 	var wait sync.WaitGroup
