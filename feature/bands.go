@@ -48,7 +48,7 @@ func (k *bollinger) next(c float64) (position, width float64) {
 	if half == 0 {
 		return 0.5, 0
 	}
-	return 0.5 + (c-mean)/(2*half), 2 * half / mean
+	return 0.5 + (c-mean)/(2*half), toPrice(2*half, mean)
 }
 
 func (k *bollinger) push(b *bar.Bar, out []float64) { out[0], out[1] = k.next(b.Close) }
@@ -74,7 +74,7 @@ func (k *keltner) next(h, l, c float64) (position, width float64) {
 	if half != half || mean != mean {
 		return math.NaN(), math.NaN()
 	}
-	return 0.5 + inUnits(c-mean, 2*half, c), 2 * half / mean
+	return 0.5 + inUnits(c-mean, 2*half, c), toPrice(2*half, mean)
 }
 
 func (k *keltner) push(b *bar.Bar, out []float64) { out[0], out[1] = k.next(b.High, b.Low, b.Close) }

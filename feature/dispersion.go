@@ -49,7 +49,7 @@ func (k *step) next(o, c float64, opens bool) float64 {
 		from = o
 	}
 	k.last = c
-	return math.Log(c / from)
+	return logRatio(c, from)
 }
 
 type realisedVol struct {

@@ -2,8 +2,10 @@ package feature_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/mlfactory/mlfactory/bar"
 	"github.com/mlfactory/mlfactory/bar/calendar"
@@ -256,11 +258,41 @@ func TestDriverForget(t *testing.T) {
 	}
 }
 
+// explosive is a kernel whose value is infinite on the hundredth bar.
+type explosive struct {
+	feature.Kernel
+	n int
+}
+
+func (k *explosive) Push(b *bar.Bar, out []float64) {
+	k.Kernel.Push(b, out)
+	if k.n++; k.n == 100 {
+		out[0] = 1e39 // finite, until it is rounded to float32
+	}
+}
+
+func (k *explosive) PushBlock(s *bar.Series, lo, hi int, out [][]float64) {
+	var b bar.Bar
+	for i := lo; i < hi; i++ {
+		s.At(i, &b)
+		k.Push(&b, out[0][i-lo:])
+	}
+}
+
 func TestDriverNamesTheInfinity(t *testing.T) {
 	c := cal(t, calendar.Always)
 	r, s := registry(t), market(t, 300, c)
-	s.Close[100] = 0 // ingest refuses such a price; here it must not become a number
-	set := feature.Set{Frames: []feature.Frame{{Timeframe: bar.Minute, Features: []feature.Spec{{Name: "clv"}, {Name: "log_return"}}}}}
+	good, _ := r.Entry("log_return")
+	bad := good
+	bad.Name = "explosive"
+	bad.New = func(cfg any, env feature.Env) (feature.Kernel, error) {
+		k, err := good.New(cfg, env)
+		return &explosive{Kernel: k}, err
+	}
+	if err := r.Add(bad); err != nil {
+		t.Fatal(err)
+	}
+	set := feature.Set{Frames: []feature.Frame{{Timeframe: bar.Minute, Features: []feature.Spec{{Name: "clv"}, {Name: "explosive"}}}}}
 	_, err := feature.Compute(context.Background(), r, s, c, set, 1)
 	d, _ := feature.NewDriver(r, set, bar.Minute, c)
 	var live error
@@ -274,8 +306,61 @@ func TestDriverNamesTheInfinity(t *testing.T) {
 	if err == nil || live == nil || err.Error() != live.Error() {
 		t.Fatalf("history says %v, live says %v", err, live)
 	}
-	want := "feature: log_return, column log_return_1@1m, gave -Inf on the bar that ended at "
+	want := "feature: explosive, column log_return_1@1m, gave 1e+39 on the bar that ended at " + time.Unix(0, s.End[99]).UTC().Format(time.RFC3339Nano)
 	if got := err.Error(); len(got) < len(want) || got[:len(want)] != want {
 		t.Errorf("got %q", got)
+	}
+	if again := d.Push(&b); again == nil {
+		t.Error("the driver goes on after an error")
+	}
+}
+
+func TestComputeStopsWhenCancelled(t *testing.T) {
+	c := cal(t, calendar.Synth)
+	r, s := registry(t), market(t, 3000, c)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if store, err := feature.Compute(ctx, r, s, c, ladder(t, r), 2); !errors.Is(err, context.Canceled) || store != nil {
+		t.Errorf("got %v, %v", store, err)
+	}
+}
+
+func TestDriverRefusesStepsBackInTime(t *testing.T) {
+	c := cal(t, calendar.Synth)
+	r, s := registry(t), market(t, 300, c)
+	d, err := feature.NewDriver(r, ladder(t, r), bar.Minute, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bar.Bar
+	s.At(50, &b)
+	if err := d.Push(&b); err != nil {
+		t.Fatal(err)
+	}
+	s.At(49, &b)
+	if err := d.Push(&b); err == nil {
+		t.Error("a bar known before the last one was taken")
+	}
+}
+
+func TestNewDriverRefuses(t *testing.T) {
+	c := cal(t, calendar.Synth)
+	r := registry(t)
+	rsi := []feature.Spec{{Name: "rsi"}}
+	frames := func(f ...feature.Frame) feature.Set { return feature.Set{Frames: f} }
+	for what, v := range map[string]struct {
+		set  feature.Set
+		base bar.Timeframe
+	}{
+		"an empty set":            {frames(), bar.Minute},
+		"a frame without feature": {frames(feature.Frame{Timeframe: bar.Hour}), bar.Minute},
+		"a timeframe twice":       {frames(feature.Frame{Timeframe: bar.Hour, Features: rsi}, feature.Frame{Timeframe: bar.Hour, Features: rsi}), bar.Minute},
+		"a shorter timeframe":     {frames(feature.Frame{Timeframe: bar.Minute, Features: rsi}), bar.Hour},
+		"not a multiple":          {frames(feature.Frame{Timeframe: 45 * bar.Minute, Features: rsi}), 30 * bar.Minute},
+		"an unknown feature":      {frames(feature.Frame{Timeframe: bar.Hour, Features: []feature.Spec{{Name: "rsy"}}}), bar.Minute},
+	} {
+		if _, err := feature.NewDriver(r, v.set, v.base, c); err == nil {
+			t.Errorf("%s was taken", what)
+		}
 	}
 }

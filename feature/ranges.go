@@ -85,17 +85,17 @@ func rangeEntries() []Entry {
 }
 
 func parkinson(_, h, l, _ float64) float64 {
-	x := math.Log(h / l)
+	x := logRatio(h, l)
 	return x * x / (4 * math.Ln2)
 }
 
 func garmanKlass(o, h, l, c float64) float64 {
-	x, y := math.Log(h/l), math.Log(c/o)
+	x, y := logRatio(h, l), logRatio(c, o)
 	return float64(0.5*x*x) - float64((2*math.Ln2-1)*y*y)
 }
 
 func rogersSatchell(o, h, l, c float64) float64 {
-	u, d, x := math.Log(h/o), math.Log(l/o), math.Log(c/o)
+	u, d, x := logRatio(h, o), logRatio(l, o), logRatio(c, o)
 	return float64(u*(u-x)) + float64(d*(d-x))
 }
 
@@ -148,12 +148,12 @@ func (k *yangZhang) next(o, h, l, c float64, begin, end int64, opens bool) float
 	if last != last {
 		return last
 	}
-	jump := math.Log(o / last)
+	jump := logRatio(o, last)
 	if opens && !k.gaps {
 		jump = 0
 	}
 	_, vo := k.jump.Push(jump)
-	_, vc := k.body.Push(math.Log(c / o))
+	_, vc := k.body.Push(logRatio(c, o))
 	rs := k.rs.Push(rogersSatchell(o, h, l, c))
 	if !k.rs.Full() {
 		return math.NaN()
@@ -183,7 +183,7 @@ func (k *yangZhang) fields(c *codec) {
 
 type atrPct struct{ unit atr }
 
-func (k *atrPct) next(h, l, c float64) float64 { return 100 * (k.unit.next(h, l, c) / c) }
+func (k *atrPct) next(h, l, c float64) float64 { return 100 * toPrice(k.unit.next(h, l, c), c) }
 
 func (k *atrPct) push(b *bar.Bar, out []float64) { out[0] = k.next(b.High, b.Low, b.Close) }
 
@@ -191,7 +191,7 @@ func (k *atrPct) block(s *bar.Series, lo, hi int, out [][]float64) {
 	o := out[0][:hi-lo]
 	k.unit.all(s, lo, hi, o)
 	for i, c := range s.Close[lo:hi] {
-		o[i] = 100 * (o[i] / c)
+		o[i] = 100 * toPrice(o[i], c)
 	}
 }
 

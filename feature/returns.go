@@ -52,9 +52,26 @@ func returnEntries() []Entry {
 	}
 }
 
+// logRatio is ln(a/b), NaN unless both prices are positive: some futures have
+// traded at and below zero, where no logarithm says anything.
+func logRatio(a, b float64) float64 {
+	if a > 0 && b > 0 {
+		return math.Log(a / b)
+	}
+	return math.NaN()
+}
+
+// toPrice is x/price, NaN unless the price is positive.
+func toPrice(x, price float64) float64 {
+	if price > 0 {
+		return x / price
+	}
+	return math.NaN()
+}
+
 type logReturn struct{ past roll.Ring }
 
-func (k *logReturn) next(c float64) float64 { return math.Log(c / k.past.Push(c)) }
+func (k *logReturn) next(c float64) float64 { return logRatio(c, k.past.Push(c)) }
 
 func (k *logReturn) push(b *bar.Bar, out []float64) { out[0] = k.next(b.Close) }
 
@@ -69,7 +86,7 @@ func (k *logReturn) fields(c *codec) { k.past.Fields(c) }
 
 type roc struct{ past roll.Ring }
 
-func (k *roc) next(c float64) float64 { return float64(c/k.past.Push(c)-1) * 100 }
+func (k *roc) next(c float64) float64 { return (toPrice(c, k.past.Push(c)) - 1) * 100 }
 
 func (k *roc) push(b *bar.Bar, out []float64) { out[0] = k.next(b.Close) }
 
@@ -89,7 +106,7 @@ type returnSharpe struct {
 }
 
 func (k *returnSharpe) next(c float64) float64 {
-	r := math.Log(c / k.last)
+	r := logRatio(c, k.last)
 	first := math.IsNaN(k.last)
 	k.last = c
 	if first {
@@ -122,7 +139,7 @@ type autocorr struct {
 }
 
 func (k *autocorr) next(c float64) float64 {
-	r := math.Log(c / k.last)
+	r := logRatio(c, k.last)
 	p := k.prev
 	k.last, k.prev = c, r
 	if math.IsNaN(p) {

@@ -77,7 +77,7 @@ type session struct {
 func (k *session) next(o, h, l, c float64, opens bool) (ret, position, gap float64) {
 	if opens || !k.begun {
 		if k.begun {
-			k.gap = math.Log(o / k.last)
+			k.gap = logRatio(o, k.last)
 		}
 		k.begun, k.open, k.high, k.low = true, o, h, l
 	}
@@ -85,7 +85,7 @@ func (k *session) next(o, h, l, c float64, opens bool) (ret, position, gap float
 	if k.high > k.low {
 		position = (c-k.low)/(k.high-k.low) - 0.5
 	}
-	return math.Log(c / k.open), position, k.gap
+	return logRatio(c, k.open), position, k.gap
 }
 
 func (k *session) push(b *bar.Bar, out []float64) {

@@ -102,7 +102,7 @@ func (k *illiquidity) next(c, v float64) float64 {
 	}
 	impact := 0 * v
 	if v > 0 {
-		impact = math.Abs(math.Log(c/last)) / (c * v)
+		impact = math.Abs(logRatio(c, last)) / (c * v)
 	}
 	fast, slow := k.fast.Push(impact)/k.nFast, k.slow.Push(impact)/k.nSlow
 	volume := k.volume.Push(v)

@@ -14,6 +14,7 @@
 //	scale      prices × 1000 change nothing (ScaleNone) or multiply the values (ScalePrice), to 1e-9
 //	flat       one price for ever gives finite values, the same at any price
 //	jump       prices × 10 from one bar on give finite values, and leave no trace after Memory bars
+//	sign       prices that fall through zero give finite values or NaN, and leave no trace after Memory bars
 //	volume     without the Volume flag volume is not looked at; with it, zero and missing volumes give NaN or finite values, and a missing one leaves no trace after Memory bars
 //	allocation Push allocates nothing
 //
@@ -82,7 +83,7 @@ func Check(e feature.Entry, cfg any, env feature.Env) []Problem {
 	}{
 		{"names", s.checkNames}, {"block", s.checkBlock}, {"prefix", s.checkPrefix}, {"future", s.checkFuture}, {"first", s.checkFirst},
 		{"memory", s.checkMemory}, {"state", s.checkState}, {"reset", s.checkReset}, {"scale", s.checkScale}, {"flat", s.checkFlat},
-		{"jump", s.checkJump}, {"volume", s.checkVolume}, {"allocation", s.checkAllocation},
+		{"jump", s.checkJump}, {"sign", s.checkSign}, {"volume", s.checkVolume}, {"allocation", s.checkAllocation},
 	} {
 		s.law = law.name
 		s.guard(law.run)
@@ -447,6 +448,23 @@ func (s *suite) checkJump() {
 		if s.memory >= 0 && s.entry.Scale == feature.ScaleNone {
 			s.compare(fmt.Sprintf("long after prices × %v", f), v, 0, want, at+s.memory, n, func(a, b float64) bool { return near(a, b, 1e-9) })
 		}
+	}
+}
+
+func (s *suite) checkSign() {
+	n := s.bars.Len()
+	want := push(s.kernel(), s.bars, 0, n)
+	c := clone(s.bars)
+	at := n / 3
+	for i := at; i < at+20; i++ {
+		for _, col := range [][]float64{c.Open, c.High, c.Low, c.Close} {
+			col[i] -= s.bars.Low[at+i%10] // some prices become exactly 0, some less
+		}
+	}
+	v := push(s.kernel(), c, 0, n)
+	s.finite("prices at and below zero", v, n)
+	if s.memory >= 0 {
+		s.compare("long after prices below zero", v, 0, want, at+20+s.memory, n, func(a, b float64) bool { return near(a, b, 1e-9) })
 	}
 }
 

@@ -147,3 +147,28 @@ func TestSuiteFindsEachFault(t *testing.T) {
 		}
 	}
 }
+
+// TestDefaultFeaturesKeepTheLaws runs the configs of the default set that are
+// not an entry's own default.
+func TestDefaultFeaturesKeepTheLaws(t *testing.T) {
+	r := &feature.Registry{}
+	if err := feature.Register(r); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range feature.DefaultSpecs() {
+		if s.Params == nil {
+			continue
+		}
+		cfg, err := r.Config(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, _ := r.Entry(s.Name)
+		if e.Scale != feature.ScaleNone {
+			t.Errorf("%s changes with the level of prices and is a default feature", s.Name)
+		}
+		for _, p := range featuretest.Check(e, cfg, place(t)) {
+			t.Errorf("%s %v: %v", s.Name, s.Params, p)
+		}
+	}
+}
