@@ -2,7 +2,44 @@
 //
 // A feature is a [Kernel]: a state machine that is pushed with finished bars of
 // one timeframe and writes its values. History is a loop over the same push, so
-// training and serving cannot differ.
+// training and serving cannot differ. The suite in package featuretest holds
+// every kernel to that.
+//
+// # From bars to a table
+//
+// A [Registry] lists the kinds of kernels ([Register] adds all of this package),
+// a [Spec] picks one with its parameters, a [Set] says which are computed on
+// which timeframes ([Registry.Set] writes it from families and names). A [Driver]
+// is pushed with base bars and builds the longer ones by the clock; [Compute] does
+// the same for a whole history, in parallel, bit for bit. Both give a [Store]: one
+// [Matrix] a timeframe, a row for each of its bars. [Gather] reads from it what
+// was known at each decision.
+//
+// # Time
+//
+// A row may be used from its Known on and never before. A decision sees the
+// latest row known by then; it sees nothing when that bar is older than two bars
+// of open-market time or lies before an outage. Kernels keep their state over a
+// scheduled break, each with its stated overnight rule, and are reset by an
+// outage.
+//
+// # Values
+//
+// Kernels compute in float64; the store rounds once, to float32. NaN is a value
+// that is not defined (yet). No default feature changes when all prices are
+// multiplied by a constant, and none tells the date; indicators in units of price
+// are there too (family "level"), for charts and for users' own formulas. Where
+// TA-Lib has the indicator, values and first bar are equal to its. Where nothing
+// moved the value is the documented neutral one, never rounding noise in large.
+//
+// Rolling statistics do not subtract what leaves the window (package
+// internal/roll), so nothing drifts, however long the series.
+//
+// # What it refuses
+//
+// An unknown feature or parameter, with the nearest known name; a timeframe that
+// cannot be built from the base; bars that go back in time; an infinite value; a
+// state that belongs to something else.
 package feature
 
 import "github.com/mlfactory/mlfactory/bar"
