@@ -10,8 +10,9 @@ import (
 )
 
 // blockRows is how many bars a kernel is pushed with at a time in history: few
-// enough that bars, values and rows of the store stay in cache.
-const blockRows = 512
+// enough that the rows of the store they fill, one column after the other, stay
+// in the first cache.
+const blockRows = 128
 
 // Compute is history: the store that a [Driver] pushed with all of base, and
 // advanced to the last bar's Known, would have, bit for bit. It loops over the
@@ -49,12 +50,12 @@ func Compute(ctx context.Context, r *Registry, base *bar.Series, cal *calendar.C
 			m.Known[i] = k
 		}
 		m.Data = make([]float32, n*p)
-		parts := min(4, len(t.kernels)) // not a function of workers: the error reported must not be one either
+		parts := max(1, min(workers, 4, len(t.kernels))) // more would fetch the rows more often
 		for q := range parts {
 			jobs = append(jobs, job{t, series, q * len(t.kernels) / parts, (q + 1) * len(t.kernels) / parts})
 		}
 	}
-	errs := make([]error, len(jobs))
+	faults := make([]fault, len(jobs))
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range max(1, min(workers, len(jobs))) {
@@ -62,7 +63,7 @@ func Compute(ctx context.Context, r *Registry, base *bar.Series, cal *calendar.C
 		go func() {
 			defer wg.Done()
 			for i := range next {
-				errs[i] = jobs[i].run(ctx)
+				faults[i] = jobs[i].run(ctx)
 			}
 		}()
 	}
@@ -71,9 +72,19 @@ func Compute(ctx context.Context, r *Registry, base *bar.Series, cal *calendar.C
 	}
 	close(next)
 	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for i := 0; i < len(jobs); {
+		first := faults[i]
+		t := jobs[i].t
+		for ; i < len(jobs) && jobs[i].t == t; i++ { // the first fault does not depend on the number of parts
+			if f := faults[i]; f.err != nil && (first.err == nil || f.from < first.from) {
+				first = f
+			}
+		}
+		if first.err != nil {
+			return nil, first.err
 		}
 	}
 	return &d.store, nil
@@ -101,6 +112,12 @@ func arrived(s *bar.Series, b *bar.Bar) *bar.Series {
 	return out
 }
 
+// fault is an error and the first bar of the block in which it was found.
+type fault struct {
+	from int
+	err  error
+}
+
 // job is some kernels of one timeframe over all its bars.
 type job struct {
 	t      *track
@@ -108,7 +125,7 @@ type job struct {
 	lo, hi int // kernels
 }
 
-func (j job) run(ctx context.Context) error {
+func (j job) run(ctx context.Context) fault {
 	p := len(j.t.m.Names)
 	width := 0
 	for _, k := range j.t.kernels[j.lo:j.hi] {
@@ -120,7 +137,7 @@ func (j job) run(ctx context.Context) error {
 	}
 	for from := 0; from < j.s.Len(); {
 		if err := ctx.Err(); err != nil {
-			return err
+			return fault{from, err}
 		}
 		if from > 0 && j.s.Segment[from] != j.s.Segment[from-1] {
 			for _, k := range j.t.kernels[j.lo:j.hi] {
@@ -144,7 +161,7 @@ func (j job) run(ctx context.Context) error {
 				for r, x := range out[c][:to-from] {
 					v := float32(x)
 					if v-v != 0 && v == v { // neither finite nor NaN
-						return j.t.infinite(column, x, j.s.End[from+r])
+						return fault{from, j.t.infinite(column, x, j.s.End[from+r])}
 					}
 					data[at] = v
 					at += p
@@ -153,5 +170,5 @@ func (j job) run(ctx context.Context) error {
 		}
 		from = to
 	}
-	return nil
+	return fault{}
 }

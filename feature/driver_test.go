@@ -306,6 +306,12 @@ func TestDriverNamesTheInfinity(t *testing.T) {
 	if err == nil || live == nil || err.Error() != live.Error() {
 		t.Fatalf("history says %v, live says %v", err, live)
 	}
+	for _, workers := range []int{2, 4} { // each kernel is then a worker's own
+		set.Frames[0].Features = append(set.Frames[0].Features, feature.Spec{Name: "explosive", Params: map[string]float64{"lag": float64(workers)}})
+		if _, again := feature.Compute(context.Background(), r, s, c, set, workers); again == nil || again.Error() != err.Error() {
+			t.Errorf("%d workers say %v, one says %v", workers, again, err)
+		}
+	}
 	want := "feature: explosive, column log_return_1@1m, gave 1e+39 on the bar that ended at " + time.Unix(0, s.End[99]).UTC().Format(time.RFC3339Nano)
 	if got := err.Error(); len(got) < len(want) || got[:len(want)] != want {
 		t.Errorf("got %q", got)
@@ -362,5 +368,38 @@ func TestNewDriverRefuses(t *testing.T) {
 		if _, err := feature.NewDriver(r, v.set, v.base, c); err == nil {
 			t.Errorf("%s was taken", what)
 		}
+	}
+}
+
+// BenchmarkDriverMinute is the live cost of one minute: pushed into the default
+// set, longer bars ended when due.
+func BenchmarkDriverMinute(b *testing.B) {
+	c := cal(b, calendar.Synth)
+	r, s := registry(b), market(b, 20000, c)
+	set, err := feature.DefaultSet(r, bar.Minute)
+	if err != nil {
+		b.Fatal(err)
+	}
+	d, err := feature.NewDriver(r, set, bar.Minute, c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var v bar.Bar
+	i, shift := 0, int64(0)
+	for b.Loop() {
+		if i == s.Len() { // again, later
+			i, shift = 0, shift+s.End[s.Len()-1]-s.Begin[0]
+			d.Forget(v.End)
+		}
+		s.At(i, &v)
+		v.Begin, v.End, v.Known = v.Begin+shift, v.End+shift, v.Known+shift
+		v.Segment = 0
+		if err := d.Push(&v); err != nil {
+			b.Fatal(err)
+		}
+		if err := d.Advance(v.Known); err != nil {
+			b.Fatal(err)
+		}
+		i++
 	}
 }

@@ -140,3 +140,37 @@ func TestMemoryOfAnExponentialMean(t *testing.T) {
 		}
 	}
 }
+
+// TestPushAllEqualsPush bit for bit, in pieces of any size and in place.
+func TestPushAllEqualsPush(t *testing.T) {
+	x := stream(900)
+	type pusher interface {
+		Push(x float64) float64
+		PushAll(dst, x []float64)
+	}
+	for name, f := range map[string]func(n int) pusher{
+		"Sum":    func(n int) pusher { r := roll.NewSum(n); return &r },
+		"Max":    func(n int) pusher { r := roll.NewMax(n); return &r },
+		"Min":    func(n int) pusher { r := roll.NewMin(n); return &r },
+		"EMA":    func(n int) pusher { r := roll.NewEMA(n); return &r },
+		"Wilder": func(n int) pusher { r := roll.NewWilder(n); return &r },
+	} {
+		for _, n := range []int{1, 2, 20, 101} {
+			one, all := f(n), f(n)
+			want, got := make([]float64, len(x)), append([]float64(nil), x...)
+			for i, v := range x {
+				want[i] = one.Push(v)
+			}
+			for i, k := 0, 0; i < len(x); k++ {
+				to := min(len(x), i+[]int{1, 33, 7, 250}[k%4])
+				all.PushAll(got[i:to], got[i:to])
+				i = to
+			}
+			for i := range want {
+				if math.Float64bits(got[i]) != math.Float64bits(want[i]) && !(got[i] != got[i] && want[i] != want[i]) {
+					t.Fatalf("%s over %d at %d: %v, want %v", name, n, i, got[i], want[i])
+				}
+			}
+		}
+	}
+}
