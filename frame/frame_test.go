@@ -323,9 +323,6 @@ func TestReadRealFiles(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		for i := range f.Columns {
-			t.Logf("%s: %s %v %d", filepath.Base(path), f.Columns[i].Name, f.Columns[i].Kind, f.Columns[i].Len())
-		}
 		if f.Rows() < 1000 {
 			t.Errorf("%s: only %d rows", filepath.Base(path), f.Rows())
 		}
