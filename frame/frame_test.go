@@ -238,7 +238,11 @@ func TestDamaged(t *testing.T) {
 				t.Errorf("%s cut to %d of %d bytes was read", name, n, len(file))
 			}
 		}
-		for i := 0; i < len(file); i += 1 + len(file)/800 {
+		step := 1 // every byte of the form that is mapped; its description must not reach the decoder damaged
+		if name == "parquet" {
+			step += len(file) / 800
+		}
+		for i := 0; i < len(file); i += step {
 			b := bytes.Clone(file)
 			b[i] ^= 0x15
 			if got, err := read(b); err == nil {
@@ -318,9 +322,6 @@ func TestReadRealFiles(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 			continue
-		}
-		for i := range f.Columns {
-			t.Logf("%s: %s %v %d", filepath.Base(path), f.Columns[i].Name, f.Columns[i].Kind, f.Columns[i].Len())
 		}
 		if f.Rows() < 1000 {
 			t.Errorf("%s: only %d rows", filepath.Base(path), f.Rows())

@@ -41,7 +41,7 @@ func (t *tree) Validate() error {
 }
 
 type config struct {
-	shared_   struct{}         `yaml:"-"`
+	_         struct{}         `yaml:"-"`
 	Shared    shared           `yaml:",inline"`
 	Name      string           `yaml:"name" doc:"name of the run"`
 	On        bool             `yaml:"on" doc:"switch"`

@@ -201,9 +201,8 @@ func parseInto(v reflect.Value, s, at string) error {
 		v.SetInt(int64(d))
 		return nil
 	}
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		c := reflect.New(t) // a failing UnmarshalText may leave half a value
-		u = c.Interface().(encoding.TextUnmarshaler)
+	c := reflect.New(t) // a copy, because a failing UnmarshalText may leave half a value
+	if u, ok := c.Interface().(encoding.TextUnmarshaler); ok {
 		if err := u.UnmarshalText([]byte(s)); err != nil {
 			return errAt(at, "%v", err)
 		}
