@@ -24,7 +24,9 @@
 // A split sends x < threshold left, and missing values in a direction learned
 // from the data (right where the node had none). Thresholds are observed
 // values of the training rows; nothing else is ever looked at for bin edges.
-// Rows of weight 0 are dropped before anything else, so a model with them and
+// Where a column has more distinct values than bins, the bins hold equal shares
+// of the weight; XGBoost's sketch cuts a little differently there, so identical
+// splits are promised only for columns that fit. Rows of weight 0 are dropped before anything else, so a model with them and
 // one without them have the same bytes. Scores are sums in float32 in the
 // order of the trees, as in XGBoost.
 //

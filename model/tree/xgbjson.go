@@ -13,10 +13,11 @@ func number(v float32) json.Number {
 	return json.Number(strconv.FormatFloat(float64(v), 'E', -1, 32))
 }
 
-// EncodeXGBoost writes the ensemble as an XGBoost JSON model, which the library
-// (from 1.7 on) loads and predicts with. Columns are named as in the fit.
-// Unequal base scores of several classes, which its older scalar form cannot
-// hold, are written as the vector of XGBoost 3.1 and later. Class codes of the
+// EncodeXGBoost writes the ensemble as an XGBoost JSON model in the form of
+// XGBoost 3.1 and later; the library (checked with 3.2) loads it and predicts
+// the same raw scores, up to the rounding of base_score to a probability for
+// binary:logistic. Columns are named as in the fit. Unequal base scores of
+// several classes are written as a vector. Class codes of the
 // classifier are not part of that format: class c of the file is the c-th of
 // −1, 0, +1.
 func (b *Booster) EncodeXGBoost(w io.Writer) error {
