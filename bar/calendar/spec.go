@@ -321,6 +321,7 @@ func weekday(id int32) time.Weekday {
 	return time.Weekday(((int64(id)+4)%7 + 7) % 7) // 1970-01-01 was a Thursday
 }
 
+// const
 var dayNames = [7]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
 func parseDay(s string) (int, error) {
@@ -371,6 +372,7 @@ func parseDate(s string) (int32, error) {
 	return int32(floorDiv(t.Unix(), 86400)), nil
 }
 
+// const
 var monthNames = []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
 
 // parseOn understands the day of an exception.

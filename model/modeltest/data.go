@@ -7,6 +7,7 @@ import (
 
 // columnNames are not letters, so that an error that names one does so on
 // purpose.
+// const
 var columnNames = []string{"momentum_5m", "distance_vwap", "range_15m", "volume_ratio", "clock_sin"}
 
 // toy is n rows of five columns. The class is the third of

@@ -119,6 +119,7 @@ type suite struct {
 	o Options
 }
 
+// const
 var background = context.Background()
 
 func (s *suite) fit(train, stop view.View) (model.Fitted, error) {
