@@ -1,0 +1,67 @@
+package factory
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mlfactory/mlfactory/bar"
+	"github.com/mlfactory/mlfactory/ensemble"
+	"github.com/mlfactory/mlfactory/feature"
+	"github.com/mlfactory/mlfactory/model"
+	"github.com/mlfactory/mlfactory/model/linear"
+	"github.com/mlfactory/mlfactory/model/tree"
+	"github.com/mlfactory/mlfactory/param"
+)
+
+// Catalogue is everything that is registered: what a recipe can name.
+type Catalogue struct {
+	Models      *model.Registry
+	Ensembles   *ensemble.Registry
+	Features    *feature.Registry
+	Instruments *bar.Instruments
+}
+
+// NewCatalogue registers all that this program has, in a fixed order.
+func NewCatalogue() (*Catalogue, error) {
+	c := &Catalogue{Models: &model.Registry{}, Ensembles: &ensemble.Registry{}, Features: &feature.Registry{}, Instruments: bar.NewInstruments()}
+	err := errors.Join(
+		linear.Register(c.Models),
+		tree.Register(c.Models),
+		ensemble.Register(c.Ensembles),
+		feature.Register(c.Features),
+	)
+	return c, err
+}
+
+// ModelConfig returns a pointer to the default config of a learner.
+func (c *Catalogue) ModelConfig(use string) (any, error) {
+	e, ok := c.Models.Entry(use)
+	if !ok {
+		var known []string
+		for _, e := range c.Models.Entries() {
+			known = append(known, e.Name)
+		}
+		return nil, unknown("learner", use, known)
+	}
+	return e.Default(), nil
+}
+
+// EnsembleConfig returns a pointer to the default config of an ensemble.
+func (c *Catalogue) EnsembleConfig(use string) (any, error) {
+	e, ok := c.Ensembles.Entry(use)
+	if !ok {
+		var known []string
+		for _, e := range c.Ensembles.Entries() {
+			known = append(known, e.Name)
+		}
+		return nil, unknown("ensemble", use, known)
+	}
+	return e.Default(), nil
+}
+
+func unknown(what, name string, known []string) error {
+	if near, ok := param.Nearest(name, known); ok {
+		return fmt.Errorf("no %s is called %q; did you mean %q?", what, name, near)
+	}
+	return fmt.Errorf("no %s is called %q; there are %v", what, name, known)
+}

@@ -1,0 +1,284 @@
+package factory
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/mlfactory/mlfactory/bar"
+	"github.com/mlfactory/mlfactory/flow"
+	"github.com/mlfactory/mlfactory/judge"
+	"github.com/mlfactory/mlfactory/label"
+	"github.com/mlfactory/mlfactory/model/tree"
+	"github.com/mlfactory/mlfactory/param"
+	"github.com/mlfactory/mlfactory/store"
+)
+
+// object finds an output of a node that has run.
+func object(s *store.Store, rep *flow.Report, n *flow.Node, name string) (*store.Object, error) {
+	r, ok := rep.Result(n.Name)
+	if !ok {
+		return nil, fmt.Errorf("factory: %s has no result", n.Name)
+	}
+	o, ok := r.Output(name)
+	if !ok {
+		return nil, fmt.Errorf("factory: %s has no output %q", n.Name, name)
+	}
+	return s.Object(o)
+}
+
+func loadJSON[T any](s *store.Store, rep *flow.Report, n *flow.Node, name string) (T, error) {
+	o, err := object(s, rep, n, name)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return readJSON[T](o)
+}
+
+func (l *line) loadBars(s *store.Store, rep *flow.Report) (*bar.Series, error) {
+	o, err := object(s, rep, l.bars, "bars.arrow")
+	if err != nil {
+		return nil, err
+	}
+	return l.cache.bars(o)
+}
+
+func (l *line) loadLabels(s *store.Store, rep *flow.Report) (*label.Set, error) {
+	o, err := object(s, rep, l.labels, "labels.arrow")
+	if err != nil {
+		return nil, err
+	}
+	return l.cache.labels(o)
+}
+
+// collect reads what the stages of the third phase found out.
+func (l *line) collect(s *store.Store, rep *flow.Report, o *Outcome) error {
+	obj, err := object(s, rep, l.table, "table.arrow")
+	if err != nil {
+		return err
+	}
+	if o.Table, err = l.cache.table(obj); err != nil {
+		return err
+	}
+	if o.Skill, err = loadJSON[[]Skill](s, rep, l.skill, "skill.json"); err != nil {
+		return err
+	}
+	if l.audit != nil {
+		res, err := loadJSON[AuditResult](s, rep, l.audit, "audit.json")
+		if err != nil {
+			return err
+		}
+		o.Audit = &res
+	}
+	o.Candidate = -1
+	for k, st := range l.strategies {
+		out := Strategy{Name: st.name, Kind: st.kind}
+		if out.Record, err = loadJSON[*Record](s, rep, st.trade, "record.json"); err != nil {
+			return err
+		}
+		if st.box != nil {
+			if out.Box, err = loadJSON[*Record](s, rep, st.box, "record.json"); err != nil {
+				return err
+			}
+		}
+		if out.Predictions, err = object(s, rep, st.trade, "predictions.arrow"); err != nil {
+			return err
+		}
+		if st.name == l.rec.Candidate {
+			o.Candidate = k
+		}
+		o.Strategy = append(o.Strategy, out)
+	}
+	return l.importances(s, rep, o)
+}
+
+// importances reads the last final fit of each base model.
+func (l *line) importances(s *store.Store, rep *flow.Report, o *Outcome) error {
+	for _, m := range l.rec.Models {
+		name := fmt.Sprintf("%s/fit/%s/wf%d/final", l.market.Name, m.Name, l.steps)
+		n := &flow.Node{Name: name}
+		meta, err := object(s, rep, n, "fit")
+		if err != nil {
+			return err
+		}
+		body, err := object(s, rep, n, "model")
+		if err != nil {
+			return err
+		}
+		mb, err := meta.Bytes()
+		if err != nil {
+			return err
+		}
+		bb, err := body.Bytes()
+		if err != nil {
+			return err
+		}
+		fit, err := readFit(l.f.Catalogue.Models, mb, bb)
+		if err != nil {
+			return err
+		}
+		mf := ModelFit{Model: m.Name, Info: fit.Info}
+		switch x := fit.Fitted.(type) {
+		case interface{ Importance() ([]string, []float64) }:
+			names, values := x.Importance()
+			mf.Importance = shares(values, names)
+		case interface{ Importance() []tree.Importance }:
+			var names []string
+			var gains []float64
+			for _, c := range x.Importance() {
+				names, gains = append(names, c.Name), append(gains, c.Gain)
+			}
+			mf.Importance = shares(gains, names)
+		}
+		o.Fits = append(o.Fits, mf)
+	}
+	return nil
+}
+
+// shares normalises importances to a sum of 1, largest first, at most 40.
+func shares(imp []float64, columns []string) []Importance {
+	total := 0.0
+	for _, x := range imp {
+		total += x
+	}
+	if !(total > 0) {
+		return nil
+	}
+	var out []Importance
+	for j, x := range imp {
+		if x > 0 {
+			out = append(out, Importance{columns[j], x / total})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Importance) int {
+		switch {
+		case a.Share > b.Share:
+			return -1
+		case a.Share < b.Share:
+			return 1
+		}
+		return 0
+	})
+	return out[:min(40, len(out))]
+}
+
+type judgeParams struct {
+	Config judge.Config `yaml:"config"`
+	Ledger string       `yaml:"ledger"`
+	Box    bool         `yaml:"box"`
+	Leak   bool         `yaml:"leak"`
+	Key    string       `yaml:"key"`
+	Hint   []string     `yaml:"caveats"`
+}
+
+// judge records every strategy as a trial, reads the ledger and asks for the
+// verdict on the candidate.
+func (l *line) judge(ctx context.Context, env Env, o *Outcome, run func(...*flow.Node) (*flow.Report, error)) error {
+	for k := range o.Strategy {
+		st := &o.Strategy[k]
+		params, err := l.trialParams(st.Name)
+		if err != nil {
+			return err
+		}
+		t := l.trial(st.Name, st.Record)
+		t.Key = trialKey(t, params)
+		st.Key = t.Key
+		if _, err := env.Store.Record(ctx, t); err != nil {
+			return err
+		}
+	}
+	cand := o.Strategy[o.Candidate]
+	t := l.trial(cand.Name, cand.Record)
+	snap, err := env.Store.Snapshot(ctx, judge.Query{Instrument: t.Instrument, From: t.From, To: t.To})
+	if err != nil {
+		return err
+	}
+	o.Ledger = snap
+	if l.lockbox {
+		if _, err := env.Store.OpenLockbox(ctx, l.lockboxKey(), cand.Key); err != nil {
+			return err
+		}
+	}
+	inputs := []*flow.Node{l.strategies[o.Candidate].trade}
+	if l.lockbox {
+		inputs = append(inputs, l.strategies[o.Candidate].box)
+	}
+	leak := o.Audit != nil && !o.Audit.OK
+	p := judgeParams{Config: l.rec.Judge, Ledger: snap.Digest, Box: l.lockbox, Leak: leak, Key: cand.Key, Hint: l.caveats(o)}
+	n, err := l.node("judge", "judge", p, 64<<20, inputs, func(_ context.Context, task *flow.Task) error {
+		v, err := l.verdict(o, cand, snap)
+		if err != nil {
+			return err
+		}
+		return writeJSON(task, "verdict.json", v)
+	}, "judge")
+	if err != nil {
+		return err
+	}
+	rep, err := run(n)
+	if err != nil {
+		return err
+	}
+	o.Verdict, err = loadJSON[judge.Verdict](env.Store, rep, n, "verdict.json")
+	return err
+}
+
+func (l *line) trial(name string, r *Record) judge.Trial {
+	t := judge.Trial{Name: fmt.Sprintf("%s h%d", name, l.rec.Label.Horizon), Instrument: l.inst.Name, Days: r.Days, Returns: r.Net}
+	if l.market.Synth != nil {
+		// Generated markets are instruments of their own: a trial on one says
+		// nothing of another.
+		t.Instrument = "generated/" + l.dataDigest[:16]
+	}
+	if len(r.Days) > 0 {
+		t.From = int64(r.Days[0]) * int64(24*3600*1e9)
+		t.To = (int64(r.Days[len(r.Days)-1]) + 1) * int64(24*3600*1e9)
+	}
+	return t
+}
+
+// trialParams is the canonical text of what a strategy is made of.
+func (l *line) trialParams(name string) (string, error) {
+	c := *l.rec
+	c.Markets, c.Candidate, c.Judge, c.Random, c.Audit, c.Lockbox = nil, name, judge.Config{}, 0, "", false
+	b, err := param.Canonical(c)
+	return string(b), err
+}
+
+// verdict asks the judge about the candidate.
+func (l *line) verdict(o *Outcome, cand Strategy, snap judge.Snapshot) (judge.Verdict, error) {
+	r := cand.Record
+	e := judge.Evidence{
+		Candidate: fmt.Sprintf("%s h%d", cand.Name, l.rec.Label.Horizon), Key: cand.Key, Instrument: l.inst.Name, PeriodsPerYear: r.PerYear,
+		Days: r.Days, Net: r.Net, NetMultiple: r.NetMultiple, Gross: r.Gross, SameExposure: r.SameExposure, BuyAndHold: r.BuyAndHold,
+		RandomEntry: r.Random, Bets: len(r.Trades), EffectiveN: r.Stat("EffectiveN"), BreakEvenTicks: r.Stat("BreakEvenTicks"),
+		Trials: snap, Lockbox: judge.Lockbox{State: judge.LockboxUnopened}, Caveats: l.caveats(o),
+	}
+	for _, st := range o.Strategy {
+		e.Configs = append(e.Configs, st.Record.Net)
+	}
+	if l.lockbox {
+		e.Lockbox = judge.Lockbox{State: judge.LockboxOpened, Days: cand.Box.Days, Net: cand.Box.Net}
+	}
+	if math.IsNaN(e.EffectiveN) {
+		e.EffectiveN = 0
+	}
+	v, err := judge.Judge(l.rec.Judge, e)
+	if err != nil {
+		return v, err
+	}
+	if o.Audit != nil && !o.Audit.OK {
+		v = v.Leaked(culprits(o.Audit))
+	}
+	return v, nil
+}
+
+func culprits(a *AuditResult) []string {
+	var out []string
+	for _, c := range a.Culprits {
+		out = append(out, c.Stage+" "+c.Name+": "+c.Detail)
+	}
+	return out
+}

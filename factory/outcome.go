@@ -1,0 +1,136 @@
+package factory
+
+import (
+	"github.com/mlfactory/mlfactory/bar"
+	"github.com/mlfactory/mlfactory/bar/ingest"
+	"github.com/mlfactory/mlfactory/judge"
+	"github.com/mlfactory/mlfactory/label"
+	"github.com/mlfactory/mlfactory/store"
+	"github.com/mlfactory/mlfactory/view"
+)
+
+// Outcome is everything that a run found out about one market. It is what the
+// report shows and what the run folder holds; nothing in it depends on the
+// clock, the machine or the number of workers.
+type Outcome struct {
+	Market     string
+	Instrument bar.Instrument
+	Generated  bool
+
+	Verdict judge.Verdict
+	// Refused says why the run ended before anything was traded (the data
+	// are too short for the protocol); Verdict is then not_enough_evidence.
+	Refused string
+
+	Data      ingest.Report
+	Base      *bar.Series
+	Labels    *label.Set
+	Table     *view.Table // features by decision
+	Decisions []int64
+
+	Clock    string // timeframe of the decision clock
+	Notes    []string
+	Counts   LabelCounts
+	Lockbox  LockboxState
+	Steps    []StepInfo
+	Fits     []ModelFit
+	Skill    []Skill // per model and ensemble, from the purged k-fold
+	Strategy []Strategy
+	// Candidate is the index in Strategy of the one that is judged.
+	Candidate int
+
+	Audit  *AuditResult
+	Ledger judge.Snapshot
+}
+
+// LabelCounts sums up the labels.
+type LabelCounts struct {
+	Decisions   int            `json:"decisions"`
+	Labelled    int            `json:"labelled"`
+	Short       int            `json:"short"`
+	None        int            `json:"none"`
+	Long        int            `json:"long"`
+	Invalid     map[string]int `json:"invalid"` // by reason
+	EffectiveN  float64        `json:"effective_n"`
+	Concurrency float64        `json:"mean_concurrency"`
+}
+
+// LockboxState says where the lockbox begins and whether it was opened.
+type LockboxState struct {
+	Start  int64 `json:"start"`
+	Rows   int   `json:"rows"`
+	Opened bool  `json:"opened"`
+}
+
+// StepInfo describes one walk-forward step.
+type StepInfo struct {
+	Step     int   `json:"step"`
+	Train    int   `json:"train_rows"`
+	Stop     int   `json:"stop_rows"`
+	Calib    int   `json:"calib_rows"`
+	Test     int   `json:"test_rows"`
+	TrainTo  int64 `json:"train_to"`
+	TestFrom int64 `json:"test_from"`
+	TestTo   int64 `json:"test_to"`
+	Box      bool  `json:"lockbox"`
+}
+
+// ModelFit is one final fit of a walk-forward step.
+type ModelFit struct {
+	Model      string       `json:"model"`
+	Info       FitInfo      `json:"info"`
+	Importance []Importance `json:"importance"` // largest first, at most 40
+}
+
+// Importance of one column in one model, as a share of the model's total.
+type Importance struct {
+	Column string  `json:"column"`
+	Share  float64 `json:"share"`
+}
+
+// Skill is how well probabilities predict labels out of fold, purged k-fold.
+type Skill struct {
+	Name       string      `json:"name"`
+	Rows       int         `json:"rows"`
+	LogLoss    float64     `json:"logloss"`
+	LogLossLow float64     `json:"logloss_low"` // 95 % block bootstrap
+	LogLossHi  float64     `json:"logloss_high"`
+	Prior      float64     `json:"prior_logloss"` // of the training rows' class shares
+	Skill      float64     `json:"skill"`         // Prior − LogLoss, nats
+	SkillLow   float64     `json:"skill_low"`
+	SkillHi    float64     `json:"skill_high"`
+	ECE        float64     `json:"ece"` // mean over classes
+	Curves     [][]RelyBin `json:"curves"`
+}
+
+// RelyBin is one bin of a reliability curve.
+type RelyBin struct {
+	N         int     `json:"n"`
+	Predicted float64 `json:"predicted"`
+	Happened  float64 `json:"happened"`
+}
+
+// Strategy is one model or ensemble traded through the walk-forward.
+type Strategy struct {
+	Name        string
+	Kind        string // the learner or the ensemble
+	Key         string // of its trial
+	Record      *Record
+	Box         *Record       // in the lockbox; nil while that is unopened
+	Predictions *store.Object // frame: row, p_short, p_none, p_long, side, expected_net
+}
+
+// AuditResult is the outcome of the leak check inside the run.
+type AuditResult struct {
+	Mode     string         `json:"mode"`
+	OK       bool           `json:"ok"`
+	Checks   int            `json:"checks"`
+	Culprits []AuditCulprit `json:"culprits"`
+}
+
+// AuditCulprit is one thing that changed although only its future did.
+type AuditCulprit struct {
+	Stage  string `json:"stage"`  // ingest, features, labels, weights, fit, predictions
+	Name   string `json:"name"`   // kernel and timeframe, model and step …
+	Detail string `json:"detail"` // first row that moved and by how much
+}

@@ -1,0 +1,58 @@
+package factory
+
+import (
+	"github.com/mlfactory/mlfactory/bar/synth"
+	"github.com/mlfactory/mlfactory/model/linear"
+	"github.com/mlfactory/mlfactory/model/tree"
+	"github.com/mlfactory/mlfactory/recipe"
+)
+
+// Pair is the recipe of the embedded pair: two generated markets that differ in
+// nothing but the coupling that plants an edge. A factory that works passes
+// "planted" and does not pass "null".
+func Pair() recipe.Recipe {
+	r := DefaultRecipe()
+	planted := synth.Default()
+	null := planted.Null()
+	r.Markets = []recipe.Market{
+		{Name: "planted", Instrument: "SYNTH", Synth: &planted},
+		{Name: "null", Instrument: "SYNTH", Synth: &null},
+	}
+	// What moves the price hides in volume and clock; features of past returns
+	// would see the drift itself once it has lasted.
+	r.Features.Families = []string{"volatility", "volume", "session"}
+	return r
+}
+
+// BoostConfig is the boosting of the default recipe: shallower and slower than
+// the library's default, because labels of overlapping spans hold little
+// information per row.
+func BoostConfig() *tree.Config {
+	c := tree.Default()
+	c.Eta, c.MaxDepth, c.MinChildWeight = 0.05, 4, 20
+	c.Rounds, c.EarlyStoppingRounds = 200, 20
+	c.Subsample, c.ColsampleByTree, c.MaxBin = 0.7, 0.5, 64
+	c.Lambda = 10
+	return &c
+}
+
+// DefaultRecipe is the recipe of a run on a file, with the default models
+// configured for markets.
+func DefaultRecipe() recipe.Recipe {
+	r := recipe.Default()
+	configure(&r)
+	return r
+}
+
+func configure(r *recipe.Recipe) {
+	for i := range r.Models {
+		switch r.Models[i].Use {
+		case "xgboost":
+			r.Models[i].Config = BoostConfig()
+		case "logistic":
+			c := linear.DefaultConfig()
+			c.C = 1e-4 // a few thousand effective rows against two hundred columns
+			r.Models[i].Config = c
+		}
+	}
+}
