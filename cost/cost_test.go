@@ -99,6 +99,14 @@ func TestAccount_ByHand(t *testing.T) {
 	}
 }
 
+// Each side pays its fee on its own price: 10 bps of 100 in and of 110 out.
+func TestAccount_FeesOnTheirOwnPrices(t *testing.T) {
+	m := &cost.Model{PointValue: 1, FeeBps: 10, Multiplier: 1}
+	if got, want := m.Account(1, 100, 110, cost.Expiry).Net, 0.1-(0.1+0.11)/100; !floats.Close(got, want, floats.Abs(1e-15)) {
+		t.Errorf("net %v, want %v", got, want)
+	}
+}
+
 func TestWalk_Paths(t *testing.T) {
 	far := 1000 * minute
 	flat := [4]float64{100, 100, 100, 100}

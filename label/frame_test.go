@@ -132,7 +132,7 @@ func TestEvents(t *testing.T) {
 			s.Close[j], s.Segment[j] = 150, 1 // a step over an outage, none
 		}
 	}
-	s.Flags[10], s.Close[10] = bar.Late, 200 // not seen
+	s.Flags[9], s.Close[9] = bar.Late, 200 // not seen
 	var decisions []int64
 	var width []float64
 	for m := int64(5); m <= 60; m += 5 {

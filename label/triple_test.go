@@ -412,6 +412,17 @@ func TestTriple_SessionsAndReadyMadeBars(t *testing.T) {
 		t.Errorf("one session: %q, left at minute %d; want the open after the close of session 0", set.Why[0], set.Long.ExitTime[0]/minute)
 	}
 
+	// Decided at the very close of session 0, one session on is the close of session 1.
+	in.Decisions = []int64{40 * minute}
+	cfg.EntryLimit = param.Duration(time.Hour)
+	third := *s
+	third.Append(&bar.Bar{Begin: 120 * minute, End: 121 * minute, Open: 100, High: 100, Low: 100, Close: 100, Session: 2})
+	in.Base = &third
+	if set = triple(t, in, cfg, 1); set.Why[0] != "" || set.Long.ExitTime[0] != 120*minute {
+		t.Errorf("one session from a close: %q, left at minute %d; want the open after session 1", set.Why[0], set.Long.ExitTime[0]/minute)
+	}
+	cfg.EntryLimit = label.Default().EntryLimit
+
 	// Hourly bars: the order of 01:00:01 fills at 02:00 although the limit is five minutes; native horizon in bars.
 	h := bar.NewSeries(bar.Hour, 10)
 	for i := range int64(10) {
@@ -423,6 +434,11 @@ func TestTriple_SessionsAndReadyMadeBars(t *testing.T) {
 	if set.Spans[0].Entry != 120*minute || set.Long.ExitTime[0] != 300*minute {
 		t.Errorf("hourly: entered at %d, left at %d minutes; want 120 and 300", set.Spans[0].Entry/minute, set.Long.ExitTime[0]/minute)
 	}
+	h.Flags[2] = bar.Late // the second bar after the decision cannot fill, and the third is too late
+	if set = triple(t, in, cfg, 1); set.Why[0] != label.WhyNoEntry {
+		t.Errorf("hourly with a late bar: %q", set.Why[0])
+	}
+	h.Flags[2] = 0
 	cfg.Horizon = 1
 	if set = triple(t, in, cfg, 1); set.Why[0] != label.WhyExpired {
 		t.Errorf("a horizon that ends before the entry: %q", set.Why[0])

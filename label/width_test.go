@@ -66,6 +66,12 @@ func plainSigma(s *bar.Series, upTo, n int) float64 {
 
 func TestWidth_Twins(t *testing.T) {
 	s := market(11, 700, 250)
+	for j := range s.End { // gaps between sessions far beyond a bar's range
+		f := 1 + 0.2*float64(s.Session[j]%3)
+		for _, x := range []*float64{&s.Open[j], &s.High[j], &s.Low[j], &s.Close[j]} {
+			*x *= f
+		}
+	}
 	for kind, plain := range map[string]func(*bar.Series, int, int) float64{label.ATR: plainATR, label.Sigma: plainSigma} {
 		cfg := label.Default()
 		cfg.Width, cfg.Period = kind, 10

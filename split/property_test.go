@@ -77,6 +77,17 @@ func TestLaws_OverRandomSpans(t *testing.T) {
 				continue // too few rows for these durations; refusals have their own tests
 			}
 			tested := make([]int, len(x.spans))
+			if name == "k-fold" { // rows of one decision are tested together
+				fold := map[int64]int{}
+				for b, f := range folds {
+					for _, r := range f.Test {
+						if was, ok := fold[x.spans[r].Decision]; ok && was != b {
+							t.Fatalf("rows decided at %d are tested in folds %d and %d", x.spans[r].Decision, was, b)
+						}
+						fold[x.spans[r].Decision] = b
+					}
+				}
+			}
 			for b, f := range folds {
 				sets := [][]int{f.Train, f.Stop, f.Calib, f.Test}
 				for i, s := range sets {

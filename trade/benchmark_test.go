@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mlfactory/mlfactory/bar"
@@ -103,6 +104,89 @@ func TestRandom_WorkersDoNotMatter(t *testing.T) {
 		t.Error("a cancelled context was ignored")
 	}
 }
+
+// steps is a market of n minutes in one session whose opens move by move(j) after minute j, with the record of a long
+// that lives for the first minute and, if two, a short that lives for the third.
+func steps(t *testing.T, n int, move func(j int) float64, two bool) *trade.Result {
+	t.Helper()
+	s := bar.NewSeries(bar.Minute, n)
+	price := 100.0
+	for j := range n {
+		next := price * (1 + move(j))
+		s.Append(&bar.Bar{Begin: int64(j) * minute, End: int64(j+1) * minute, Known: int64(j+1) * minute, Open: price, High: max(price, next), Low: min(price, next), Close: next})
+		price = next
+	}
+	m := &cost.Model{PointValue: 1, Multiplier: 1}
+	in := label.Input{Base: s, Clock: always{}, Timeframe: bar.Minute, Cost: m, Decisions: []int64{-1, 2*minute - 1}, Width: []float64{.9, .9}}
+	cfg := label.Default()
+	cfg.Horizon, cfg.ProfitTake, cfg.StopLoss, cfg.Latency = 1, 1, 1, 1
+	set := mustLabel(in, cfg)
+	side := []int8{1, -1}
+	if !two {
+		side[1] = 0
+	}
+	r := simulate(t, trade.Input{Base: s, Labels: set, Cost: m, Side: side, From: -1, To: int64(n) * minute, PerYear: 250})
+	for _, x := range r.Trades {
+		if x.ExitBar != x.EntryBar+1 || !x.AtOpen {
+			t.Fatalf("%+v, want to live for one minute", x)
+		}
+	}
+	return r
+}
+
+// Every minute moves by its own amount, which tells where a draw entered: all twenty minutes come up alike. Chi-squared
+// with 19 degrees of freedom exceeds 43.8 once in a thousand times.
+func TestRandom_EntriesAreUniform(t *testing.T) {
+	const n, draws = 20, 4000
+	r := steps(t, n, func(j int) float64 { return 0.001 * float64(j+1) }, false)
+	d, err := r.Random(context.Background(), draws, rng.New(3), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var count [n]float64
+	for _, net := range d.Net {
+		count[int(math.Round(net*1000))-1]++
+	}
+	chi := 0.0
+	for _, c := range count {
+		chi += (c - draws/n) * (c - draws/n) / (draws / n)
+	}
+	if chi > 43.8 {
+		t.Errorf("chi-squared %v: %v", chi, count)
+	}
+}
+
+// Only the first minute moves. Either trade can be the one that holds it, whatever their order was.
+func TestRandom_OrderIsRandom(t *testing.T) {
+	r := steps(t, 10, func(j int) float64 {
+		if j == 0 {
+			return .1
+		}
+		return 0
+	}, true)
+	d, err := r.Random(context.Background(), 2000, rng.New(4), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long, short := 0, 0
+	for _, net := range d.Net {
+		switch {
+		case net > .05:
+			long++
+		case net < -.05:
+			short++
+		}
+	}
+	// Nine and a bit: two of ten minutes are held, so each side holds the first in about 200 of 2000 draws.
+	if long < 120 || short < 120 || long+short > 600 {
+		t.Errorf("the long holds the first minute in %d draws, the short in %d", long, short)
+	}
+}
+
+// always is a market that never closes.
+type always struct{}
+
+func (always) AddOpenTime(t int64, d time.Duration) int64 { return t + int64(d) }
 
 // A record that enters at random itself lies in the middle of its random entries: over 40 markets the ranks of its net
 // return are uniform (mean .5 ± 3.3 standard errors of 1/√(12·40)), and one that knows the future lies at the top.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mlfactory/mlfactory/cost"
 	"github.com/mlfactory/mlfactory/internal/floats"
 	"github.com/mlfactory/mlfactory/trade"
 	"pgregory.net/rapid"
@@ -131,5 +132,20 @@ func TestByYear(t *testing.T) {
 	}
 	if years[0].Year != 1970 || days != len(r.Days) || trades != len(r.Trades) || math.Abs(net-sum(r.Net())) > 1e-9 || math.Abs(gross-sum(r.Gross())) > 1e-9 || math.Abs(market-sum(r.BuyAndHold())) > 1e-9 {
 		t.Errorf("years %+v do not add up to the record", years)
+	}
+}
+
+// A trade over New Year counts in the year of its entry, its returns in both.
+func TestByYear_TradeOverNewYear(t *testing.T) {
+	in := byHand(&cost.Model{PointValue: 1, Multiplier: 1})
+	for j := range in.Base.End {
+		in.Base.Session[j] += 364 // 1970-12-31 and 1971-01-01
+	}
+	y := simulate(t, in).ByYear()
+	if len(y) != 2 || y[0].Year != 1970 || y[1].Year != 1971 || y[0].Trades != 1 || y[1].Trades != 0 || y[0].HitRate != 1 || !math.IsNaN(y[1].HitRate) {
+		t.Fatalf("%+v", y)
+	}
+	if math.Abs(y[0].Net-.0125) > 1e-15 || math.Abs(y[1].Net-(.03-.0125)) > 1e-15 {
+		t.Errorf("%+v", y)
 	}
 }

@@ -259,22 +259,22 @@ func (r *Result) account() {
 		first, last := r.dayOf(t.EntryBar), r.dayOf(t.ExitBar)
 		net, gross := 0.0, 0.0
 		for d := first; d <= last; d++ {
-			nowNet, nowGross := t.Net, t.Gross
-			if d < last {
-				j := r.marks[d].last
-				if j < t.EntryBar {
-					continue // no bar that can fill: the mark stays
-				}
-				nowNet = float64(side*(s.Close[j]/t.Entry-1)) - r.Cost.Fee(t.Entry)/(t.Entry*r.Cost.PointValue)
-				nowGross = side * (s.Close[j]/t.EntryRef - 1)
-			}
-			r.Days[d].Net += nowNet - net
-			r.Days[d].Gross += nowGross - gross
-			net, gross = nowNet, nowGross
 			m := r.marks[d]
 			share := r.market.time(max(m.lo, t.EntryBar), min(m.hi, t.heldUntil())) / r.market.time(m.lo, m.hi)
 			r.Days[d].Position += side * share
 			r.Days[d].Exposure += share
+			nowNet, nowGross := t.Net, t.Gross
+			if d < last {
+				if m.last < t.EntryBar {
+					continue // no bar that can fill: the mark stays
+				}
+				price := s.Close[m.last]
+				nowNet = float64(side*(price/t.Entry-1)) - r.Cost.Fee(t.Entry)/(t.Entry*r.Cost.PointValue)
+				nowGross = side * (price/t.EntryRef - 1)
+			}
+			r.Days[d].Net += nowNet - net
+			r.Days[d].Gross += nowGross - gross
+			net, gross = nowNet, nowGross
 		}
 		held += float64(side * r.market.time(t.EntryBar, t.heldUntil()))
 	}

@@ -205,6 +205,67 @@ func TestSimulate_ByHand(t *testing.T) {
 	}
 }
 
+// Stopped inside the third minute of the first day: it was held through that minute.
+func TestSimulate_HeldThroughTheExitMinute(t *testing.T) {
+	in := byHand(&cost.Model{PointValue: 1, Multiplier: 1})
+	in.Base.Low[2] = 40
+	relabel(&in)
+	r := simulate(t, in)
+	if x := r.Trades[0]; x.Reason != cost.StopLoss || x.AtOpen || x.ExitTime != 3*minute || x.Exit != 50 {
+		t.Fatalf("%+v", x)
+	}
+	if math.Abs(r.Days[0].Exposure-2.0/3) > 1e-12 || math.Abs(r.Mean-1.0/2) > 1e-12 || math.Abs(r.Days[0].Net+.5) > 1e-15 {
+		t.Errorf("%+v, mean position %v; want two of the day's three and of the range's four minutes", r.Days[0], r.Mean)
+	}
+}
+
+// The second of three days has no bar that can fill: the mark stays, the trade lives on.
+func TestSimulate_DayWithoutAFill(t *testing.T) {
+	m := &cost.Model{PointValue: 1, Multiplier: 1}
+	in := byHand(m)
+	for j := 3; j < 6; j++ {
+		in.Base.Flags[j] = bar.Late
+	}
+	at := 120 * minute
+	in.Base.Append(&bar.Bar{Begin: at, End: at + minute, Known: at + minute, Open: 110, High: 110, Low: 110, Close: 110, Session: 2})
+	in.To = 121 * minute
+	relabel(&in)
+	r := simulate(t, in)
+	want := []float64{.0125, 0, .1 - .0125}
+	if len(r.Days) != 3 || len(r.Trades) != 1 {
+		t.Fatalf("%d days, %d trades", len(r.Days), len(r.Trades))
+	}
+	for d, x := range want {
+		if math.Abs(r.Days[d].Net-x) > 1e-15 {
+			t.Errorf("day %d: %v, want %v", d, r.Days[d].Net, x)
+		}
+	}
+	if r.Days[1].Market != 0 || r.Days[1].Exposure != 1 {
+		t.Errorf("day without a fill: %+v", r.Days[1])
+	}
+}
+
+// A trade that gains nothing is no hit.
+func TestSummarize_ZeroIsNoHit(t *testing.T) {
+	in := byHand(&cost.Model{PointValue: 1, Multiplier: 1})
+	for j := range in.Base.End {
+		in.Base.Open[j], in.Base.High[j], in.Base.Low[j], in.Base.Close[j] = 100, 100, 100, 100
+	}
+	relabel(&in)
+	if s := simulate(t, in).Summarize(); s.Bets != 1 || s.HitRate != 0 || s.Net != 0 || s.SharpeAnnual != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// relabel makes the labels anew from changed bars.
+func relabel(in *trade.Input) {
+	x := label.Input{Base: in.Base, Clock: threes{}, Timeframe: bar.Minute, Cost: in.Cost}
+	for _, s := range in.Labels.Spans {
+		x.Decisions, x.Width = append(x.Decisions, s.Decision), append(x.Width, .2)
+	}
+	in.Labels = mustLabel(x, in.Labels.Config)
+}
+
 func TestAtCost(t *testing.T) {
 	in := record(t, 3, 3000, paid())
 	r := simulate(t, in)
@@ -292,6 +353,7 @@ func TestFitPayoff_AndRule(t *testing.T) {
 		// Expected long of the last row: −.0125/4 − .001/2 + .02/4 = .001375; short .0175/4 − .003/2 − .015/4 = −.000875.
 		{trade.Both, 0, []int8{-1, 0, 1, 1}},
 		{trade.Both, .001375 + 1e-9, []int8{-1, 0, 1, 0}},
+		{trade.Both, .02, []int8{0, 0, 0, 0}}, // exceeds, not reaches
 		{trade.Long, 0, []int8{0, 0, 1, 1}},
 		{trade.Short, 0, []int8{-1, 0, 0, 0}},
 		{trade.Both, -1, []int8{-1, 1, 1, 1}},
