@@ -44,7 +44,7 @@ type bollinger struct {
 
 func (k *bollinger) next(c float64) (position, width float64) {
 	mean, m2 := k.mom.Push(c)
-	half := k.width * math.Sqrt(m2/k.n)
+	half := float64(k.width * math.Sqrt(m2/k.n))
 	if half == 0 {
 		return 0.5, 0
 	}
@@ -69,7 +69,7 @@ type keltner struct {
 }
 
 func (k *keltner) next(h, l, c float64) (position, width float64) {
-	half := k.width * k.unit.next(h, l, c)
+	half := float64(k.width * k.unit.next(h, l, c))
 	mean := k.mean.Push(c)
 	if half != half || mean != mean {
 		return math.NaN(), math.NaN()

@@ -153,6 +153,31 @@ func TestNoDefaultFeatureTellsTheDate(t *testing.T) {
 	}
 }
 
+// TestBitcoinLiveEqualsHistory streams a stretch of real minutes with absent
+// ones and an outage.
+func TestBitcoinLiveEqualsHistory(t *testing.T) {
+	all, r, c := bitcoin(t), registry(t), cal(t, calendar.Always)
+	at := 0
+	for all.Segment[at] == 0 {
+		at++
+	}
+	s := all.Slice(at-6000, at+6000)
+	set := ladder(t, r)
+	d, err := feature.NewDriver(r, set, bar.Minute, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream(t, d, s)
+	store, err := feature.Compute(context.Background(), r, s, c, set, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(store.Marks) < 2 {
+		t.Fatal("the stretch has no outage")
+	}
+	sameStore(t, store, d.Store())
+}
+
 // BenchmarkComputeBitcoin is history over 2.27 million minutes with every
 // default feature on nine timeframes, on one core.
 func BenchmarkComputeBitcoin(b *testing.B) {

@@ -352,3 +352,57 @@ func TestAnnualisation(t *testing.T) {
 		floats.Check(t, out[0], 0.001*math.Sqrt(v.perYear), floats.Rel(1e-9), "%s %v", v.calendar, v.tf)
 	}
 }
+
+// raise multiplies all prices from bar at on.
+func raise(s *bar.Series, at int, f float64) {
+	for _, col := range [][]float64{s.Open, s.High, s.Low, s.Close} {
+		for i := at; i < len(col); i++ {
+			col[i] *= f
+		}
+	}
+}
+
+// TestOvernightRule: all prices from the opening of a session on are raised or
+// lowered by a fifth. A kernel that leaves the gap out must not notice; one that spans the
+// break must; on session bars the gap always counts.
+func TestOvernightRule(t *testing.T) {
+	r := registry(t)
+	leavesOut := map[string]bool{}
+	for _, name := range []string{"realised_vol", "vol_ratio", "down_share", "return_moments", "yang_zhang", "parkinson", "garman_klass", "rogers_satchell",
+		"clv", "wick", "volume_ratio", "volume_z", "cmf", "clock"} {
+		leavesOut[name] = true
+	}
+	for _, e := range r.Entries() {
+		if e.Scale != feature.ScaleNone || e.Name == "obv" {
+			continue // a level moves with the price
+		}
+		moved := false
+		for _, f := range []float64{1.2, 0.8} {
+			s := minutes(t, 2000)
+			_, before := valuesOn(t, r, e.Name, s)
+			at := 1000
+			for s.Flags[at]&bar.SessionStart == 0 {
+				at++
+			}
+			raise(s, at, f)
+			_, after := valuesOn(t, r, e.Name, s)
+			for j := range before {
+				for i, x := range before[j] {
+					moved = moved || x == x && !floats.Close(after[j][i], x, floats.Rel(1e-9).Or(floats.Abs(1e-9)))
+				}
+			}
+		}
+		if moved == leavesOut[e.Name] {
+			t.Errorf("%s: values moved is %v after a gap; its rule is %q", e.Name, moved, e.Overnight)
+		}
+	}
+	s, err := featuretestBars(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, before := values(t, r, feature.Spec{Name: "realised_vol"}, s)
+	raise(s, 200, 1.2)
+	if _, after := values(t, r, feature.Spec{Name: "realised_vol"}, s); after[0][200] == before[0][200] {
+		t.Error("on session bars the step between two sessions must count")
+	}
+}

@@ -66,7 +66,7 @@ func (k *adx) next(h, l, c float64) (index, plusDI, minusDI float64) {
 	if k.tr > flatUnit*math.Abs(c) {
 		scale = 100 / k.tr
 	}
-	plusDI, minusDI = k.plus*scale, k.minus*scale
+	plusDI, minusDI = float64(k.plus*scale), float64(k.minus*scale)
 	dx, any := 0.0, plusDI+minusDI > 0
 	if any {
 		dx = 100 * math.Abs(plusDI-minusDI) / (plusDI + minusDI)
@@ -74,7 +74,7 @@ func (k *adx) next(h, l, c float64) (index, plusDI, minusDI float64) {
 	if k.steps < 2*k.n-1 {
 		k.steps++
 		k.sum += dx
-		k.index = k.sum * k.inv
+		k.index = float64(k.sum * k.inv)
 		if k.steps < 2*k.n-1 {
 			return math.NaN(), plusDI, minusDI
 		}

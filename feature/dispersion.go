@@ -61,7 +61,7 @@ type realisedVol struct {
 
 func (k *realisedVol) next(o, c float64, begin, end int64, opens bool) float64 {
 	r := k.step.next(o, c, opens)
-	sum := k.sum.Push(r * r)
+	sum := k.sum.Push(float64(r * r))
 	year := k.annual.perYear(begin, end)
 	if !k.sum.Full() {
 		return math.NaN()
@@ -94,7 +94,7 @@ type volRatio struct {
 
 func (k *volRatio) next(o, c float64, opens bool) float64 {
 	r := k.step.next(o, c, opens)
-	fast, slow := k.fast.Push(r*r), k.slow.Push(r*r)
+	fast, slow := k.fast.Push(float64(r*r)), k.slow.Push(float64(r*r))
 	switch {
 	case !k.slow.Full():
 		return math.NaN()
@@ -128,7 +128,7 @@ type downShare struct {
 
 func (k *downShare) next(o, c float64, opens bool) float64 {
 	r := k.step.next(o, c, opens)
-	x := r * r
+	x := float64(r * r)
 	down := 0.0
 	if r < 0 {
 		down = x
@@ -171,13 +171,13 @@ type returnMoments struct {
 
 func (k *returnMoments) next(o, c float64, opens bool) (skew, kurt float64) {
 	r := k.step.next(o, c, opens)
-	q := r * r
+	q := float64(r * r)
 	a, b := k.s[0].Push(r)/k.n, k.s[1].Push(q)/k.n
-	d, e := k.s[2].Push(q*r)/k.n, k.s[3].Push(q*q)/k.n
+	d, e := k.s[2].Push(float64(q*r))/k.n, k.s[3].Push(float64(q*q))/k.n
 	if !k.s[0].Full() {
 		return math.NaN(), math.NaN()
 	}
-	aa := a * a
+	aa := float64(a * a)
 	m2 := b - aa
 	if m2 <= 1e-6*b {
 		return 0, 0

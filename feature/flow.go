@@ -45,7 +45,7 @@ func (k *mfi) next(h, l, c, v float64) float64 {
 	if last != last {
 		return last
 	}
-	flow := typical * v
+	flow := float64(typical * v)
 	up, down := flow, float64(0*v) // a missing volume stays missing on either side
 	switch d := typical - last; {
 	case math.Abs(d) <= flatUnit*math.Abs(typical): // equal, whatever the last bits say
@@ -89,7 +89,7 @@ func closeLocation(h, l, c float64) float64 {
 type cmf struct{ flow, volume roll.Sum }
 
 func (k *cmf) next(h, l, c, v float64) float64 {
-	flow, volume := k.flow.Push(closeLocation(h, l, c)*v), k.volume.Push(v)
+	flow, volume := k.flow.Push(float64(closeLocation(h, l, c)*v)), k.volume.Push(v)
 	return share(flow, volume, k.volume.Full())
 }
 

@@ -128,7 +128,7 @@ type bollingerBands struct {
 
 func (k *bollingerBands) next(c float64) (upper, middle, lower float64) {
 	mean, m2 := k.mom.Push(c)
-	half := k.width * math.Sqrt(m2/k.n)
+	half := float64(k.width * math.Sqrt(m2/k.n))
 	return mean + half, mean, mean - half
 }
 

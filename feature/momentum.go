@@ -182,7 +182,7 @@ type stochastic struct {
 func (k *stochastic) next(top, bottom, c float64) (fast, slow float64) {
 	fast = 50
 	if top > bottom {
-		fast = 100 * ((c - bottom) / (top - bottom))
+		fast = float64(100 * ((c - bottom) / (top - bottom)))
 	}
 	sum := k.mean.Push(fast)
 	if !k.mean.Full() {

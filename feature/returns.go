@@ -145,7 +145,7 @@ func (k *autocorr) next(c float64) float64 {
 	if math.IsNaN(p) {
 		return math.NaN()
 	}
-	cross, square := k.cross.Push(r*p), k.square.Push(r*r)
+	cross, square := k.cross.Push(float64(r*p)), k.square.Push(float64(r*r))
 	switch {
 	case !k.cross.Full():
 		return math.NaN()

@@ -143,7 +143,7 @@ func (r *Moments) Push(x float64) (mean, m2 float64) {
 		s1 = r.s1[p+1] + r.f1
 		s2 = r.s2[p+1] + r.f2
 	}
-	t := s1 * r.inv
+	t := float64(s1 * r.inv)
 	m2 = s2 - float64(t*s1)
 	if m2 < 0 {
 		m2 = 0
