@@ -53,10 +53,6 @@ func (c *codec) Floats(s []float64) {
 
 func (c *codec) Int(p *int) { *p = int(int64(c.word(uint64(int64(*p))))) }
 
-func (c *codec) Int32(p *int32) { *p = int32(c.word(uint64(int64(*p)))) }
-
-func (c *codec) Int64(p *int64) { *p = int64(c.word(uint64(*p))) }
-
 func (c *codec) Bool(p *bool) {
 	v := uint64(0)
 	if *p {
