@@ -12,7 +12,7 @@
 // which timeframes ([Registry.Set] writes it from families and names). A [Driver]
 // is pushed with base bars and builds the longer ones by the clock; [Compute] does
 // the same for a whole history, in parallel, bit for bit. Both give a [Store]: one
-// [Matrix] a timeframe, a row for each of its bars. [Gather] reads from it what
+// [Matrix] a timeframe, a row for each of its bars. [Gather] or a [Reader] takes from it what
 // was known at each decision.
 //
 // # Time

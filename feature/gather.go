@@ -1,6 +1,8 @@
 package feature
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"sort"
 
@@ -20,43 +22,89 @@ const staleBars = 2
 // dst is resized, its buffer reused; nothing is allocated per row. Calls with
 // different dst may run at the same time. Decisions may be in any order; sorted
 // ones are fastest. Cost: O(n) per timeframe for sorted decisions, O(n·p) for
-// the copy. An unknown column is an error.
+// the copy. An unknown column is an error. Use a [Reader] to gather the same
+// columns again and again.
 func Gather(s *Store, decisions []int64, columns []string, cal *calendar.Calendar, dst *view.Table) error {
-	type place struct{ column, position int }
-	places := make([][]place, len(s.Matrices))
+	r, err := NewReader(s, columns, cal)
+	if err != nil {
+		return err
+	}
+	return r.Read(s, decisions, dst)
+}
+
+// Reader gathers the same columns from a growing store; it looks them up once.
+// It is not safe for concurrent use.
+type Reader struct {
+	columns []string
+	cal     *calendar.Calendar
+	places  [][]place // of each matrix
+	layout  []layout
+	rows    []int32
+}
+
+// place says where a column of the table comes from.
+type place struct{ column, position int }
+
+// layout is what a matrix must look like.
+type layout struct {
+	timeframe bar.Timeframe
+	width     int
+}
+
+// NewReader looks the columns up in s.
+func NewReader(s *Store, columns []string, cal *calendar.Calendar) (*Reader, error) {
+	r := &Reader{columns: columns, cal: cal, places: make([][]place, len(s.Matrices))}
+	if cal == nil {
+		return nil, errors.New("feature: a reader needs a calendar")
+	}
 	for j, name := range columns {
 		m, position, err := s.find(name)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		places[m] = append(places[m], place{j, position})
+		r.places[m] = append(r.places[m], place{j, position})
 	}
-	n, p := len(decisions), len(columns)
-	dst.N, dst.P, dst.Names = n, p, columns
+	for _, m := range s.Matrices {
+		r.layout = append(r.layout, layout{m.Timeframe, len(m.Names)})
+	}
+	return r, nil
+}
+
+// Read does what [Gather] does. s is the store of NewReader, or a later or
+// earlier state of it, or one of the same set; another layout is an error.
+func (r *Reader) Read(s *Store, decisions []int64, dst *view.Table) error {
+	if len(s.Matrices) != len(r.layout) {
+		return fmt.Errorf("feature: the store has %d timeframes, the reader was made for %d", len(s.Matrices), len(r.layout))
+	}
+	for i, m := range s.Matrices {
+		if l := r.layout[i]; m.Timeframe != l.timeframe || len(m.Names) != l.width {
+			return fmt.Errorf("feature: the store has %d columns of %v, the reader was made for %d of %v", len(m.Names), m.Timeframe, l.width, l.timeframe)
+		}
+	}
+	n, p := len(decisions), len(r.columns)
+	dst.N, dst.P, dst.Names = n, p, r.columns
 	if cap(dst.Data) < n*p {
 		dst.Data = make([]float32, n*p)
 	}
 	dst.Data = dst.Data[:n*p]
 	missing := float32(math.NaN())
-	var rows []int32
 	const block = 256 // rows whose source stays in cache while the columns are copied
-	for i, list := range places {
+	for i, list := range r.places {
 		if len(list) == 0 {
 			continue
 		}
 		m := s.Matrices[i]
-		rows = AsOf(s, m, decisions, cal, rows[:0])
+		r.rows = AsOf(s, m, decisions, r.cal, r.rows[:0])
 		width := len(m.Names)
 		for lo := 0; lo < n; lo += block {
 			hi := min(lo+block, n)
 			for _, pl := range list {
 				col := dst.Data[pl.column*n+lo : pl.column*n+hi]
-				src := m.Data[pl.position:]
-				for k, r := range rows[lo:hi] {
-					if r < 0 {
+				for k, row := range r.rows[lo:hi] {
+					if row < 0 {
 						col[k] = missing
 					} else {
-						col[k] = src[int(r)*width]
+						col[k] = m.Data[int(row)*width+pl.position]
 					}
 				}
 			}

@@ -148,3 +148,87 @@ func TestGatherDoesNotAllocatePerRow(t *testing.T) {
 		t.Errorf("%v allocations for 2000 rows, %v for 1000", many, few)
 	}
 }
+
+func TestReaderFollowsAGrowingStore(t *testing.T) {
+	c := cal(t, calendar.Synth)
+	r, s := registry(t), market(t, 2500, c)
+	d, err := feature.NewDriver(r, ladder(t, r), bar.Minute, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := feature.Compute(context.Background(), r, s, c, ladder(t, r), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	columns := whole.Columns()
+	reader, err := feature.NewReader(d.Store(), columns, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bar.Bar
+	var live, history view.Table
+	decision := make([]int64, 1)
+	for i := range s.Arrivals() {
+		s.At(i, &b)
+		if err := d.Push(&b); err != nil {
+			t.Fatal(err)
+		}
+		if b.Known > b.End { // more bars may be released at this instant
+			continue
+		}
+		if err := d.Advance(b.Known); err != nil {
+			t.Fatal(err)
+		}
+		if i%7 > 0 {
+			continue
+		}
+		d.Forget(b.Known)
+		decision[0] = b.Known
+		if err := reader.Read(d.Store(), decision, &live); err != nil {
+			t.Fatal(err)
+		}
+		if err := feature.Gather(whole, decision, columns, c, &history); err != nil {
+			t.Fatal(err)
+		}
+		for j := range columns {
+			if x, y := live.Data[j], history.Data[j]; math.Float32bits(x) != math.Float32bits(y) && !(x != x && y != y) {
+				t.Fatalf("decision %d: %s is %v live, %v in history", i, columns[j], x, y)
+			}
+		}
+	}
+	if a := testing.AllocsPerRun(20, func() { _ = reader.Read(d.Store(), decision, &live) }); a > 0 {
+		t.Errorf("a decision allocates %v times", a)
+	}
+	other := feature.Set{Frames: []feature.Frame{{Timeframe: bar.Hour, Features: []feature.Spec{{Name: "rsi"}}}}}
+	d, err = feature.NewDriver(r, other, bar.Minute, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.Read(d.Store(), decision, &live); err == nil {
+		t.Error("a store of another set was taken")
+	}
+}
+
+// BenchmarkGather is the default table of a year of five-minute decisions.
+func BenchmarkGather(b *testing.B) {
+	c := cal(b, calendar.Always)
+	r, s := registry(b), market(b, 525600, c)
+	set, err := feature.DefaultSet(r, bar.Minute)
+	if err != nil {
+		b.Fatal(err)
+	}
+	store, err := feature.Compute(context.Background(), r, s, c, set, 2)
+	if err != nil {
+		b.Fatal(err)
+	}
+	columns := store.Columns()
+	var dst view.Table
+	decisions := store.Matrix(5 * bar.Minute).End
+	for b.Loop() {
+		if err := feature.Gather(store, decisions, columns, c, &dst); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(columns)), "columns")
+	b.ReportMetric(float64(len(decisions)), "rows")
+}
