@@ -2,6 +2,7 @@ package trade_test
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -137,4 +138,14 @@ func prediction(rows ...[]float64) *model.Prediction {
 		p.Prob = append(p.Prob, r...)
 	}
 	return p
+}
+
+func meanStd(x []float64) (mean, sd float64) {
+	for _, v := range x {
+		mean += v / float64(len(x))
+	}
+	for _, v := range x {
+		sd += (v - mean) * (v - mean) / float64(len(x)-1)
+	}
+	return mean, math.Sqrt(sd)
 }
