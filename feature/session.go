@@ -15,7 +15,7 @@ func sessionEntries() []Entry {
 	return []Entry{
 		define(about{name: "clock", family: "session", overnight: "each bar stands for itself; no break enters",
 			doc: "Sine and cosine of the bar's end within its session (one turn from open to close), of the session's weekday (one turn a week), and the minutes until the close. " +
-				"Times are the calendar's, so daylight saving moves nothing. NaN for a bar outside of every session."},
+				"Times are the calendar's, so daylight saving moves nothing. A bar belongs to the session of its last instant, or failing that of its first; NaN outside of every session."},
 			noConfig{}, func(_ noConfig, env Env) (built, error) {
 				return built{&clock{cal: env.Calendar}, []string{"session_sin", "session_cos", "week_sin", "week_cos", "minutes_to_close"}, 1, 1}, nil
 			}),
@@ -36,8 +36,11 @@ type clock struct {
 }
 
 func (k *clock) next(begin, end int64, out *[5]float64) {
-	if begin < k.open || begin >= k.close {
-		s, ok := k.cal.At(begin)
+	if end <= k.open || end > k.close {
+		s, ok := k.cal.At(end - 1)
+		if !ok {
+			s, ok = k.cal.At(begin) // the bar outlasts its session
+		}
 		if !ok {
 			*out = [5]float64{math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()}
 			return
@@ -46,6 +49,7 @@ func (k *clock) next(begin, end int64, out *[5]float64) {
 		weekday := int(time.Unix(int64(s.ID)*86400, 0).UTC().Weekday())
 		k.sin, k.cos = math.Sincos(2 * math.Pi * float64(weekday) / 7)
 	}
+	end = min(end, k.close)
 	out[0], out[1] = math.Sincos(2 * math.Pi * (float64(end-k.open) / float64(k.close-k.open)))
 	out[2], out[3] = k.sin, k.cos
 	out[4] = float64(k.close-end) / float64(time.Minute)

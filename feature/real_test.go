@@ -6,65 +6,36 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/apache/arrow-go/v18/parquet/file"
-
 	"github.com/mlfactory/mlfactory/bar"
 	"github.com/mlfactory/mlfactory/bar/calendar"
+	"github.com/mlfactory/mlfactory/bar/ingest"
 	"github.com/mlfactory/mlfactory/feature"
 	"github.com/mlfactory/mlfactory/internal/shareddata"
 )
 
-// bitcoin is 2.27 million real minutes; stamps are begins.
-func bitcoin(t testing.TB) *bar.Series {
+// real reads a real file through the product's own reader and checks.
+func real(t testing.TB, name, instrument, stamps, timeframe string) (*bar.Series, *calendar.Calendar) {
 	t.Helper()
-	r, err := file.OpenParquetFile(shareddata.Path(t, "btcusd_bitfinex_1m_2016_2021.parquet"), false)
+	i, err := bar.Find(instrument)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	n := int(r.NumRows())
-	begin := make([]int64, n)
-	columns := map[string][]float64{}
-	for j := range r.MetaData().Schema.NumColumns() {
-		name := r.MetaData().Schema.Column(j).Name()
-		if name != "ts" {
-			columns[name] = make([]float64, n)
-		}
-		at := 0
-		for g := range r.NumRowGroups() {
-			group := r.RowGroup(g)
-			c, err := group.Column(j)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for end := at + int(group.NumRows()); at < end; {
-				var k int64
-				var read int
-				switch c := c.(type) {
-				case *file.Int64ColumnChunkReader:
-					k, read, err = c.ReadBatch(int64(end-at), begin[at:end], nil, nil)
-				case *file.Float64ColumnChunkReader:
-					k, read, err = c.ReadBatch(int64(end-at), columns[name][at:end], nil, nil)
-				}
-				if err != nil || read == 0 || int(k) != read {
-					t.Fatalf("column %s row %d: %d values, %v", name, at, read, err)
-				}
-				at += read
-			}
-		}
+	cfg := ingest.Default()
+	cfg.Stamps, cfg.Zone, cfg.Timeframe = stamps, "UTC", timeframe
+	s, _, err := ingest.Read(context.Background(), shareddata.Path(t, name), cfg, i)
+	if err != nil {
+		t.Fatal(err)
 	}
-	s := &bar.Series{
-		Timeframe: bar.Minute, Begin: begin, End: make([]int64, n),
-		Open: columns["open"], High: columns["high"], Low: columns["low"], Close: columns["close"], Volume: columns["volume"],
-		Session: make([]int32, n), Segment: make([]int32, n), Flags: make([]bar.Flag, n),
+	c, err := i.NewCalendar()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for i := range begin {
-		s.Begin[i] *= 1e6 // from milliseconds
-		s.End[i] = s.Begin[i] + int64(bar.Minute)
-	}
-	s.Known = s.End
-	c := cal(t, calendar.Always)
-	bar.Assign(s, c, bar.OutageLimit(bar.Minute, c))
+	return s, c
+}
+
+// bitcoin is 2.27 million real minutes.
+func bitcoin(t testing.TB) *bar.Series {
+	s, _ := real(t, "btcusd_bitfinex_1m_2016_2021.parquet", "BTCUSD", "begin", "auto")
 	return s
 }
 
@@ -176,6 +147,51 @@ func TestBitcoinLiveEqualsHistory(t *testing.T) {
 		t.Fatal("the stretch has no outage")
 	}
 	sameStore(t, store, d.Store())
+}
+
+// TestRealFiles computes the default set on sessions, thin trading, missing
+// volume, hours and dollar bars: live equals history, and what is missing is
+// what the data lack.
+func TestRealFiles(t *testing.T) {
+	for _, v := range []struct{ file, instrument, stamps, timeframe string }{
+		{"fesx_1m_2006q1.csv.gz", "FESX", "end", "auto"},
+		{"spy_1m_lean.csv.gz", "SPY", "begin", "auto"},
+		{"btcperp_1m_202201.csv.gz", "BTCUSD", "assume-begin", "auto"},
+		{"nasdaq100_cfd_1h_2013_2023.csv.gz", "NQ", "begin", "auto"},
+		{"es_dollar_bars_2015_2016.csv.gz", "ES", "end", "native"},
+	} {
+		t.Run(v.file, func(t *testing.T) {
+			s, c := real(t, v.file, v.instrument, v.stamps, v.timeframe)
+			r := registry(t)
+			set, err := feature.DefaultSet(r, s.Timeframe)
+			if err != nil {
+				t.Fatal(err)
+			}
+			store, err := feature.Compute(context.Background(), r, s, c, set, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := feature.NewDriver(r, set, s.Timeframe, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stream(t, d, s)
+			sameStore(t, d.Store(), store)
+			m := store.Matrices[0] // the finest
+			for j, name := range m.Names {
+				missing := 0
+				for i := range m.Rows() {
+					if _, ok := c.At(m.End[i] - 1); ok && math.IsNaN(float64(m.Row(i)[j])) {
+						missing++ // inside of a session; outside there is no clock
+					}
+				}
+				// The first 200 bars of each segment, and bars of one price.
+				if limit := 200*len(store.Marks) + m.Rows()/10; missing > limit {
+					t.Errorf("%s is missing on %d of %d bars", name, missing, m.Rows())
+				}
+			}
+		})
+	}
 }
 
 // BenchmarkComputeBitcoin is history over 2.27 million minutes with every
