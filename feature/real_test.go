@@ -84,10 +84,16 @@ func spearman(x []float64) float64 {
 	return xy / math.Sqrt(xx*yy)
 }
 
-// TestNoDefaultFeatureTellsTheDate: a feature that rises with the years lets a
+func TestBitcoin(t *testing.T) {
+	s := bitcoin(t)
+	t.Run("NoDefaultFeatureTellsTheDate", func(t *testing.T) { noDefaultFeatureTellsTheDate(t, s) })
+	t.Run("LiveEqualsHistory", func(t *testing.T) { bitcoinLiveEqualsHistory(t, s) })
+}
+
+// noDefaultFeatureTellsTheDate: a feature that rises with the years lets a
 // model learn the calendar. Checked on bitcoin, which rose 100-fold.
-func TestNoDefaultFeatureTellsTheDate(t *testing.T) {
-	s, r, c := bitcoin(t), registry(t), cal(t, calendar.Always)
+func noDefaultFeatureTellsTheDate(t *testing.T, s *bar.Series) {
+	r, c := registry(t), cal(t, calendar.Always)
 	set, err := r.Set([]feature.Choice{
 		{Timeframes: []bar.Timeframe{5 * bar.Minute, bar.Hour, bar.Session}, Families: []string{"return", "trend", "momentum", "volatility", "volume", "shape", "session"}},
 		{Timeframes: []bar.Timeframe{bar.Hour}, Features: []feature.Spec{{Name: "sma"}}},
@@ -124,10 +130,10 @@ func TestNoDefaultFeatureTellsTheDate(t *testing.T) {
 	}
 }
 
-// TestBitcoinLiveEqualsHistory streams a stretch of real minutes with absent
+// bitcoinLiveEqualsHistory streams a stretch of real minutes with absent
 // ones and an outage.
-func TestBitcoinLiveEqualsHistory(t *testing.T) {
-	all, r, c := bitcoin(t), registry(t), cal(t, calendar.Always)
+func bitcoinLiveEqualsHistory(t *testing.T, all *bar.Series) {
+	r, c := registry(t), cal(t, calendar.Always)
 	at := 0
 	for all.Segment[at] == 0 {
 		at++
