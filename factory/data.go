@@ -63,6 +63,7 @@ func loadBars(ctx context.Context, m recipe.Market, inst bar.Instrument) (*bar.S
 func (c *Catalogue) featureSet(f recipe.Features, base bar.Timeframe) (feature.Set, []string, error) {
 	choices := feature.DefaultChoices(base)
 	var notes []string
+	frames := choices[0].Timeframes
 	auto := len(f.Timeframes) == 1 && f.Timeframes[0] == "auto"
 	if !auto {
 		var tf []bar.Timeframe
@@ -80,6 +81,7 @@ func (c *Catalogue) featureSet(f recipe.Features, base bar.Timeframe) (feature.S
 		if len(tf) == 0 {
 			return feature.Set{}, nil, fmt.Errorf("none of the timeframes %v can be made from bars of %s", f.Timeframes, base)
 		}
+		frames = tf
 		for i := range choices {
 			if len(choices[i].Timeframes) == 1 && i > 0 {
 				choices[i].Timeframes = tf[:1]
@@ -112,6 +114,9 @@ func (c *Catalogue) featureSet(f recipe.Features, base bar.Timeframe) (feature.S
 			}
 		}
 		choices = kept
+	}
+	if len(f.Add) > 0 {
+		choices = append(choices, feature.Choice{Timeframes: frames, Features: f.Add})
 	}
 	set, err := c.Features.Set(choices)
 	if err != nil {

@@ -24,6 +24,30 @@ func Pair() recipe.Recipe {
 	return r
 }
 
+// SmallPair is the pair in the size of a test: half the sessions, few features,
+// few folds. seed chooses the draws of both markets.
+func SmallPair(seed uint64) recipe.Recipe {
+	r := Pair()
+	r.Seed = seed
+	for i := range r.Markets {
+		r.Markets[i].Synth.Seed = seed
+		r.Markets[i].Synth.Sessions = 420
+	}
+	r.Features.Timeframes = []string{"15m"}
+	r.Features.Families = []string{"volume", "session"}
+	r.Split.WalkForward.Steps = 2
+	r.Split.InnerFolds = 2
+	r.Split.KFold.K = 2
+	r.Random = 300
+	r.Judge.BootstrapDraws = 200
+	for i := range r.Models {
+		if c, ok := r.Models[i].Config.(*tree.Config); ok {
+			c.Rounds, c.Eta, c.EarlyStoppingRounds = 100, 0.1, 10
+		}
+	}
+	return r
+}
+
 // BoostConfig is the boosting of the default recipe: shallower and slower than
 // the library's default, because labels of overlapping spans hold little
 // information per row.

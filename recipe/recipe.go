@@ -21,6 +21,7 @@ import (
 	"github.com/mlfactory/mlfactory/bar/synth"
 	"github.com/mlfactory/mlfactory/calibrate"
 	"github.com/mlfactory/mlfactory/cost"
+	"github.com/mlfactory/mlfactory/feature"
 	"github.com/mlfactory/mlfactory/judge"
 	"github.com/mlfactory/mlfactory/label"
 	"github.com/mlfactory/mlfactory/param"
@@ -70,10 +71,11 @@ type Clock struct {
 
 // Features names what models may look at.
 type Features struct {
-	Timeframes []string `yaml:"timeframes" doc:"timeframes of the features; auto = three that suit the file's bars; those that the bars cannot make are left out with a note"`
-	Families   []string `yaml:"families" doc:"families of features, or all"`
-	Drop       []string `yaml:"drop" doc:"features to leave out, by name"`
-	MinValid   float64  `yaml:"min_valid" doc:"a column that is valid on a smaller share of a fold's training rows is dropped, with a reason" min:"0" max:"1"`
+	Timeframes []string       `yaml:"timeframes" doc:"timeframes of the features; auto = three that suit the file's bars; those that the bars cannot make are left out with a note"`
+	Families   []string       `yaml:"families" doc:"families of features, or all"`
+	Add        []feature.Spec `yaml:"add" doc:"further features on every timeframe, by name and parameters"`
+	Drop       []string       `yaml:"drop" doc:"features to leave out, by name"`
+	MinValid   float64        `yaml:"min_valid" doc:"a column that is valid on a smaller share of a fold's training rows is dropped, with a reason" min:"0" max:"1"`
 }
 
 // Split divides time.

@@ -70,7 +70,7 @@ type Config struct {
 // Default is the planted market of the embedded pair.
 func Default() Config {
 	return Config{
-		Seed: 1, Sessions: 750, Start: "2018-01-02", Coupling: 0.06, Price: 400, Sigma: 4e-4,
+		Seed: 1, Sessions: 750, Start: "2018-01-02", Coupling: 0.08, Price: 400, Sigma: 4e-4,
 		Alpha: 0.05, Beta: 0.93, Turbulent: 3, Regime: 1200, State: 200, Volume: 0.8,
 		Gap: 0.5, NoTrade: 0.004,
 	}
