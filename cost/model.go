@@ -10,7 +10,9 @@
 // resting limit: it fills at its own price, pays no spread, and only fills when
 // the market traded through it by a tick. A stop fills at the worse of its own
 // price and the minute's open, less slippage (the print that triggers it is
-// already on the far side of the spread). When profit-take and stop are both
+// already on the far side of the spread). Inside a bar a stop is taken to trade
+// at its price even where the prints jumped over it, which no bar shows; its
+// slippage has to stand for that. When profit-take and stop are both
 // reached in one minute, the stop is taken. Commission and fees are charged per
 // side on the filled price.
 //
@@ -106,12 +108,12 @@ func (m *Model) AtCost(mult float64) *Model {
 // HalfSpread is half the spread in price units at a price:
 // multiplier·(ticks·tick + bps·|price|/10⁴).
 func (m *Model) HalfSpread(price float64) float64 {
-	return m.Multiplier * (float64(m.HalfSpreadTicks*m.Tick) + float64(m.HalfSpreadBps*1e-4*math.Abs(price)))
+	return float64(m.Multiplier * (float64(m.HalfSpreadTicks*m.Tick) + float64(m.HalfSpreadBps*1e-4*math.Abs(price))))
 }
 
 // Slippage of an aggressive fill in price units at a price, by the same formula.
 func (m *Model) Slippage(price float64) float64 {
-	return m.Multiplier * (float64(m.SlippageTicks*m.Tick) + float64(m.SlippageBps*1e-4*math.Abs(price)))
+	return float64(m.Multiplier * (float64(m.SlippageTicks*m.Tick) + float64(m.SlippageBps*1e-4*math.Abs(price))))
 }
 
 // Fee is commission and fees of one side in currency per contract at a price:
@@ -125,7 +127,7 @@ func (m *Model) Fee(price float64) float64 {
 	if m.FeeMin > 0 {
 		fee = max(fee, m.FeeMin*notional/m.Order)
 	}
-	return m.Multiplier * fee
+	return float64(m.Multiplier * fee)
 }
 
 // RoundTrip is the cost of entering and leaving by market orders at one price,
@@ -172,7 +174,7 @@ type Fills struct {
 // side is +1 or −1.
 func (m *Model) Account(side int8, entryRef, exitRef float64, exit Exit) Fills {
 	d := float64(side)
-	f := Fills{Entry: m.Market(entryRef, side), Exit: exitRef, Gross: d * (exitRef/entryRef - 1)}
+	f := Fills{Entry: m.Market(entryRef, side), Exit: exitRef, Gross: float64(d * (exitRef/entryRef - 1))}
 	switch {
 	case exit == StopLoss:
 		f.Exit = exitRef - float64(d*m.Slippage(exitRef))

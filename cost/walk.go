@@ -98,12 +98,12 @@ func (m *Model) Walk(s *bar.Series, p Position) (Outcome, Status) {
 	}
 	upper, lower := math.Inf(1), math.Inf(-1)
 	if up > 0 {
-		upper = entry * (1 + up)
+		upper = float64(entry * (1 + up))
 	}
 	if down > 0 {
-		lower = entry * (1 - down)
+		lower = float64(entry * (1 - down))
 	}
-	eps, through := tolerance*math.Abs(entry), 0.0
+	eps, through := float64(tolerance*math.Abs(entry)), 0.0
 	if m.Take == Limit {
 		through = m.Tick
 	}

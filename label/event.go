@@ -53,7 +53,7 @@ func Events(s *bar.Series, decisions []int64, width []float64, cfg EventConfig) 
 				last = j
 			}
 		}
-		x[i], h[i], segment[i] = math.NaN(), cfg.Multiple*width[i], -1
+		x[i], h[i], segment[i] = math.NaN(), float64(cfg.Multiple*width[i]), -1
 		if last >= 0 {
 			x[i], segment[i] = math.Log(s.Close[last]), s.Segment[last]
 		}

@@ -255,7 +255,7 @@ func Weigh(spans []view.Span, cfg WeightConfig) (Weights, error) {
 	}
 	w := Weights{Rows: rows, Weight: make([]float64, len(u)), Every: every, Concurrency: Concurrency(kept).Mean(), Effective: EffectiveN(u)}
 	for k := range u {
-		w.Weight[k] = u[k] * decay[k]
+		w.Weight[k] = float64(u[k] * decay[k])
 	}
 	return w, nil
 }

@@ -81,7 +81,7 @@ func (r *Result) BuyAndHold() []float64 {
 // position all the time: Mean × the instrument's return, by day, without any
 // cost. What the record earns above it comes from timing, not from drift.
 func (r *Result) SameExposure() []float64 {
-	return r.column(func(d Day) float64 { return r.Mean * d.Market })
+	return r.column(func(d Day) float64 { return float64(r.Mean * d.Market) })
 }
 
 // Draws is random entries, one value per draw.

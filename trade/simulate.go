@@ -261,7 +261,7 @@ func (r *Result) account() {
 		for d := first; d <= last; d++ {
 			m := r.marks[d]
 			share := r.market.time(max(m.lo, t.EntryBar), min(m.hi, t.heldUntil())) / r.market.time(m.lo, m.hi)
-			r.Days[d].Position += side * share
+			r.Days[d].Position += float64(side * share)
 			r.Days[d].Exposure += share
 			nowNet, nowGross := t.Net, t.Gross
 			if d < last {
@@ -270,7 +270,7 @@ func (r *Result) account() {
 				}
 				price := s.Close[m.last]
 				nowNet = float64(side*(price/t.Entry-1)) - r.Cost.Fee(t.Entry)/(t.Entry*r.Cost.PointValue)
-				nowGross = side * (price/t.EntryRef - 1)
+				nowGross = float64(side * (price/t.EntryRef - 1))
 			}
 			r.Days[d].Net += nowNet - net
 			r.Days[d].Gross += nowGross - gross
