@@ -6,6 +6,7 @@ import (
 
 	"github.com/mlfactory/mlfactory/bar"
 	"github.com/mlfactory/mlfactory/param"
+	"github.com/mlfactory/mlfactory/stat"
 )
 
 // Kinds of event filter.
@@ -55,7 +56,7 @@ func Events(s *bar.Series, decisions []int64, width []float64, cfg EventConfig) 
 		}
 		x[i], h[i], segment[i] = math.NaN(), float64(cfg.Multiple*width[i]), -1
 		if last >= 0 {
-			x[i], segment[i] = math.Log(s.Close[last]), s.Segment[last]
+			x[i], segment[i] = stat.Log(s.Close[last]), s.Segment[last]
 		}
 	}
 	for lo := 0; lo < len(x); {

@@ -227,6 +227,39 @@ func TestTriple_BruteForceTwin(t *testing.T) {
 	}
 }
 
+// With a primary side the two barriers differ; the twin follows both sides and tells what the one would have earned.
+func TestTriple_BruteForceTwinOfPrimarySides(t *testing.T) {
+	compared := map[label.Exit]int{}
+	for seed := range uint64(12) {
+		in := input(market(seed, 400, 150), 5*minute)
+		for i := range in.Decisions {
+			in.Side = append(in.Side, int8(1-2*(i%2)))
+		}
+		cfg := config()
+		cfg.ProfitTake, cfg.StopLoss = 1.5, 0.6
+		set := triple(t, in, cfg, 1)
+		for i, side := range in.Side {
+			_, long, short, _, why := twin(in, cfg, i)
+			if why != "" || !set.Valid[i] {
+				continue // a label may end before an outage that the other side meets
+			}
+			want := long
+			if side < 0 {
+				want = short
+			}
+			if got := set.Of(side).Net[i]; math.Abs(got-want) > 1e-12 || (set.Class[i] == 1) != (want > 0) {
+				t.Fatalf("seed %d row %d side %+d: net %v class %d, want %v", seed, i, side, got, set.Class[i], want)
+			}
+			compared[set.Of(side).Exit[i]]++
+		}
+	}
+	for _, e := range []label.Exit{label.ProfitTake, label.StopLoss, label.Expiry} {
+		if compared[e] < 20 {
+			t.Errorf("only %d labels compared that end by %v", compared[e], e)
+		}
+	}
+}
+
 func TestTriple_WorkersDoNotMatter(t *testing.T) {
 	in := input(market(3, 12000, 5000), minute)
 	digest := func(workers int) string {

@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"github.com/mlfactory/mlfactory/bar"
+	"github.com/mlfactory/mlfactory/stat"
 )
 
 // Width is the barrier unit at each decision: the average true range or the
@@ -109,7 +110,7 @@ func (e *ewm) push(j int) float64 {
 		*e = ewm{s: s, n: e.n}
 	}
 	if e.seen && s.Session[j] == s.Session[e.prev] {
-		e.add(math.Log(s.Close[j] / s.Close[e.prev]))
+		e.add(stat.Log(s.Close[j] / s.Close[e.prev]))
 	}
 	e.prev, e.seen = j, true
 	if e.k < e.n {
