@@ -1,0 +1,322 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/mlfactory/mlfactory/factory"
+	"github.com/mlfactory/mlfactory/judge"
+)
+
+// The drawings place things by percentages of the width and by pixels of the
+// height, so that text keeps its size on any screen. Colours are classes of the
+// style sheet. Whatever a drawing shows is also in the text around it.
+
+// svg collects the elements of one drawing.
+type svg struct{ b strings.Builder }
+
+func (s *svg) add(format string, args ...any) { fmt.Fprintf(&s.b, format, args...) }
+
+func (s *svg) html(height int, label string) template.HTML {
+	a := `aria-hidden="true"`
+	if label != "" {
+		a = `role="img" aria-label="` + template.HTMLEscapeString(label) + `"`
+	}
+	return template.HTML(fmt.Sprintf(`<svg class="d" width="100%%" height="%d" %s>%s</svg>`, height, a, s.b.String()))
+}
+
+// pc writes a share of the width.
+func pc(x float64) string { return strconv.FormatFloat(100*x, 'f', 2, 64) + "%" }
+
+func px(x float64) string { return strconv.FormatFloat(x, 'f', 1, 64) }
+
+// scale maps values to [0, 1].
+type scale struct{ lo, hi float64 }
+
+func (s scale) at(x float64) float64 {
+	if !(s.hi > s.lo) {
+		return 0.5
+	}
+	return min(1, max(0, (x-s.lo)/(s.hi-s.lo)))
+}
+
+// span is the scale of some values, those that exist, with a margin.
+func span(margin float64, xs ...float64) scale {
+	s := scale{math.Inf(1), math.Inf(-1)}
+	for _, x := range xs {
+		if !math.IsNaN(x) && !math.IsInf(x, 0) {
+			s.lo, s.hi = min(s.lo, x), max(s.hi, x)
+		}
+	}
+	if !(s.hi >= s.lo) {
+		return scale{0, 1}
+	}
+	if s.hi == s.lo {
+		s.lo, s.hi = s.lo-0.5, s.hi+0.5
+	}
+	d := margin * (s.hi - s.lo)
+	return scale{s.lo - d, s.hi + d}
+}
+
+// ticks are round numbers within a scale, about n of them.
+func (s scale) ticks(n int) []float64 {
+	w := s.hi - s.lo
+	if !(w > 0) || math.IsInf(w, 0) {
+		return nil
+	}
+	step := math.Pow(10, math.Floor(math.Log10(w/float64(n))))
+	for _, m := range []float64{1, 2, 5, 10} {
+		if w/(step*m) <= float64(n) {
+			step *= m
+			break
+		}
+	}
+	var out []float64
+	for k := math.Ceil(s.lo / step); k*step <= s.hi; k++ {
+		out = append(out, k*step)
+	}
+	return out
+}
+
+// whisker draws an interval on a common scale, with a line at 0.
+func whisker(s scale, value, low, high float64, class string) template.HTML {
+	var d svg
+	if s.lo < 0 && s.hi > 0 {
+		d.add(`<line class="zero" x1="%[1]s" x2="%[1]s" y1="0" y2="24"/>`, pc(s.at(0)))
+	}
+	if !math.IsNaN(low) && !math.IsNaN(high) {
+		d.add(`<line class="range %s" x1="%s" x2="%s" y1="12" y2="12"/>`, class, pc(s.at(low)), pc(s.at(high)))
+	}
+	if !math.IsNaN(value) {
+		d.add(`<circle class="dot %s" cx="%s" cy="12" r="4.5"/>`, class, pc(s.at(value)))
+	}
+	return d.html(24, "")
+}
+
+// stripe draws a share of the width.
+func stripe(x float64) template.HTML {
+	var d svg
+	d.add(`<rect class="bar" x="0" y="3" width="%s" height="12" rx="2"/>`, pc(min(1, max(0, x))))
+	return d.html(18, "")
+}
+
+// histogram draws draws with two marks: the candidate and the threshold.
+func histogram(draws []float64, mark, threshold float64, label string) template.HTML {
+	const bins, height = 40, 130
+	s := span(0.03, append([]float64{mark, threshold}, draws...)...)
+	var n [bins]int
+	most := 1
+	for _, x := range draws {
+		k := min(bins-1, int(s.at(x)*bins))
+		n[k]++
+		most = max(most, n[k])
+	}
+	var d svg
+	for k, c := range n {
+		if c > 0 {
+			h := 84 * float64(c) / float64(most)
+			d.add(`<rect class="soft" x="%s" width="%s" y="%s" height="%s"/>`, pc(float64(k)/bins), pc(0.92/bins), px(104-h), px(h))
+		}
+	}
+	d.add(`<line class="axis" x1="0" x2="100%%" y1="104" y2="104"/>`)
+	for _, t := range s.ticks(6) {
+		d.add(`<text class="t %s" x="%s" y="120">%s</text>`, anchor(s.at(t)), pc(s.at(t)), decimal(t, tickDecimals(s, 6)))
+	}
+	line := func(x float64, class, text string, y int) {
+		if !math.IsNaN(x) {
+			d.add(`<line class="mark %s" x1="%[2]s" x2="%[2]s" y1="%d" y2="104"/><text class="t %s %s" x="%[2]s" dx="%d" y="%[7]d">%[8]s</text>`,
+				class, pc(s.at(x)), y-8, class, side(s.at(x)), sideGap(s.at(x)), y, text)
+		}
+	}
+	line(threshold, "warn", "asked", 26)
+	line(mark, "accent", "candidate", 12)
+	return d.html(height, label)
+}
+
+func tickDecimals(s scale, n int) int {
+	t := s.ticks(n)
+	if len(t) < 2 {
+		return 1
+	}
+	return max(0, int(math.Ceil(-math.Log10(t[1]-t[0])-1e-9)))
+}
+
+// anchor keeps text at the edges inside the drawing.
+func anchor(x float64) string {
+	switch {
+	case x < 0.06:
+		return "start"
+	case x > 0.94:
+		return "end"
+	}
+	return "middle"
+}
+
+// side puts text beside a line, on the side with room.
+func side(x float64) string {
+	if x > 0.6 {
+		return "end"
+	}
+	return "start"
+}
+
+func sideGap(x float64) int {
+	if x > 0.6 {
+		return -5
+	}
+	return 5
+}
+
+// curve is one line of a static chart.
+type curve struct {
+	class string
+	y     []float64
+}
+
+// lines draws curves over a common x with labelled heights; fill shades the
+// area between the first curve and 0.
+func lines(x []float64, curves []curve, height int, unit string, xlabels func(scale) []tick, fill bool, name string) template.HTML {
+	xs := span(0, x...)
+	var all []float64
+	for _, c := range curves {
+		all = append(all, c.y...)
+	}
+	ys := span(0.04, append(all, 0)...)
+	top, bottom := 6.0, float64(height-20)
+	y := func(v float64) float64 { return bottom - ys.at(v)*(bottom-top) }
+	var d svg
+	dec := tickDecimals(ys, 4)
+	for _, t := range ys.ticks(4) {
+		class := "grid"
+		if t == 0 {
+			class = "zero"
+		}
+		d.add(`<line class="%s" x1="0" x2="100%%" y1="%[2]s" y2="%[2]s"/>`, class, px(y(t)))
+	}
+	d.add(`<svg x="0" y="0" width="100%%" height="%d" viewBox="0 0 1000 %d" preserveAspectRatio="none">`, height, height)
+	for i, c := range curves {
+		var p strings.Builder
+		pen := "M"
+		for k, v := range c.y {
+			if math.IsNaN(v) {
+				pen = "M"
+				continue
+			}
+			p.WriteString(pen + px(1000*xs.at(x[k])) + " " + px(y(v)))
+			pen = "L"
+		}
+		if fill && i == 0 && len(c.y) > 0 {
+			d.add(`<path class="area" d="%sL%s %sL%s %sZ"/>`, p.String(), px(1000*xs.at(x[len(x)-1])), px(y(0)), px(1000*xs.at(x[0])), px(y(0)))
+		}
+		d.add(`<path class="line %s" d="%s"/>`, c.class, p.String())
+	}
+	d.add(`</svg>`)
+	for _, t := range ys.ticks(4) {
+		d.add(`<text class="t start halo" x="2" y="%s">%s</text>`, px(y(t)-3), decimal(t, dec)+unit)
+	}
+	for _, l := range xlabels(xs) {
+		d.add(`<text class="t %s" x="%s" y="%d">%s</text>`, anchor(l.at), pc(l.at), height-4, l.text)
+	}
+	return d.html(height, name)
+}
+
+// tick is a text at a share of the width.
+type tick struct {
+	at   float64
+	text string
+}
+
+// calibration draws the reliability curves of one model, a square.
+func calibration(k *factory.Skill) template.HTML {
+	const size, pad = 200.0, 26.0
+	var d svg
+	at := func(p float64) float64 { return pad + p*(size-pad-6) }
+	up := func(p float64) float64 { return size - at(p) }
+	d.add(`<svg viewBox="0 0 200 200" role="img" aria-label="%s">`, template.HTMLEscapeString("Calibration of "+k.Name+": predicted against observed share, by class"))
+	for _, t := range []float64{0, 0.25, 0.5, 0.75, 1} {
+		d.add(`<line class="grid" x1="%s" x2="%s" y1="%[3]s" y2="%[3]s"/><line class="grid" x1="%[4]s" x2="%[4]s" y1="%[5]s" y2="%[6]s"/>`,
+			px(at(0)), px(at(1)), px(up(t)), px(at(t)), px(up(0)), px(up(1)))
+		if t != 0.25 && t != 0.75 {
+			d.add(`<text class="t end" x="%s" y="%s">%s</text><text class="t middle" x="%s" y="%s">%s</text>`, px(at(0)-4), px(up(t)+4), percent(t, 0), px(min(at(t), 186)), px(up(0)+14), percent(t, 0))
+		}
+	}
+	d.add(`<line class="diagonal" x1="%s" y1="%s" x2="%s" y2="%s"/>`, px(at(0)), px(up(0)), px(at(1)), px(up(1)))
+	classes := [...]string{"short", "none", "long"}
+	for c, bins := range k.Curves {
+		if c >= len(classes) {
+			break
+		}
+		total := 0
+		for _, b := range bins {
+			total += b.N
+		}
+		var p strings.Builder
+		pen := "M"
+		var dots strings.Builder
+		for _, b := range bins {
+			if b.N == 0 || math.IsNaN(b.Predicted) || math.IsNaN(b.Happened) {
+				continue
+			}
+			p.WriteString(pen + px(at(b.Predicted)) + " " + px(up(b.Happened)))
+			pen = "L"
+			fmt.Fprintf(&dots, `<circle class="%s" cx="%s" cy="%s" r="%s"/>`, classes[c], px(at(b.Predicted)), px(up(b.Happened)), px(1.5+3*math.Sqrt(float64(b.N)/float64(max(1, total)))))
+		}
+		d.add(`<path class="line %s" d="%s"/>%s`, classes[c], p.String(), dots.String())
+	}
+	d.add(`</svg>`)
+	return template.HTML(d.b.String())
+}
+
+// folds draws the walk-forward: one band per step on the time axis.
+func folds(o *factory.Outcome) template.HTML {
+	if len(o.Steps) == 0 || len(o.Decisions) == 0 {
+		return ""
+	}
+	first, last := float64(o.Decisions[0]), float64(o.Decisions[len(o.Decisions)-1])
+	s := scale{first, last}
+	const row = 26
+	height := row*len(o.Steps) + 24
+	var d svg
+	if o.Lockbox.Start != 0 {
+		x := s.at(float64(o.Lockbox.Start))
+		d.add(`<rect class="box" x="%s" width="%s" y="0" height="%d"/>`, pc(x), pc(1-x), row*len(o.Steps))
+	}
+	for i, st := range o.Steps {
+		y := row*i + 4
+		test := "test"
+		if st.Box {
+			test = "boxtest"
+		}
+		d.add(`<rect class="train" x="0" width="%s" y="%d" height="18" rx="2"/>`, pc(s.at(float64(st.TrainTo))), y)
+		a, b := s.at(float64(st.TestFrom)), s.at(float64(st.TestTo))
+		d.add(`<rect class="%s" x="%s" width="%s" y="%d" height="18" rx="2"/>`, test, pc(a), pc(b-a), y)
+		d.add(`<text class="t start on" x="6" y="%d">%d</text>`, y+13, st.Step)
+	}
+	for _, l := range timeLabels(s, 1e9) {
+		d.add(`<text class="t %s" x="%s" y="%d">%s</text>`, anchor(l.at), pc(l.at), height-6, l.text)
+	}
+	text := fmt.Sprintf("Walk-forward in %s, each fitted on all that lies before it", plural(len(o.Steps), "step"))
+	return d.html(height, text)
+}
+
+func forest(rows []forestRow) []forestRow {
+	var xs []float64
+	for _, r := range rows {
+		xs = append(xs, float64(r.Low), float64(r.High), float64(r.Interval.Value))
+	}
+	s := span(0.05, append(xs, 0)...)
+	for i := range rows {
+		r := &rows[i]
+		r.Drawing = whisker(s, float64(r.Interval.Value), float64(r.Low), float64(r.High), r.Class)
+	}
+	return rows
+}
+
+type forestRow struct {
+	Name, Note, Class string
+	judge.Interval
+	Drawing template.HTML
+}
