@@ -35,7 +35,7 @@ func decimal(x float64, decimals int) string {
 func percent(x float64, decimals int) string {
 	s := decimal(100*x, decimals)
 	if s != Dash {
-		s += " %"
+		s += "\u00a0%" // which does not break the line
 	}
 	return s
 }

@@ -52,9 +52,10 @@ func newMarket(i int, o *factory.Outcome) (*market, error) {
 		}
 	}
 	m.Skill = skill(o)
+	top := reliabilityTop(o.Skill)
 	for k := range o.Skill {
 		s := &o.Skill[k]
-		m.Calibration = append(m.Calibration, panel{Title: s.Name, Sub: "mean calibration error " + percent(s.ECE, 1), Drawing: calibration(s)})
+		m.Calibration = append(m.Calibration, panel{Title: s.Name, Sub: "mean calibration error " + percent(s.ECE, 1), Drawing: calibration(s, top)})
 	}
 	m.Folds, m.FoldsTable = folds(o), steps(o)
 	for k := range o.Fits {
@@ -72,8 +73,8 @@ func subtitle(o *factory.Outcome) string {
 	if o.Instrument.Description != "" {
 		in += ", " + o.Instrument.Description
 	}
-	if o.Generated {
-		in = "generated market at the costs of " + in
+	if o.Generated && !strings.Contains(in, "generated") {
+		in += ", generated"
 	}
 	s = append(s, in)
 	if c := candidate(o); c != nil {
@@ -96,7 +97,7 @@ func cards(o *factory.Outcome, c *factory.Strategy) []card {
 	level := decimal(100*v.SharpeAnnual.Confidence, 0)
 	box := card{Label: "Lockbox", value: value{Text: "unopened"}, Sub: "nothing was kept back"}
 	if o.Lockbox.Start != 0 {
-		box.Sub = fmt.Sprintf("%s from %s on were not looked at", plural(o.Lockbox.Rows, "decision"), date(o.Lockbox.Start))
+		box.Sub = fmt.Sprintf("%s kept back, from %s on", plural(o.Lockbox.Rows, "decision"), date(o.Lockbox.Start))
 		if o.Lockbox.Opened {
 			box.value, box.Sub = value{Text: "opened"}, fmt.Sprintf("net Sharpe there %s [%s]; its rows are burnt", number(v.LockboxAnnual.Value, 1, "", "").Text, bounds(v.LockboxAnnual, 1))
 		}
@@ -105,6 +106,9 @@ func cards(o *factory.Outcome, c *factory.Strategy) []card {
 	paidText := "what was paid is unknown: " + noTick
 	if paid.Exists() {
 		paidText = fmt.Sprintf("paid: %s ticks a side", decimal(float64(paid), 2))
+	}
+	if v.BreakEvenTicks < 0 {
+		paidText = "below 0: it loses before costs; " + paidText
 	}
 	sharpe := card{Label: "Net Sharpe ratio, a year", value: number(v.SharpeAnnual.Value, 2, "", "the returns have none"), Sub: level + " % interval " + bounds(v.SharpeAnnual, 2)}
 	hit := "profit factor " + number(s("ProfitFactor"), 2, "", "").Text
@@ -166,14 +170,11 @@ func gates(v *judge.Verdict) *table {
 		}
 		if r.Blocks == judge.NotEnoughEvidence && !r.OK {
 			res.Class = "warn"
+			if r.Measured {
+				res.Text = "✗ not shown"
+			}
 		}
 		found, asked := gateNumber(r.Gate, r.Value), gateNumber(r.Gate, r.Threshold)
-		if found.Text == Dash {
-			found.Why = "not measured"
-		}
-		if asked.Text == Dash {
-			asked.Why = ""
-		}
 		t.Rows = append(t.Rows, row{Cells: []cell{text(name), res, num(found), num(asked), {value: value{Text: r.Text}, Class: "words"}}})
 	}
 	return t
@@ -203,7 +204,7 @@ func forestTable(v *judge.Verdict) *table {
 		{Name: "Same exposure", Class: "soft", Interval: v.ExposureAnnual},
 		{Name: "Buy and hold", Class: "soft", Interval: v.HoldAnnual},
 	})
-	t := &table{Caption: "Sharpe ratios a year, with " + decimal(100*v.SharpeAnnual.Confidence, 0) + " % intervals", Head: []string{"Returns", "−  0  +", "Sharpe", "Interval"}, Text: 2}
+	t := &table{Caption: "Sharpe ratios a year, with " + decimal(100*v.SharpeAnnual.Confidence, 0) + " % intervals", Head: []string{"Returns", "", "Sharpe", "Interval"}, Text: 2}
 	for i, r := range rows {
 		t.Rows = append(t.Rows, row{Strong: i == 0, Cells: []cell{text(r.Name), drawing(r.Drawing), num(number(r.Interval.Value, 2, "", "no variation")), text(bounds(r.Interval, 2))}})
 	}
@@ -262,7 +263,7 @@ func skill(o *factory.Outcome) *table {
 	if len(o.Skill) == 0 {
 		return nil
 	}
-	t := &table{Caption: "Do the probabilities know anything? Skill against the class shares", Head: []string{"Model", "Worse  0  better", "Skill (nats)", "95 % interval", "Log-loss", "Prior's log-loss", "Calibration error"}, Text: 2,
+	t := &table{Caption: "Do the probabilities know anything? Skill against the class shares", Head: []string{"Model", "", "Skill (nats)", "95 % interval", "Log-loss", "Prior's log-loss", "Calibration error"}, Text: 2,
 		Note: "Out of fold, purged. Skill is the prior's log-loss less the model's: above 0, the model knows more than how often each class occurs. Skill is not yet profit."}
 	var xs []float64
 	for _, k := range o.Skill {

@@ -39,6 +39,11 @@ type table struct {
 	Text          int // so many columns hold text, the others numbers
 }
 
+// Numeric tells whether column i holds numbers, which are aligned to the right.
+func (t *table) Numeric(i int) bool {
+	return i >= t.Text && (len(t.Rows) == 0 || i >= len(t.Rows[0].Cells) || t.Rows[0].Cells[i].Class != "words")
+}
+
 type row struct {
 	Cells  []cell
 	Strong bool

@@ -127,8 +127,8 @@ func histogram(draws []float64, mark, threshold float64, label string) template.
 	}
 	line := func(x float64, class, text string, y int) {
 		if !math.IsNaN(x) {
-			d.add(`<line class="mark %s" x1="%[2]s" x2="%[2]s" y1="%d" y2="104"/><text class="t %s %s" x="%[2]s" dx="%d" y="%[7]d">%[8]s</text>`,
-				class, pc(s.at(x)), y-8, class, side(s.at(x)), sideGap(s.at(x)), y, text)
+			d.add(`<line class="mark %[1]s" x1="%[2]s" x2="%[2]s" y1="%[3]d" y2="104"/><text class="t %[1]s %[4]s" x="%[2]s" dx="%[5]d" y="%[6]d">%[7]s</text>`,
+				class, pc(s.at(x)), y-8, side(s.at(x)), sideGap(s.at(x)), y, text)
 		}
 	}
 	line(threshold, "warn", "asked", 26)
@@ -229,45 +229,61 @@ type tick struct {
 	text string
 }
 
-// calibration draws the reliability curves of one model, a square.
-func calibration(k *factory.Skill) template.HTML {
-	const size, pad = 200.0, 26.0
+// calibration draws the reliability curves of one model, a square from 0 to top.
+func calibration(k *factory.Skill, top float64) template.HTML {
+	const size, left, foot = 200.0, 34.0, 20.0
 	var d svg
-	at := func(p float64) float64 { return pad + p*(size-pad-6) }
-	up := func(p float64) float64 { return size - at(p) }
+	at := func(p float64) float64 { return left + p/top*(size-left-12) }
+	up := func(p float64) float64 { return size - foot - p/top*(size-foot-8) }
 	d.add(`<svg viewBox="0 0 200 200" role="img" aria-label="%s">`, template.HTMLEscapeString("Calibration of "+k.Name+": predicted against observed share, by class"))
-	for _, t := range []float64{0, 0.25, 0.5, 0.75, 1} {
+	for i, t := range []float64{0, top / 4, top / 2, 3 * top / 4, top} {
 		d.add(`<line class="grid" x1="%s" x2="%s" y1="%[3]s" y2="%[3]s"/><line class="grid" x1="%[4]s" x2="%[4]s" y1="%[5]s" y2="%[6]s"/>`,
-			px(at(0)), px(at(1)), px(up(t)), px(at(t)), px(up(0)), px(up(1)))
-		if t != 0.25 && t != 0.75 {
-			d.add(`<text class="t end" x="%s" y="%s">%s</text><text class="t middle" x="%s" y="%s">%s</text>`, px(at(0)-4), px(up(t)+4), percent(t, 0), px(min(at(t), 186)), px(up(0)+14), percent(t, 0))
+			px(at(0)), px(at(top)), px(up(t)), px(at(t)), px(up(0)), px(up(top)))
+		if i%2 == 0 {
+			d.add(`<text class="t end" x="%s" y="%s">%s</text><text class="t %s" x="%s" y="%s">%s</text>`, px(left-4), px(up(t)+3.5), percent(t, 0),
+				[...]string{"start", "", "middle", "", "end"}[i], px(at(t)+[...]float64{0, 0, 0, 0, 10}[i]), px(size-6), percent(t, 0))
 		}
 	}
-	d.add(`<line class="diagonal" x1="%s" y1="%s" x2="%s" y2="%s"/>`, px(at(0)), px(up(0)), px(at(1)), px(up(1)))
+	d.add(`<line class="diagonal" x1="%s" y1="%s" x2="%s" y2="%s"/>`, px(at(0)), px(up(0)), px(at(top)), px(up(top)))
 	classes := [...]string{"short", "none", "long"}
-	for c, bins := range k.Curves {
-		if c >= len(classes) {
-			break
-		}
+	for c, bins := range k.Curves[:min(len(k.Curves), len(classes))] {
 		total := 0
 		for _, b := range bins {
 			total += b.N
 		}
-		var p strings.Builder
+		var line, dots strings.Builder
 		pen := "M"
-		var dots strings.Builder
 		for _, b := range bins {
 			if b.N == 0 || math.IsNaN(b.Predicted) || math.IsNaN(b.Happened) {
 				continue
 			}
-			p.WriteString(pen + px(at(b.Predicted)) + " " + px(up(b.Happened)))
+			x, y := px(at(b.Predicted)), px(up(b.Happened))
+			line.WriteString(pen + x + " " + y)
 			pen = "L"
-			fmt.Fprintf(&dots, `<circle class="%s" cx="%s" cy="%s" r="%s"/>`, classes[c], px(at(b.Predicted)), px(up(b.Happened)), px(1.5+3*math.Sqrt(float64(b.N)/float64(max(1, total)))))
+			fmt.Fprintf(&dots, `<circle class="%s" cx="%s" cy="%s" r="%s"/>`, classes[c], x, y, px(1.5+3*math.Sqrt(float64(b.N)/float64(max(1, total)))))
 		}
-		d.add(`<path class="line %s" d="%s"/>%s`, classes[c], p.String(), dots.String())
+		d.add(`<path class="line %s" d="%s"/>%s`, classes[c], line.String(), dots.String())
 	}
 	d.add(`</svg>`)
 	return template.HTML(d.b.String())
+}
+
+// reliabilityTop is a round upper end for the curves of all models.
+func reliabilityTop(skill []factory.Skill) float64 {
+	top := 0.0
+	for _, k := range skill {
+		for _, bins := range k.Curves {
+			for _, b := range bins {
+				if b.N > 0 {
+					top = max(top, b.Predicted, b.Happened)
+				}
+			}
+		}
+	}
+	if !(top > 0) {
+		return 1
+	}
+	return min(1, math.Ceil(top*5)/5)
 }
 
 // folds draws the walk-forward: one band per step on the time axis.

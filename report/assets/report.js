@@ -68,11 +68,17 @@
 
   async function equity(figure, box) {
     var d = await unpack(figure.id + '-data'), top, low;
+    var topBox = document.createElement('div'), title = document.createElement('p'), lowBox = document.createElement('div');
+    title.className = 'note'; title.textContent = 'Drawdown, net';
+    box.append(topBox, title, lowBox);
     function percent(u, v) { return v == null ? '–' : v.toFixed(2).replace('-', '−') + ' %'; }
     function axis() { return { stroke: colour('muted'), grid: { stroke: colour('grid'), width: 1 }, ticks: { stroke: colour('grid'), width: 1 } }; }
+    // Both charts get the same gutter, wide enough for the longest label: left alone, uPlot cuts labels off.
+    var most = 0;
+    ['net', 'gross', 'hold', 'same', 'drawdown'].forEach(function (k) { (d[k] || []).forEach(function (x) { most = Math.max(most, Math.abs(x)); }); });
+    var gutter = 30 + 8 * Math.max(3, most.toFixed(0).length + 1);
     function left() {
-      return Object.assign(axis(), { size: function (u, v) { return 14 + 7 * Math.max.apply(null, (v || ['']).map(function (s) { return s.length; })); },
-        values: function (u, v) { return v.map(function (x) { return String(+x.toFixed(4)).replace('-', '−') + ' %'; }); } });
+      return Object.assign(axis(), { size: gutter, values: function (u, v) { return v.map(function (x) { return String(+x.toFixed(4)).replace('-', '−') + ' %'; }); } });
     }
     function draw() {
       if (top) { top.destroy(); low.destroy(); }
@@ -83,11 +89,9 @@
       top = new uPlot(Object.assign({}, base, { height: 280, axes: [axis(), left()], series: [day].concat(lines.map(function (s) {
         return { label: s[1], stroke: colour(s[0]), width: 1.2, value: percent };
       }), [{ label: 'net', stroke: colour('accent'), width: 2, value: percent }]) }),
-        [d.time].concat(lines.map(function (s) { return d[s[0]]; }), [d.net]), box);
+        [d.time].concat(lines.map(function (s) { return d[s[0]]; }), [d.net]), topBox);
       low = new uPlot(Object.assign({}, base, { height: 130, legend: { show: false }, axes: [axis(), left()],
-        series: [day, { label: 'drawdown', stroke: colour('neg'), width: 1.2, fill: colour('negbg'), value: percent }] }), [d.time, d.drawdown], box);
-      var size = Math.max(top.axes[1]._size || 0, low.axes[1]._size || 0);
-      [top, low].forEach(function (u) { u.axes[1].size = function () { return size; }; u.setSize({ width: w, height: u.height }); });
+        series: [day, { label: 'drawdown', stroke: colour('neg'), width: 1.2, fill: colour('negbg'), value: percent }] }), [d.time, d.drawdown], lowBox);
     }
     draw();
     var wide = box.clientWidth;
@@ -100,6 +104,7 @@
     var box = figure.querySelector('.live');
     return kinds[figure.dataset.chart](figure, box).catch(function (e) { // the still picture takes its place
       box.classList.add('failed');
+      figure.classList.add('broken');
       console.error(e);
     });
   })) };
