@@ -87,6 +87,7 @@ type Planned struct {
 	FloorBars   int
 	ClockBar    time.Duration
 	Notes       []string
+	Kinds       []flow.PlanKind // stages by kind
 }
 
 // Result is what a run found out.
@@ -212,7 +213,7 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 			return nil, err
 		}
 		p := Planned{Market: m.Name, Bars: o.Base.Len(), Decisions: len(o.Decisions), Labelled: o.Counts.Labelled, Columns: len(l.columns),
-			MemoryBytes: plan.Memory, Embargo: rec.Split.KFold.Embargo.Std(), FloorBars: rec.Split.WalkForward.FloorBars, ClockBar: time.Duration(clockNS), Notes: l.notes}
+			MemoryBytes: plan.Memory, Embargo: rec.Split.KFold.Embargo.Std(), FloorBars: rec.Split.WalkForward.FloorBars, ClockBar: time.Duration(clockNS), Notes: l.notes, Kinds: plan.Kinds}
 		p.Fits, p.Cached = fitCount(plan.Nodes)
 		env.Planned(p)
 	}

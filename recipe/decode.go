@@ -48,7 +48,8 @@ type decoder struct {
 	problems []error
 	// resolve returns a pointer to the default value for a field of
 	// interface type, given the struct that holds it (decoded so far).
-	resolve func(parent reflect.Value) (any, error)
+	// The text names the key that an error is about.
+	resolve func(parent reflect.Value) (any, string, error)
 	// preset gives a struct that does not exist yet its defaults.
 	preset func(v reflect.Value)
 }
@@ -336,9 +337,13 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
 		if f.Kind() != reflect.Interface || d.resolve == nil {
 			continue
 		}
-		def, err := d.resolve(v)
+		def, about, err := d.resolve(v)
 		if err != nil {
-			d.fail(n.GetToken(), path, "%v", err)
+			tk := n.GetToken()
+			if t, ok := d.at[join(path, about)]; ok {
+				tk = t
+			}
+			d.fail(tk, join(path, about), "%v", err)
 			continue
 		}
 		for _, e := range late {

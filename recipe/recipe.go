@@ -144,40 +144,100 @@ func Default() Recipe {
 	}
 }
 
-// Load reads a recipe file. Keys that the file does not state keep the default.
-// All problems are returned at once, each a *[Problem].
-func Load(src []byte, file string, cat Catalogue) (Recipe, error) {
-	r := Default()
-	d, body, err := newDecoder(src, file)
+// Load reads a recipe file. Keys that the file does not state keep their value
+// in base, which is not changed. All problems are returned at once, each a
+// *[Problem]; file is the name that they carry.
+//
+// A list that the file states replaces the base's list as a whole: each model
+// of a stated list starts from the defaults of its learner.
+func Load(src []byte, file string, base Recipe, cat Catalogue) (Recipe, error) {
+	d, err := Read(src, file, base, cat)
 	if err != nil {
 		return Recipe{}, err
 	}
-	d.resolve = func(parent reflect.Value) (any, error) {
+	return d.Finish(cat)
+}
+
+// Draft is a recipe that was read and may still be changed before it is
+// completed and checked, as by flags of a command line.
+type Draft struct {
+	Recipe Recipe
+	file   *decoder // nil if there was none
+}
+
+// NewDraft starts from base without a file.
+func NewDraft(base Recipe) *Draft { return &Draft{Recipe: base} }
+
+// Read is the first half of [Load]: keys and types are checked, values are not.
+func Read(src []byte, file string, base Recipe, cat Catalogue) (*Draft, error) {
+	d, body, err := newDecoder(src, file)
+	if err != nil {
+		return nil, err
+	}
+	d.resolve = func(parent reflect.Value) (any, string, error) {
 		switch m := parent.Interface().(type) {
 		case Model:
 			if m.Use == "" {
-				return nil, errors.New("a model needs use: the name of a learner")
+				return nil, "use", errors.New("a model needs use: the name of a learner")
 			}
-			return cat.ModelConfig(m.Use)
+			c, err := cat.ModelConfig(m.Use)
+			return c, "use", err
 		case Ensemble:
 			if m.Use == "" {
-				return nil, errors.New("an ensemble needs use: voting or stack_logistic")
+				return nil, "use", errors.New("an ensemble needs use: voting or stack_logistic")
 			}
-			return cat.EnsembleConfig(m.Use)
+			c, err := cat.EnsembleConfig(m.Use)
+			return c, "use", err
 		}
-		return nil, errors.New("no type is known for this value")
+		return nil, "", errors.New("no type is known for this value")
 	}
 	d.preset = preset
+	r := base
 	if body != nil {
 		d.value(body, reflect.ValueOf(&r).Elem(), "")
 	}
-	if len(d.problems) == 0 {
-		d.place(r.Complete(cat))
-		if len(d.problems) == 0 {
-			d.place(param.Validate(&r))
+	if len(d.problems) > 0 {
+		return nil, errors.Join(d.problems...)
+	}
+	return &Draft{Recipe: r, file: d}, nil
+}
+
+// Finish completes the recipe and checks every value. What is wrong with a
+// value that a file stated is shown at its line.
+func (d *Draft) Finish(cat Catalogue) (Recipe, error) {
+	err := d.Recipe.Complete(cat)
+	if err == nil {
+		err = param.Validate(&d.Recipe)
+	}
+	switch {
+	case err == nil:
+		return d.Recipe, nil
+	case d.file == nil:
+		return Recipe{}, err
+	}
+	d.file.problems = nil
+	d.file.place(err)
+	return Recipe{}, errors.Join(d.file.problems...)
+}
+
+// ContentPrefix begins the data of a market whose file is known by its content
+// and not by its place.
+const ContentPrefix = "sha256:"
+
+// Identity is the recipe with every data file named by the digest of its
+// content instead of its path: equal identities compute the same. digests holds
+// one for each market, in order, and is not read for generated markets.
+func (r Recipe) Identity(digests []string) (Recipe, error) {
+	if len(digests) != len(r.Markets) {
+		return Recipe{}, fmt.Errorf("recipe: %d digests for %d markets", len(digests), len(r.Markets))
+	}
+	r.Markets = slices.Clone(r.Markets)
+	for i := range r.Markets {
+		if r.Markets[i].Data != "" {
+			r.Markets[i].Data = ContentPrefix + digests[i]
 		}
 	}
-	return r, errors.Join(d.problems...)
+	return r, nil
 }
 
 // preset gives list elements their defaults before the file's keys are read.

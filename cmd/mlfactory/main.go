@@ -1,64 +1,72 @@
-// Command mlfactory: bars in, models one can trust out.
+// Command mlfactory turns bars into models that a trader can trust: it reads
+// bars, makes features and labels, walks forward with several models and their
+// combinations, trades them net of cost and says whether that proves anything.
+//
+// docs/cli.md describes every command, flag and exit code. Results go to
+// standard output, progress and messages to standard error.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
-	"time"
+	"os/signal"
+	"syscall"
 
-	mlfactory "github.com/mlfactory/mlfactory"
-	"github.com/mlfactory/mlfactory/factory"
-	"github.com/mlfactory/mlfactory/flow"
-	"github.com/mlfactory/mlfactory/store"
+	"github.com/mlfactory/mlfactory/command"
 )
 
-func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "mlfactory:", err)
-		os.Exit(1)
-	}
+// Exit codes, as docs/cli.md lists them.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitUsage       = 2
+	exitFound       = 3
+	exitData        = 4
+	exitInterrupted = 130
+)
+
+func main() { os.Exit(Main()) }
+
+// Main is the whole program; it returns the exit code.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // a second Ctrl-C ends the program at once
+	}()
+	return execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
 }
 
-func run() error {
-	ctx := context.Background()
-	cat, err := factory.NewCatalogue()
-	if err != nil {
-		return err
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot(stdout, stderr)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
 	}
-	f, err := factory.New(cat, mlfactory.Sources, "generic")
-	if err != nil {
-		return err
+	code := exitCode(ctx, err)
+	if code == exitInterrupted {
+		fmt.Fprintln(stderr, "mlfactory: interrupted; start the same command again and it goes on from here")
+		return code
 	}
-	rec := factory.Pair()
-	if err := rec.Complete(cat); err != nil {
-		return err
+	fmt.Fprintln(stderr, "mlfactory:", err)
+	return code
+}
+
+func exitCode(ctx context.Context, err error) int {
+	switch {
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.Is(err, command.ErrUsage):
+		return exitUsage
+	case errors.Is(err, command.ErrFound):
+		return exitFound
+	case errors.Is(err, command.ErrData):
+		return exitData
 	}
-	s, err := store.Open(".mlfactory")
-	if err != nil {
-		return err
-	}
-	t0 := time.Now()
-	res, err := f.Run(ctx, rec, factory.Env{Store: s, Workers: 2, Progress: func(e flow.Event) {
-		if e.State == flow.Ran {
-			fmt.Fprintf(os.Stderr, "%6.1fs %s %.2fs\n", time.Since(t0).Seconds(), e.Node, e.Seconds)
-		}
-	}, Planned: func(p factory.Planned) { fmt.Fprintf(os.Stderr, "%+v\n", p) }})
-	if err != nil {
-		return err
-	}
-	for _, o := range res.Outcomes {
-		fmt.Println(o.Market, o.Verdict.Status, o.Verdict.Sentence)
-		for _, r := range o.Verdict.Reasons {
-			fmt.Println("  ", r.Gate, r.OK, r.Text)
-		}
-		for _, k := range o.Skill {
-			fmt.Printf("  skill %s logloss %.5f prior %.5f skill %.5f [%.5f %.5f]\n", k.Name, k.LogLoss, k.Prior, k.Skill, k.SkillLow, k.SkillHi)
-		}
-		for _, st := range o.Strategy {
-			fmt.Println("  strategy", st.Name, st.Record.Stat("Bets"), st.Record.Stat("SharpeAnnual"), "gross", st.Record.Stat("Gross"), "net", st.Record.Stat("Net"))
-		}
-		fmt.Println("  labels", o.Counts)
-	}
-	return nil
+	return exitError
 }
