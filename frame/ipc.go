@@ -249,7 +249,9 @@ func decodeIPC(data []byte) (f *Frame, err error) {
 	if err := checkSeal(data); err != nil {
 		return nil, err
 	}
-	r, err := ipc.NewMappedFileReader(data, ipc.WithAllocator(memory.NewGoAllocator()))
+	// The body is the mapped file itself, whose length bounds it: a table of a
+	// long history is larger than the reader takes by default.
+	r, err := ipc.NewMappedFileReader(data, ipc.WithAllocator(memory.NewGoAllocator()), ipc.WithBodySizeLimit(0))
 	if err != nil {
 		return nil, fmt.Errorf("frame: read arrow: %w", err)
 	}
