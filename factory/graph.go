@@ -242,10 +242,10 @@ func (l *line) addData(base bar.Timeframe, audit AuditFunc) error {
 		return err
 	}
 	l.audit, err = l.node("audit", "audit", struct {
-		Mode string `yaml:"mode"`
-		Seed uint64 `yaml:"seed"`
-		featureParams
-		Label labelParams `yaml:"label"`
+		Mode     string        `yaml:"mode"`
+		Seed     uint64        `yaml:"seed"`
+		Features featureParams `yaml:"features"`
+		Label    labelParams   `yaml:"label"`
 	}{l.rec.Audit, l.rec.Seed, featureParams{l.set, l.cal.Name()}, labelParams{l.rec.Label, l.clock.String(), l.rec.Clock.Events, *l.cost, l.cal.Name()}}, 1<<30,
 		[]*flow.Node{l.bars, l.labels, l.table}, func(ctx context.Context, t *flow.Task) error {
 			b, err := l.readBars(t, 0)
