@@ -197,7 +197,7 @@ func (l *line) judge(ctx context.Context, env Env, o *Outcome, run func(...*flow
 	}
 	o.Ledger = snap
 	if l.lockbox {
-		if _, err := env.Store.OpenLockbox(ctx, l.lockboxKey(), cand.Key); err != nil {
+		if _, err := env.Store.OpenLockbox(ctx, l.box, cand.Key); err != nil {
 			return err
 		}
 	}

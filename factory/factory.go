@@ -274,14 +274,24 @@ func (l *line) recordLockbox(ctx context.Context, s *store.Store, o *Outcome, sh
 	if err != nil {
 		return store.Lockbox{}, err
 	}
-	box, err := s.Lockbox(ctx, l.lockboxKey(), start)
+	first, last := o.Labels.Spans[r[0]].Decision, o.Labels.Spans[r[len(r)-1]].Decision
+	l.box = l.lockboxKey()
+	box, err := s.Lockbox(ctx, l.box, start)
 	if err != nil {
 		return box, err
 	}
-	first, last := o.Labels.Spans[r[0]].Decision, o.Labels.Spans[r[len(r)-1]].Decision
 	if box.Start <= first || box.Start > last {
-		return box, fmt.Errorf("the lockbox of %s was recorded to begin at %s, but this file runs from %s to %s; give the market a name of its own (--name) so that it has its own lockbox",
-			l.lockboxKey(), stamp(box.Start), stamp(first), stamp(last))
+		// The recorded lockbox guards other years than this file's: these
+		// have one of their own, known by their first month.
+		l.notes = append(l.notes, fmt.Sprintf("the lockbox of %s begins at %s, outside of this file; its own years have a lockbox of their own", l.box, stamp(box.Start)))
+		l.box += "/" + time.Unix(0, first).UTC().Format("2006-01")
+		if box, err = s.Lockbox(ctx, l.box, start); err != nil {
+			return box, err
+		}
+		if box.Start <= first || box.Start > last {
+			return box, fmt.Errorf("the lockbox of %s was recorded to begin at %s, but this file runs from %s to %s; give the market a name of its own (--name) so that it has its own lockbox",
+				l.box, stamp(box.Start), stamp(first), stamp(last))
+		}
 	}
 	if box.Start != start {
 		l.notes = append(l.notes, fmt.Sprintf("the lockbox begins at %s, as recorded at its first use; this file alone would put it at %s", stamp(box.Start), stamp(start)))

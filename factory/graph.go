@@ -52,6 +52,7 @@ type line struct {
 	strategies []strategyNode
 	steps      int
 	lockbox    bool
+	box        string // key of the lockbox
 }
 
 type strategyNode struct {

@@ -31,7 +31,7 @@ func SmallPair(seed uint64) recipe.Recipe {
 	r.Seed = seed
 	for i := range r.Markets {
 		r.Markets[i].Synth.Seed = seed
-		r.Markets[i].Synth.Sessions = 420
+		r.Markets[i].Synth.Sessions = 600
 	}
 	r.Features.Timeframes = []string{"15m"}
 	r.Features.Families = []string{"volume", "session"}
@@ -42,7 +42,7 @@ func SmallPair(seed uint64) recipe.Recipe {
 	r.Judge.BootstrapDraws = 200
 	for i := range r.Models {
 		if c, ok := r.Models[i].Config.(*tree.Config); ok {
-			c.Rounds, c.Eta, c.EarlyStoppingRounds = 100, 0.1, 10
+			c.Rounds, c.Eta, c.EarlyStoppingRounds = 120, 0.1, 12
 		}
 	}
 	return r
