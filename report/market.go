@@ -104,13 +104,16 @@ func cards(o *factory.Outcome, c *factory.Strategy) []card {
 	}
 	paid := s("CostTicks")
 	paidText := "what was paid is unknown: " + noTick
-	if paid.Exists() {
+	switch {
+	case len(r.Trades) == 0:
+		paidText = ""
+	case paid.Exists():
 		paidText = fmt.Sprintf("paid: %s ticks a side", decimal(float64(paid), 2))
 	}
 	if v.BreakEvenTicks < 0 {
 		paidText = "below 0: it loses before costs; " + paidText
 	}
-	sharpe := card{Label: "Net Sharpe ratio, a year", value: number(v.SharpeAnnual.Value, 2, "", "the returns have none"), Sub: level + " % interval " + bounds(v.SharpeAnnual, 2)}
+	sharpe := card{Label: "Net Sharpe ratio, a year", value: number(v.SharpeAnnual.Value, 2, "", "the returns have none"), Sub: either(v.SharpeAnnual.Low.Exists(), level+" % interval "+bounds(v.SharpeAnnual, 2), "")}
 	hit := "profit factor " + number(s("ProfitFactor"), 2, "", "").Text
 	if !s("ProfitFactor").Exists() {
 		hit = "profit factor – (no losing trade)"
@@ -124,14 +127,20 @@ func cards(o *factory.Outcome, c *factory.Strategy) []card {
 		}
 		return fmt.Sprintf(format, decimal(float64(n), 0))
 	}
+	held, gross, under := "", "", ""
+	if len(r.Trades) > 0 {
+		held = "held " + decimal(float64(s("HoldingMinutes")), 0) + " minutes on average, in the market " + percent(float64(s("Exposure")), 0) + " of the time"
+		gross = "; gross of costs " + percent(sum(r.Gross)/float64(len(r.Gross))*r.PerYear, 1)
+		under = "longest time under water: " + plural(int(s("TimeUnderWater")), "day")
+	}
 	return []card{
 		sharpe,
 		{"Smallest Sharpe this record can show", number(v.MinDetectableAnnual, 2, "", noRecord), fmt.Sprintf("with %s power, in %s years of record", percent(v.Power, 0), decimal(v.Years, 1))},
 		{"Break-even cost", number(v.BreakEvenTicks, 2, "ticks a side", either(len(r.Trades) == 0, noTrade, noTick)), paidText},
 		{"Bets", value{Text: integer(len(r.Trades)), Unit: "trades"}, sub(v.EffectiveN, "never overlapping; effective n of the decisions: %s")},
-		{"Turnover", number(s("TurnoverPerDay"), 1, "× notional a day", noRecord), "held " + number(s("HoldingMinutes"), 0, "", "").Text + " minutes on average, in the market " + percent(float64(s("Exposure")), 0) + " of the time"},
-		{"Net return", share(v.NetReturnAnnual, 1, "a year", noRecord), "of the entry notional, not compounded; gross of costs " + percent(float64(s("Gross"))/max(v.Years, 1e-9), 1)},
-		{"Deepest drawdown", share(s("MaxDrawdown"), 1, "of notional", noRecord), "longest time under water: " + number(s("TimeUnderWater"), 0, "", "").Text + " days"},
+		{"Turnover", number(s("TurnoverPerDay"), 1, "× notional a day", noRecord), held},
+		{"Net return", share(v.NetReturnAnnual, 1, "a year", noRecord), "of the entry notional, not compounded" + gross},
+		{"Deepest drawdown", share(s("MaxDrawdown"), 1, "of notional", noRecord), under},
 		{"Winning trades", share(s("HitRate"), 0, "", noTrade), hit},
 		{"Deflated Sharpe (DSR)", value{Text: probability(float64(v.DSR)), Why: either(v.DSR.Exists(), "", "the returns have no Sharpe ratio")}, "probability of a true edge after " + plural(v.Trials, "trial")},
 		box,
@@ -153,7 +162,7 @@ var gateNames = map[judge.Gate]string{ // const
 
 // gates lists the reasons of a verdict.
 func gates(v *judge.Verdict) *table {
-	t := &table{Caption: "Gates: what was asked and what was found", Head: []string{"Gate", "Result", "Found", "Asked", "In words"}, Text: 2}
+	t := &table{Caption: "Gates: what was asked and what was found", Head: []string{"Gate", "Result", "Found", "Asked", "In words"}, Text: 2, Stack: true}
 	for _, r := range v.Reasons {
 		name, ok := gateNames[r.Gate]
 		if !ok {
@@ -204,7 +213,7 @@ func forestTable(v *judge.Verdict) *table {
 		{Name: "Same exposure", Class: "soft", Interval: v.ExposureAnnual},
 		{Name: "Buy and hold", Class: "soft", Interval: v.HoldAnnual},
 	})
-	t := &table{Caption: "Sharpe ratios a year, with " + decimal(100*v.SharpeAnnual.Confidence, 0) + " % intervals", Head: []string{"Returns", "", "Sharpe", "Interval"}, Text: 2}
+	t := &table{Caption: "Sharpe ratios a year, with " + decimal(100*v.SharpeAnnual.Confidence, 0) + " % intervals", Head: []string{"Returns", "", "Sharpe", "Interval"}, Text: 2, Stack: true}
 	for i, r := range rows {
 		t.Rows = append(t.Rows, row{Strong: i == 0, Cells: []cell{text(r.Name), drawing(r.Drawing), num(number(r.Interval.Value, 2, "", "no variation")), text(bounds(r.Interval, 2))}})
 	}
@@ -212,6 +221,9 @@ func forestTable(v *judge.Verdict) *table {
 }
 
 func years(r *factory.Record) *table {
+	if len(r.Years) == 0 {
+		return nil
+	}
 	t := &table{Caption: "By year", Head: []string{"Year", "Days", "Trades", "Net return", "Gross return", "Net Sharpe", "Winning", "Drawdown", "Buy and hold"}, Text: 1,
 		Note: "Sums of daily returns on the entry notional."}
 	for _, y := range r.Years {
@@ -263,7 +275,7 @@ func skill(o *factory.Outcome) *table {
 	if len(o.Skill) == 0 {
 		return nil
 	}
-	t := &table{Caption: "Do the probabilities know anything? Skill against the class shares", Head: []string{"Model", "", "Skill (nats)", "95 % interval", "Log-loss", "Prior's log-loss", "Calibration error"}, Text: 2,
+	t := &table{Caption: "Do the probabilities know anything? Skill against the class shares", Head: []string{"Model", "", "Skill (nats)", "95 % interval", "Log-loss", "Prior's log-loss", "Calibration error"}, Text: 2, Stack: true,
 		Note: "Out of fold, purged. Skill is the prior's log-loss less the model's: above 0, the model knows more than how often each class occurs. Skill is not yet profit."}
 	var xs []float64
 	for _, k := range o.Skill {
@@ -541,37 +553,10 @@ func (m *market) priceChart(o *factory.Outcome, c *factory.Strategy) error {
 	if err != nil {
 		return err
 	}
-	note := fmt.Sprintf("%s bars of %s, stamped at their end, UTC. Arrows mark entries: up = long, down = short; green = the trades entered in that bar made money after costs, red = they lost. A number counts several entries in one bar.", integer(s.Len()), s.Timeframe)
-	m.Price = &chart{ID: m.ID + "-price", Kind: "price", Title: "Prices and trades", Label: fmt.Sprintf("Candles of %s with %s", o.Market, plural(len(r.Trades), "trade")), Note: note, Data: []template.HTML{bars, marks}, Still: stillPrice(s.End, s.Close)}
+	m.Price = &chart{ID: m.ID + "-price", Kind: "price", Title: "Prices and trades", Label: fmt.Sprintf("Prices of %s with %s", o.Market, plural(len(r.Trades), "trade")),
+		Note:   fmt.Sprintf("%s bars of %s, stamped at their end, UTC.", integer(s.Len()), s.Timeframe),
+		Screen: "Arrows mark entries: up = long, down = short; green = the trades entered in that bar made money after costs, red = they lost. A number counts several entries in one bar.",
+		Data:   []template.HTML{bars, marks}}
+	m.Price.Still, m.Price.Paper = stillPrice(s, ms)
 	return nil
-}
-
-// stillPrice is the closes as a line, at most about a thousand points.
-func stillPrice(end []int64, closes []float64) template.HTML {
-	every := max(1, len(closes)/1000)
-	var x, y []float64
-	for i := 0; i < len(closes); i += every {
-		x, y = append(x, float64(end[i])), append(y, closes[i])
-	}
-	xs, ys := span(0, x...), span(0.04, y...)
-	const height = 240.0
-	var d svg
-	up := func(v float64) float64 { return (1-ys.at(v))*(height-26) + 4 }
-	for _, t := range ys.ticks(4) {
-		d.add(`<line class="grid" x1="0" x2="100%%" y1="%[1]s" y2="%[1]s"/>`, px(up(t)))
-	}
-	d.add(`<svg x="0" y="0" width="100%%" height="240" viewBox="0 0 1000 240" preserveAspectRatio="none"><path class="line accent" d="`)
-	pen := "M"
-	for i := range x {
-		d.add("%s%s %s", pen, px(1000*xs.at(x[i])), px(up(y[i])))
-		pen = "L"
-	}
-	d.add(`"/></svg>`)
-	for _, t := range ys.ticks(4) {
-		d.add(`<text class="t start halo" x="2" y="%s">%s</text>`, px(up(t)-3), decimal(t, tickDecimals(ys, 4)))
-	}
-	for _, l := range timeLabels(xs, 1e9) {
-		d.add(`<text class="t %s" x="%s" y="236">%s</text>`, anchor(l.at), pc(l.at), l.text)
-	}
-	return d.html(240, "")
 }

@@ -36,7 +36,16 @@ type table struct {
 	Caption, Note string
 	Head          []string
 	Rows          []row
-	Text          int // so many columns hold text, the others numbers
+	Text          int  // so many columns hold text, the others numbers
+	Stack         bool // on a narrow screen rows become blocks, because reading across matters more than comparing down
+}
+
+// Label names the values of column i where a narrow screen has no head.
+func (t *table) Label(i int) string {
+	if !t.Stack || i >= len(t.Head) || t.Head[i] == "Result" {
+		return ""
+	}
+	return t.Head[i]
 }
 
 // Numeric tells whether column i holds numbers, which are aligned to the right.
@@ -89,6 +98,7 @@ type card struct {
 // browsers without scripts.
 type chart struct {
 	ID, Kind, Title, Label, Note string
+	Screen, Paper                string // what to say of the chart, and of the still picture
 	Still                        template.HTML
 	Data                         []template.HTML
 	Keys                         []key

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mlfactory/mlfactory/bar"
 	"github.com/mlfactory/mlfactory/factory"
 	"github.com/mlfactory/mlfactory/judge"
 )
@@ -335,4 +336,47 @@ type forestRow struct {
 	Name, Note, Class string
 	judge.Interval
 	Drawing template.HTML
+}
+
+// stillPrice is the closes as a line, about a thousand points, with dots where
+// trades were entered, and what to say of it. More than a thousand entries
+// would hide the line: then only the latest are marked.
+func stillPrice(s *bar.Series, entries []marker) (template.HTML, string) {
+	const height, most = 240, 1000
+	every := max(1, s.Len()/most)
+	var x, y []float64
+	for i := 0; i < s.Len(); i += every {
+		x, y = append(x, float64(s.End[i])), append(y, s.Close[i])
+	}
+	xs, ys := span(0, x...), span(0.04, y...)
+	var d svg
+	up := func(v float64) string { return px((1-ys.at(v))*(height-26) + 4) }
+	for _, t := range ys.ticks(4) {
+		d.add(`<line class="grid" x1="0" x2="100%%" y1="%[1]s" y2="%[1]s"/>`, up(t))
+	}
+	d.add(`<svg x="0" y="0" width="100%%" height="%d" viewBox="0 0 1000 %[1]d" preserveAspectRatio="none"><path class="line accent" d="`, height)
+	pen := "M"
+	for i := range x {
+		d.add("%s%s %s", pen, px(1000*xs.at(x[i])), up(y[i]))
+		pen = "L"
+	}
+	d.add(`"/></svg>`)
+	text := "Each dot is an entry: green made money after costs, red lost."
+	if n := len(entries); n > most {
+		entries, text = entries[n-most:], "Dots mark the latest "+integer(most)+" entries: green made money after costs, red lost."
+	}
+	for _, m := range entries {
+		class := "down"
+		if m.net > 0 {
+			class = "up"
+		}
+		d.add(`<circle class="%s" cx="%s" cy="%s" r="1.6"/>`, class, pc(xs.at(float64(s.End[m.bar]))), up(s.Close[m.bar]))
+	}
+	for _, t := range ys.ticks(4) {
+		d.add(`<text class="t start halo" x="2" y="%s">%s</text>`, px((1-ys.at(t))*(height-26)+1), decimal(t, tickDecimals(ys, 4)))
+	}
+	for _, l := range timeLabels(xs, 1e9) {
+		d.add(`<text class="t %s" x="%s" y="%d">%s</text>`, anchor(l.at), pc(l.at), height-4, l.text)
+	}
+	return d.html(height, ""), text
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"io"
 	"strings"
 
@@ -20,20 +19,20 @@ const MinWidth = 60
 // out, from the right. There are no colours and no control characters.
 func Text(w io.Writer, outcomes []*factory.Outcome, width int) error {
 	width = max(width, MinWidth)
-	head := []string{"market", "verdict", "net Sharpe", "interval", "DSR", "bets", "net a year", "break-even", "paid", "buy and hold"}
+	head := []string{"market", "verdict", "net Sharpe", "interval", "DSR", "trials", "bets", "net a year", "break-even", "paid", "buy and hold"}
 	var rows [][]string
 	for _, o := range outcomes {
 		v := &o.Verdict
 		_, word := word(v.Status)
-		r := []string{o.Market, strings.ToLower(word), number(v.SharpeAnnual.Value, 2, "", "").Text, bounds(v.SharpeAnnual, 2), Dash, Dash, Dash, Dash, Dash, number(v.HoldAnnual.Value, 2, "", "").Text}
+		r := []string{o.Market, strings.ToLower(word), number(v.SharpeAnnual.Value, 2, "", "").Text, bounds(v.SharpeAnnual, 2), Dash, Dash, Dash, Dash, Dash, Dash, number(v.HoldAnnual.Value, 2, "", "").Text}
 		if v.DSR.Exists() {
-			r[4] = fmt.Sprintf("%s of %d", probability(float64(v.DSR)), v.Trials)
+			r[4], r[5] = probability(float64(v.DSR)), integer(v.Trials)
 		}
 		if c := candidate(o); c != nil {
-			r[5] = integer(len(c.Record.Trades))
-			r[6] = percent(float64(v.NetReturnAnnual), 1)
-			r[7] = number(v.BreakEvenTicks, 2, "", "").Text
-			r[8] = number(stat(c.Record, "CostTicks"), 2, "", "").Text
+			r[6] = integer(len(c.Record.Trades))
+			r[7] = percent(float64(v.NetReturnAnnual), 1)
+			r[8] = number(v.BreakEvenTicks, 2, "", "").Text
+			r[9] = number(stat(c.Record, "CostTicks"), 2, "", "").Text
 		}
 		rows = append(rows, r)
 	}
@@ -60,17 +59,17 @@ func Text(w io.Writer, outcomes []*factory.Outcome, width int) error {
 	if keep > 4 {
 		units = append(units, "DSR: probability of a true edge after that many trials")
 	}
-	if keep > 6 {
+	if keep > 7 {
 		units = append(units, "net a year: of the entry notional")
 	}
-	if keep > 8 {
+	if keep > 9 {
 		units = append(units, "break-even and paid: cost a side in ticks")
 	}
-	if keep > 9 {
+	if keep > 10 {
 		units = append(units, "buy and hold: its Sharpe ratio")
 	}
 	if len(units) > 0 {
-		b.WriteString(wide.WrapSoft(strings.Join(units, "; "), width) + "\n")
+		b.WriteString(wrap(strings.Join(units, "; "), width, ""))
 	}
 	for _, o := range outcomes {
 		icon, _ := word(o.Verdict.Status)

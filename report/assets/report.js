@@ -77,6 +77,22 @@
     var most = 0;
     ['net', 'gross', 'hold', 'same', 'drawdown'].forEach(function (k) { (d[k] || []).forEach(function (x) { most = Math.max(most, Math.abs(x)); }); });
     var gutter = 30 + 8 * Math.max(3, most.toFixed(0).length + 1);
+    // Days are the finest step; uPlot's own formats are American.
+    var step = 86400, months = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
+    function below() {
+      return Object.assign(axis(), {
+        incrs: [1, 2, 5, 10, 15, 30, 60, 90, 120, 180, 365, 730, 1825].map(function (n) { return n * step; }), space: 64,
+        values: function (u, splits, i, space, incr) {
+          var year = 0;
+          return splits.map(function (t) {
+            var at = new Date(t * 1e3), y = at.getUTCFullYear(), month = months[at.getUTCMonth()];
+            var text = incr >= 365 * step ? String(y) : (incr >= 28 * step ? month : at.getUTCDate() + ' ' + month) + (y !== year ? '\n' + y : '');
+            year = y;
+            return text;
+          });
+        }
+      });
+    }
     function left() {
       return Object.assign(axis(), { size: gutter, values: function (u, v) { return v.map(function (x) { return String(+x.toFixed(4)).replace('-', '−') + ' %'; }); } });
     }
@@ -86,11 +102,11 @@
       var lines = [['gross', 'before costs'], ['hold', 'buy and hold'], ['same', 'same exposure']].filter(function (s) { return d[s[0]]; });
       var base = { width: w, tzDate: function (t) { return uPlot.tzDate(new Date(t * 1e3), 'UTC'); }, cursor: { sync: sync, points: { size: 6 } } };
       var day = { label: 'Day', value: function (u, t) { return t == null ? '–' : new Date(t * 1e3).toISOString().slice(0, 10); } };
-      top = new uPlot(Object.assign({}, base, { height: 280, axes: [axis(), left()], series: [day].concat(lines.map(function (s) {
+      top = new uPlot(Object.assign({}, base, { height: 280, axes: [below(), left()], series: [day].concat(lines.map(function (s) {
         return { label: s[1], stroke: colour(s[0]), width: 1.2, value: percent };
       }), [{ label: 'net', stroke: colour('accent'), width: 2, value: percent }]) }),
         [d.time].concat(lines.map(function (s) { return d[s[0]]; }), [d.net]), topBox);
-      low = new uPlot(Object.assign({}, base, { height: 130, legend: { show: false }, axes: [axis(), left()],
+      low = new uPlot(Object.assign({}, base, { height: 130, legend: { show: false }, axes: [below(), left()],
         series: [day, { label: 'drawdown', stroke: colour('neg'), width: 1.2, fill: colour('negbg'), value: percent }] }), [d.time, d.drawdown], lowBox);
     }
     draw();
