@@ -103,7 +103,7 @@ func markers(s *bar.Series, trades []factory.TradeRow) []marker {
 	var out []marker
 	for _, t := range trades {
 		i := sort.Search(s.Len(), func(i int) bool { return s.End[i] > t.Entry })
-		if i == s.Len() {
+		if i == s.Len() || i == 0 && t.Entry < s.Begin[0] {
 			continue
 		}
 		if len(out) == 0 || out[len(out)-1].bar != i {

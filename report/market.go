@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"html/template"
 	"math"
 	"sort"
 	"strings"
@@ -205,14 +204,18 @@ func gateNumber(g judge.Gate, x judge.Number) value {
 }
 
 func forestTable(v *judge.Verdict) *table {
-	rows := forest([]forestRow{
+	list := []forestRow{
 		{Name: "Candidate, net", Class: "accent", Interval: v.SharpeAnnual},
 		{Name: "before costs", Interval: v.GrossAnnual},
 		{Name: "at multiplied cost", Interval: v.MultipleAnnual},
 		{Name: "beyond its exposure", Interval: v.ExcessAnnual},
 		{Name: "Same exposure", Class: "soft", Interval: v.ExposureAnnual},
 		{Name: "Buy and hold", Class: "soft", Interval: v.HoldAnnual},
-	})
+	}
+	if v.LockboxAnnual.Value.Exists() {
+		list = append(list, forestRow{Name: "Candidate in the lockbox, net", Class: "accent", Interval: v.LockboxAnnual})
+	}
+	rows := forest(list)
 	t := &table{Caption: "Sharpe ratios a year, with " + decimal(100*v.SharpeAnnual.Confidence, 0) + " % intervals", Head: []string{"Returns", "", "Sharpe", "Interval"}, Text: 2, Stack: true}
 	for i, r := range rows {
 		t.Rows = append(t.Rows, row{Strong: i == 0, Cells: []cell{text(r.Name), drawing(r.Drawing), num(number(r.Interval.Value, 2, "", "no variation")), text(bounds(r.Interval, 2))}})
@@ -465,98 +468,4 @@ func short(digest string) string {
 		return digest[:12] + "…"
 	}
 	return digest
-}
-
-// charts makes the charts of bars and of returns.
-func (m *market) charts(o *factory.Outcome, c *factory.Strategy) error {
-	r := c.Record
-	if o.Base != nil && o.Base.Len() > 0 && len(r.Days) > 0 {
-		if err := m.priceChart(o, c); err != nil {
-			return err
-		}
-	}
-	if len(r.Days) == 0 {
-		return nil
-	}
-	x := make([]int64, len(r.Days)+1)
-	for i, d := range r.Days {
-		x[i+1] = int64(d) * dayNS
-	}
-	x[0] = x[1] - dayNS
-	xf := make([]float64, len(x))
-	for i, t := range x {
-		xf[i] = float64(t)
-	}
-	net := cumulate(r.Net)
-	under := underwater(net)
-	var p packed
-	p.seconds("time", x)
-	p.floats("net", net)
-	var curves []curve
-	keys := []key{{"accent", "net"}}
-	for _, s := range []struct {
-		name, class, text string
-		x                 []float64
-	}{{"gross", "gross", "before costs", r.Gross}, {"hold", "hold", "buy and hold", r.BuyAndHold}, {"same", "same", "same exposure", r.SameExposure}} {
-		if len(s.x) != len(r.Days) {
-			continue
-		}
-		y := cumulate(s.x)
-		p.floats(s.name, y)
-		curves, keys = append(curves, curve{s.class, y}), append(keys, key{s.class, s.text})
-	}
-	curves = append(curves, curve{"accent", net})
-	p.floats("drawdown", under)
-	data, err := p.element(m.ID + "-equity-data")
-	if err != nil {
-		return err
-	}
-	at := func(s scale) []tick { return timeLabels(s, 1e9) }
-	note := fmt.Sprintf("Running sums of daily returns in percent of the entry notional, not compounded; below, how far the net sum lies under its highest value so far. Net result %s, deepest drawdown %s.",
-		percent(net[len(net)-1]/100, 1), percent(float64(stat(r, "MaxDrawdown")), 1))
-	m.Equity = &chart{ID: m.ID + "-equity", Kind: "equity", Title: "Equity and drawdown", Label: note, Note: note, Data: []template.HTML{data}, Keys: keys,
-		Still: lines(xf, curves, 230, " %", at, false, "") + lines(xf, []curve{{"neg", under}}, 110, " %", at, true, "")}
-	return nil
-}
-
-func (m *market) priceChart(o *factory.Outcome, c *factory.Strategy) error {
-	r := c.Record
-	from, to := int64(r.Days[0]-3)*dayNS, int64(r.Days[len(r.Days)-1]+2)*dayNS
-	s, err := shorten(between(o.Base, from, to), &o.Instrument)
-	if err != nil {
-		return err
-	}
-	if s.Len() == 0 {
-		return nil
-	}
-	var p packed
-	p.seconds("time", s.End)
-	p.floats("open", s.Open)
-	p.floats("high", s.High)
-	p.floats("low", s.Low)
-	p.floats("close", s.Close)
-	bars, err := p.element(m.ID + "-price-data")
-	if err != nil {
-		return err
-	}
-	ms := markers(s, r.Trades)
-	at, long, brief, net := make([]int64, len(ms)), make([]float64, len(ms)), make([]float64, len(ms)), make([]float64, len(ms))
-	for i, k := range ms {
-		at[i], long[i], brief[i], net[i] = s.End[k.bar], float64(k.long), float64(k.short), 100*k.net
-	}
-	var q packed
-	q.seconds("time", at)
-	q.floats("long", long)
-	q.floats("short", brief)
-	q.floats("net", net)
-	marks, err := q.element(m.ID + "-price-marks")
-	if err != nil {
-		return err
-	}
-	m.Price = &chart{ID: m.ID + "-price", Kind: "price", Title: "Prices and trades", Label: fmt.Sprintf("Prices of %s with %s", o.Market, plural(len(r.Trades), "trade")),
-		Note:   fmt.Sprintf("%s bars of %s, stamped at their end, UTC.", integer(s.Len()), s.Timeframe),
-		Screen: "Arrows mark entries: up = long, down = short; green = the trades entered in that bar made money after costs, red = they lost. A number counts several entries in one bar.",
-		Data:   []template.HTML{bars, marks}}
-	m.Price.Still, m.Price.Paper = stillPrice(s, ms)
-	return nil
 }

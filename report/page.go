@@ -124,7 +124,8 @@ type market struct {
 	Gates, Forest, Years     *table
 	Bench, Skill, Strategies *table
 	Random                   *panel
-	Price, Equity            *chart
+	Prices                   []*chart
+	Equity                   *chart
 	Folds                    template.HTML
 	FoldsTable               *table
 	Calibration              []panel

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -15,7 +16,11 @@ import (
 	"time"
 
 	"github.com/mlfactory/mlfactory/bar"
+	"github.com/mlfactory/mlfactory/bar/ingest"
+	"github.com/mlfactory/mlfactory/factory"
 	"github.com/mlfactory/mlfactory/frame"
+	"github.com/mlfactory/mlfactory/internal/shareddata"
+	"github.com/mlfactory/mlfactory/judge"
 	"github.com/mlfactory/mlfactory/report"
 	"github.com/mlfactory/mlfactory/store"
 	"github.com/mlfactory/mlfactory/view"
@@ -329,6 +334,51 @@ func TestHTML(t *testing.T) {
 	}
 }
 
+// An opened lockbox is shown, and its record is in the files.
+func TestLockbox(t *testing.T) {
+	o := traded(t, "edge", 12, 0)
+	c := &o.Strategy[1]
+	box := *c.Record
+	box.Days = nil
+	for _, d := range c.Record.Days {
+		box.Days = append(box.Days, d+100)
+	}
+	c.Box, o.Lockbox.Opened = &box, true
+	o.Steps = append(o.Steps, factory.StepInfo{Step: 3, Train: 9, Test: 9, TrainTo: o.Lockbox.Start, TestFrom: o.Lockbox.Start, TestTo: o.Decisions[len(o.Decisions)-1], Box: true})
+	o.Verdict.Lockbox, o.Verdict.LockboxAnnual = "opened", judge.Interval{Value: 1.25, Low: -0.5, High: 3, Confidence: 0.95}
+	var b bytes.Buffer
+	if err := report.HTML(&b, []*outcome{o}, nil); err != nil {
+		t.Fatal(err)
+	}
+	s := visible(b.String())
+	for _, want := range []string{"opened", "its rows are burnt", "Candidate in the lockbox, net", "3 (lockbox)"} {
+		if !strings.Contains(s, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	if strings.Contains(s, "unopened") {
+		t.Error("the page says unopened")
+	}
+	r := report.Summarize([]*outcome{o}).Runs[0]
+	if r.Lockbox.State != "opened" || r.Strategies[1].Lockbox == nil || r.Strategies[1].Lockbox.Days != len(box.Days) || !r.Steps[2].Lockbox {
+		t.Errorf("summary %+v %+v", r.Lockbox, r.Strategies[1].Lockbox)
+	}
+	got := folder(t, t.TempDir(), report.Files([]*outcome{o}, nil))["edge/daily.parquet"]
+	f, err := frame.ReadParquet(bytes.NewReader(got), int64(len(got)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, x := range f.Column("lockbox").Bool {
+		if x {
+			n++
+		}
+	}
+	if n != len(box.Days) || f.Rows() != 3*n {
+		t.Errorf("%d of %d days are in the lockbox", n, f.Rows())
+	}
+}
+
 func TestText(t *testing.T) {
 	outs := three(t)
 	for _, width := range []int{200, 100, 72, 10} {
@@ -403,7 +453,7 @@ func TestScale(t *testing.T) {
 	if n < 1000 || n > report.MaxBars {
 		t.Errorf("the chart has %d bars, want at most %d", n, report.MaxBars)
 	}
-	if !strings.Contains(visible(b.String()), "bars of 5m") {
+	if !strings.Contains(visible(b.String()), " 5m bars and ") {
 		t.Error("the chart does not say its timeframe")
 	}
 }
@@ -439,3 +489,42 @@ func BenchmarkFeatures(b *testing.B) {
 type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// The longest real file: 2.27 million minutes end up in one chart.
+func TestScale_RealBars(t *testing.T) {
+	inst, err := bar.Find("BTCUSD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := ingest.Default()
+	cfg.Stamps, cfg.Zone = "begin", "UTC"
+	s, data, err := ingest.Read(context.Background(), filepath.Join(shareddata.Dir(t), "btcusd_bitfinex_1m_2016_2021.parquet"), cfg, inst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const day = int64(24 * time.Hour)
+	r := &factory.Record{PerYear: 365, Stats: map[string]judge.Number{}}
+	for d := s.End[0]/day + 400; d < s.End[s.Len()-1]/day; d++ {
+		r.Days, r.Net = append(r.Days, int32(d)), append(r.Net, 0)
+		r.Trades = append(r.Trades, factory.TradeRow{Side: 1, Entry: d * day, Exit: d*day + int64(time.Hour), Net: 0.001})
+	}
+	o := &outcome{Market: "btc", Clock: "5m", Instrument: inst, Base: s, Data: *data, Verdict: judge.Refuse("stack", inst.Name, "no run"), Strategy: []factory.Strategy{{Name: "stack", Record: r}}}
+	start := time.Now()
+	var b bytes.Buffer
+	if err := report.HTML(&b, []*outcome{o}, nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bars, page of %d bytes in %v", s.Len(), b.Len(), time.Since(start))
+	m := regexp.MustCompile(`id="m1-price-data" data-n="(\d+)"`).FindStringSubmatch(b.String())
+	n := 0
+	if m != nil {
+		fmt.Sscan(m[1], &n)
+	}
+	marks := regexp.MustCompile(`id="m1-price-marks" data-n="(\d+)"`).FindStringSubmatch(b.String())
+	if n < 1000 || n > report.MaxBars || marks == nil || marks[1] != fmt.Sprint(len(r.Trades)) {
+		t.Errorf("%d bars, marks %v of %d trades", n, marks, len(r.Trades))
+	}
+	if s := visible(b.String()); strings.Contains(s, "NaN") || !strings.Contains(s, "5m bars and 18 trades") {
+		t.Error("the page says NaN, or has no close-up of the latest trades")
+	}
+}
