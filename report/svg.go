@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -338,17 +339,18 @@ type forestRow struct {
 	Drawing template.HTML
 }
 
-// stillPrice is the closes as a line, about a thousand points, with dots where
-// trades were entered, and what to say of it. More than a thousand entries
+// stillPrice is the closes as a line, about a thousand points, one bar beside
+// the other without the nights between, with dots where trades were entered,
+// and what to say of it. More than a thousand entries
 // would hide the line: then only the latest are marked.
 func stillPrice(s *bar.Series, entries []marker) (template.HTML, string) {
 	const height, most = 240, 1000
 	every := max(1, s.Len()/most)
 	var x, y []float64
 	for i := 0; i < s.Len(); i += every {
-		x, y = append(x, float64(s.End[i])), append(y, s.Close[i])
+		x, y = append(x, float64(i)), append(y, s.Close[i])
 	}
-	xs, ys := span(0, x...), span(0.04, y...)
+	xs, ys := scale{0, float64(max(1, s.Len()-1))}, span(0.04, y...)
 	var d svg
 	up := func(v float64) string { return px((1-ys.at(v))*(height-26) + 4) }
 	for _, t := range ys.ticks(4) {
@@ -370,13 +372,16 @@ func stillPrice(s *bar.Series, entries []marker) (template.HTML, string) {
 		if m.net > 0 {
 			class = "up"
 		}
-		d.add(`<circle class="%s" cx="%s" cy="%s" r="1.6"/>`, class, pc(xs.at(float64(s.End[m.bar]))), up(s.Close[m.bar]))
+		d.add(`<circle class="%s" cx="%s" cy="%s" r="1.6"/>`, class, pc(xs.at(float64(m.bar))), up(s.Close[m.bar]))
 	}
 	for _, t := range ys.ticks(4) {
 		d.add(`<text class="t start halo" x="2" y="%s">%s</text>`, px((1-ys.at(t))*(height-26)+1), decimal(t, tickDecimals(ys, 4)))
 	}
-	for _, l := range timeLabels(xs, 1e9) {
-		d.add(`<text class="t %s" x="%s" y="%d">%s</text>`, anchor(l.at), pc(l.at), height-4, l.text)
+	ends := scale{float64(s.End[0]), float64(s.End[s.Len()-1])}
+	for _, l := range timeLabels(ends, 1e9) {
+		t := ends.lo + l.at*(ends.hi-ends.lo)
+		at := xs.at(float64(sort.Search(s.Len(), func(i int) bool { return float64(s.End[i]) >= t })))
+		d.add(`<text class="t %s" x="%s" y="%d">%s</text>`, anchor(at), pc(at), height-4, l.text)
 	}
 	return d.html(height, ""), text
 }
