@@ -25,16 +25,24 @@
 //
 // a_t is a persistent two-state chain that shows in volume, c_t is +1 in the
 // first half of the session and −1 in the second, which shows in the clock.
-// Each is fair by itself: E[a·c | a] = E[a·c | c] = 0 over a session, so a
-// model that is linear in features of a and features of c sees nothing. Their
-// product is the drift.
+// Each is fair by itself: E[a·c | a] = E[a·c | c] = 0 over a session of an even
+// number of minutes, so a model that is linear in features of a and features of
+// c sees nothing. Their product is the drift. (Features of past returns do see
+// it once it has lasted: a is persistent.)
 //
 // # Trades
 //
 // Prints are the mid plus or minus the half-spread, the side drawn afresh at
-// each print, rounded to the tick; open, high, low and close are the first,
-// extreme and last prints of the minute. The side of a print does not depend on
-// any state, so that trading at printed prices earns nothing either.
+// each print, rounded to the tick and never below one tick; open, high, low and
+// close are the first, extreme and last of four prints at the begin and after
+// each of the first three quarters of the minute. The side of a print does not
+// depend on any state, so that trading at printed prices earns nothing either.
+//
+// # What is refused
+//
+// [Generate] refuses a config outside its limits, an instrument without a tick
+// or a calendar, and one that has no session after the start. It reads no clock
+// and draws from the config's seed alone.
 package synth
 
 import (
@@ -46,7 +54,9 @@ import (
 
 	"github.com/mlfactory/mlfactory/bar"
 	"github.com/mlfactory/mlfactory/bar/calendar"
+	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/rng"
+	"github.com/mlfactory/mlfactory/stat"
 )
 
 // Config describes a generated market.
@@ -83,10 +93,13 @@ func (c Config) Null() Config { c.Coupling = 0; return c }
 func (c Config) Validate() error {
 	var errs []error
 	if c.Alpha+c.Beta >= 1 {
-		errs = append(errs, fmt.Errorf("alpha + beta is %g; the variance is only finite below 1", c.Alpha+c.Beta))
+		errs = append(errs, &param.Error{Path: "beta", Problem: fmt.Sprintf("alpha + beta is %g; the variance is only finite below 1", c.Alpha+c.Beta)})
 	}
-	if _, err := time.Parse(time.DateOnly, c.Start); err != nil {
-		errs = append(errs, fmt.Errorf("start %q is not a date like 2018-01-02", c.Start))
+	switch day, err := time.Parse(time.DateOnly, c.Start); {
+	case err != nil:
+		errs = append(errs, &param.Error{Path: "start", Problem: fmt.Sprintf("%q is not a date like 2018-01-02", c.Start)})
+	case day.Year() < 1900 || day.Year() > 2200:
+		errs = append(errs, &param.Error{Path: "start", Problem: fmt.Sprintf("%s lies outside the years 1900 to 2200 that instants of 64 bits are kept to", c.Start)})
 	}
 	return errors.Join(errs...)
 }
@@ -100,21 +113,28 @@ type Market struct {
 // Truth is what a real market never shows, by minute of open market (also those
 // without a trade).
 type Truth struct {
-	Time     []int64   // begin of the minute
-	Mid      []float64 // mid price at the end of the minute
-	State    []int8    // a_t·c_t, the sign of the planted drift in the minute
-	Sigma    []float64 // σ_t
-	Open     []float64 // mid price at the begin of the minute
-	Sessions int
+	Time      []int64   // begin of the minute
+	Mid       []float64 // mid price at the end of the minute
+	State     []int8    // a_t·c_t, the sign of the planted drift in the minute
+	Sigma     []float64 // σ_t
+	Turbulent []bool    // the regime of r(t)
+	Open      []float64 // mid price at the begin of the minute
+	Sessions  int
 }
 
 const prints = 4 // prints in a minute with trades
 
-// Generate draws the market. Instrument gives tick, half-spread and calendar.
-// The result depends on cfg and the instrument alone.
+// Generate draws the market. Instrument gives tick, half-spread and calendar;
+// minutes are those of the calendar's sessions from the start on. The result
+// depends on cfg and the instrument alone, and a longer market begins with the
+// bars of a shorter one. Errors: see the package comment, and ctx's once a
+// session.
 func Generate(ctx context.Context, cfg Config, inst bar.Instrument) (*Market, error) {
-	if err := cfg.Validate(); err != nil {
+	if err := param.Validate(&cfg); err != nil {
 		return nil, fmt.Errorf("synth: %w", err)
+	}
+	if !(inst.TickSize > 0) {
+		return nil, fmt.Errorf("synth: instrument %q has a tick of %g; prints need one above 0", inst.Name, inst.TickSize)
 	}
 	cal, err := inst.NewCalendar()
 	if err != nil {
@@ -132,6 +152,10 @@ func Generate(ctx context.Context, cfg Config, inst bar.Instrument) (*Market, er
 			return nil, err
 		}
 		s := cal.Next(at)
+		if s.Close <= s.Open {
+			return nil, fmt.Errorf("synth: the calendar %s has no session from %s on; session %d of %d cannot be drawn",
+				cal.Name(), time.Unix(0, at).UTC().Format(time.DateOnly), d+1, cfg.Sessions)
+		}
 		g.session(d, s, m)
 		at = s.Close
 	}
@@ -143,7 +167,8 @@ func Generate(ctx context.Context, cfg Config, inst bar.Instrument) (*Market, er
 // process is the running state of a market.
 type process struct {
 	cfg            Config
-	tick, half     float64
+	inst           bar.Instrument
+	tick           float64
 	mid            float64
 	garch          float64
 	turbulent      bool
@@ -155,7 +180,7 @@ type process struct {
 
 func newProcess(cfg Config, inst bar.Instrument) *process {
 	p := &process{
-		cfg: cfg, tick: inst.TickSize, half: inst.HalfSpread(cfg.Price),
+		cfg: cfg, inst: inst, tick: inst.TickSize,
 		mid: cfg.Price, garch: 1, state: 1,
 		calm: 2 / (1 + cfg.Turbulent), wild: 2 * cfg.Turbulent / (1 + cfg.Turbulent),
 		root: rng.New(cfg.Seed).Stream("synth"),
@@ -173,8 +198,8 @@ func newProcess(cfg Config, inst bar.Instrument) *process {
 // 1 + ¾·(2x−1)² scaled to mean square 1 over x in [0,1]:
 // ∫(1+¾v²)² dv over v in [0,1] = 1 + ½ + 9/80 = 1.6125.
 func season(x float64) float64 {
-	v := 2*x - 1
-	return (1 + 0.75*v*v) / math.Sqrt(1.6125)
+	v := float64(2*x) - 1
+	return (1 + float64(0.75*v*v)) / math.Sqrt(1.6125)
 }
 
 func (p *process) session(d int, s calendar.Session, m *Market) {
@@ -183,7 +208,7 @@ func (p *process) session(d int, s calendar.Session, m *Market) {
 	minutes := int((s.Close - s.Open) / int64(bar.Minute))
 	if d > 0 {
 		gap := c.Gap * c.Sigma * math.Sqrt(float64(minutes))
-		p.mid *= math.Exp(gap*r.NormFloat64() - gap*gap/2)
+		p.mid *= stat.Exp(float64(gap*r.NormFloat64()) - float64(gap*gap)/2)
 	}
 	for k := range minutes {
 		begin := s.Open + int64(k)*int64(bar.Minute)
@@ -208,17 +233,19 @@ func (p *process) session(d int, s calendar.Session, m *Market) {
 		m.Truth.Open = append(m.Truth.Open, p.mid)
 		m.Truth.State = append(m.Truth.State, p.state*clock)
 		m.Truth.Sigma = append(m.Truth.Sigma, sigma)
+		m.Truth.Turbulent = append(m.Truth.Turbulent, p.turbulent)
 
 		// The minute's move arrives in equal independent parts, one print
 		// at the begin of the minute and one after each later part.
 		var b bar.Bar
 		part := sigma / math.Sqrt(prints)
 		z := 0.0
+		half := p.inst.HalfSpread(p.mid)
 		trades := r.Float64() >= c.NoTrade
 		for q := range prints {
-			side := p.half
+			side := half
 			if r.IntN(2) == 1 {
-				side = -p.half
+				side = -half
 			}
 			price := math.Max(p.tick, math.Round((p.mid+side)/p.tick)*p.tick)
 			price = math.Round(price*1e8) / 1e8
@@ -228,19 +255,19 @@ func (p *process) session(d int, s calendar.Session, m *Market) {
 			b.High, b.Low, b.Close = math.Max(b.High, price), math.Min(b.Low, price), price
 			e := r.NormFloat64()
 			z += e
-			p.mid *= math.Exp(drift/prints + part*e - part*part/2)
+			p.mid *= stat.Exp(drift/prints + float64(part*e) - float64(part*part)/2)
 		}
 		z /= math.Sqrt(prints)
-		p.garch = (1 - c.Alpha - c.Beta) + c.Alpha*p.garch*z*z + c.Beta*p.garch
+		p.garch = (1 - c.Alpha - c.Beta) + float64(c.Alpha*p.garch*z*z) + float64(c.Beta*p.garch)
 		m.Truth.Mid = append(m.Truth.Mid, p.mid)
 
-		level := math.Log(1000) + 0.8*math.Log(season(x)) + c.Volume*float64(p.state) + 0.35*r.NormFloat64()
+		level := stat.Log(1000) + float64(0.8*stat.Log(season(x))) + float64(c.Volume*float64(p.state)) + float64(0.35*r.NormFloat64())
 		if !trades {
 			continue
 		}
 		b.Begin, b.End = begin, begin+int64(bar.Minute)
 		b.Known = b.End
-		b.Volume = math.Ceil(math.Exp(level))
+		b.Volume = math.Ceil(stat.Exp(level))
 		m.Base.Append(&b)
 	}
 }
@@ -248,23 +275,34 @@ func (p *process) session(d int, s calendar.Session, m *Market) {
 // OracleSharpe is the annual net Sharpe ratio of a trader who knows a_t·c_t at
 // the begin of each minute, holds that sign from open to close, and pays cost
 // (a fraction of price) each time one unit changes hands. With n minutes in a
-// session, daysPerYear sessions in a year and flip hazard q = 1/State,
+// session, daysPerYear sessions in a year and flip hazard q = 1/State, a
+// session's return has
 //
-//	mean  = n·κσ̄ − cost·(2 + 2F),  F = 1 + (n−2)q + …
-//	var   = n·σ̄² + (2·cost)²·Var(flips)
+//	mean = n·κσ̄ − cost·(2 + 2F)
+//	var  = n·σ̄²·ū² + (2·cost)²·V
+//	F    = (n−2)·q + (1−q)      expected changes of sign
+//	V    = (n−1)·q·(1−q)        their variance
 //
-// The position starts and ends flat (2 units); each change of sign moves 2
-// units. The sign changes at a minute other than the middle with probability q
-// and at the middle with probability 1−q, all independent. The product of
-// position and drift is constant, so it adds no variance; log and simple
-// returns are taken as equal (error of order σ̄²).
+// and the ratio is √daysPerYear·mean/√var. The trader starts and ends a session
+// flat, which moves 2 units; each change of sign moves 2 more. There are n−1
+// boundaries between minutes: at the middle one the clock c turns, so the sign
+// changes unless a turns too (probability 1−q); at each of the n−2 others it
+// changes if a does (q); all independent, and q(1−q) is the variance of either.
+// Position times drift is constant, so it adds no variance; ū² is the season's
+// mean square on the grid, 1 up to O(1/n²). Log and simple returns are taken as
+// equal (relative error of the order of κσ̄). minutes is at least 2; O(minutes).
 func (c Config) OracleSharpe(minutes int, cost, daysPerYear float64) float64 {
-	n, q := float64(minutes), 1/c.State
-	flips := (n-2)*q + (1 - q)
-	varFlips := (n - 1) * q * (1 - q)
-	mean := n*c.Coupling*c.Sigma - cost*(2+2*flips)
-	sd := math.Sqrt(n*c.Sigma*c.Sigma*meanSquareSeason(minutes) + 4*cost*cost*varFlips)
+	mean, sd := c.oracle(minutes, cost)
 	return math.Sqrt(daysPerYear) * mean / sd
+}
+
+// oracle is mean and deviation of the oracle's session return.
+func (c Config) oracle(minutes int, cost float64) (mean, sd float64) {
+	n, q := float64(minutes), 1/c.State
+	flips := float64((n-2)*q) + (1 - q)
+	varFlips := (n - 1) * q * (1 - q)
+	mean = float64(n*c.Coupling*c.Sigma) - float64(cost*(2+float64(2*flips)))
+	return mean, math.Sqrt(float64(n*c.Sigma*c.Sigma*meanSquareSeason(minutes)) + float64(4*cost*cost*varFlips))
 }
 
 // meanSquareSeason is 1 up to the grid's error.
@@ -272,7 +310,7 @@ func meanSquareSeason(minutes int) float64 {
 	var s float64
 	for k := range minutes {
 		u := season((float64(k) + 0.5) / float64(minutes))
-		s += u * u
+		s += float64(u * u)
 	}
 	return s / float64(minutes)
 }
