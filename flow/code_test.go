@@ -93,7 +93,7 @@ func TestCode_Refuses(t *testing.T) {
 
 // TestSources_Complete walks the module as it is on disk and finds every source
 // file in the embedded sources with the same bytes: Go, assembly, and what
-// go:embed puts into a package that has a say in results.
+// the embed directive puts into a package that has a say in results.
 func TestSources_Complete(t *testing.T) {
 	root := ".."
 	// Packages whose embedded files are pages and pictures, not inputs of stages.

@@ -92,7 +92,6 @@ type zone struct {
 
 func (z zone) purges(s view.Span) bool    { return s.Outcome > z.before && s.Decision < z.after }
 func (z zone) embargoes(s view.Span) bool { return s.Decision >= z.after && s.Decision <= z.embargo }
-func (z zone) excludes(s view.Span) bool  { return z.purges(s) || z.embargoes(s) }
 
 // zoneAround is the zone of a block that lives on [from, to]. Without a floor a
 // row conflicts when it shares an instant with [from, to]; with a floor f also

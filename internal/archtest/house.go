@@ -54,7 +54,7 @@ func House() []Step {
 		{13, []string{"bundle"}},
 		{13, []string{"factory"}},
 		{14, []string{"audit", "report", "serve", "monitor", "retrain", "track"}},
-		{14, []string{"command"}}, // what each command of the program does; see docs/decisions/0020
+		{14, []string{"command"}},          // what each command of the program does; see docs/decisions/0020
 		{15, []string{"cmd/*", "bench/*"}}, // programs: bench holds comparisons that are run by hand
 	}
 }

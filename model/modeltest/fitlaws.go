@@ -129,8 +129,7 @@ func (s *suite) missing() error {
 	if f, err = s.fit(train, toy(200, 2)); err != nil {
 		return fmt.Errorf("a fit with a column that is wholly missing: %w", err)
 	}
-	p, err := predict(f, test)
-	if err != nil {
+	if _, err := predict(f, test); err != nil {
 		return err
 	}
 	if _, err := predict(f, toy(60, 3).Table); err != nil {
@@ -140,7 +139,8 @@ func (s *suite) missing() error {
 	for j := range test.P {
 		test.Col(j)[0] = nan
 	}
-	if p, err = predict(f, test); err != nil {
+	p, err := predict(f, test)
+	if err != nil {
 		return err
 	}
 	return p.Check()
