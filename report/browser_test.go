@@ -149,7 +149,7 @@ func TestBrowser(t *testing.T) {
 					t.Errorf("%d px: background of brightness %d in %s", width, bright, look.name)
 				}
 				// The whole record can be asked for.
-				if n := whole(`(() => { const b = [...document.querySelectorAll('.tools button')]; b.filter(x => x.textContent === 'Whole record').forEach(x => x.click()); return b.length })()`); n < 2 {
+				if n := whole(`(() => { const b = [...document.querySelectorAll('.tools button')]; b.filter(x => x.textContent === 'Show all').forEach(x => x.click()); return b.length })()`); n < 2 {
 					t.Errorf("%d px: %d buttons", width, n)
 				}
 				if n := whole(blank); n != 0 {

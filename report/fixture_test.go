@@ -85,7 +85,11 @@ func traded(t testing.TB, name string, sessions int, knows float64) *factory.Out
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	ledger := &judge.MemoryLedger{}
 	for k, model := range []string{"logistic", "stack"} {
 		gen := rng.New(7).Stream(model).Rand()

@@ -339,7 +339,7 @@ func importance(f *factory.ModelFit) *table {
 	if len(f.Importance) == 0 {
 		return nil
 	}
-	const shown = 15
+	const shown = 12
 	t := &table{Caption: "What " + f.Model + " looks at", Head: []string{"Feature", "", "Share"}, Text: 2,
 		Note: fmt.Sprintf("Last fit: %s rows (effective n %s), %s columns.", integer(f.Info.Rows), decimal(f.Info.EffectiveN, 0), integer(f.Info.Columns))}
 	if n := len(f.Info.Dropped); n > 0 {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -435,6 +436,20 @@ func TestAssets(t *testing.T) {
 	}
 }
 
+// chartBars is how many bars the page's first chart is given.
+func chartBars(t *testing.T, html string) int {
+	t.Helper()
+	m := regexp.MustCompile(`id="m1-price-data" data-n="(\d+)"`).FindStringSubmatch(html)
+	if m == nil {
+		t.Fatal("there is no chart of prices")
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // A long history is shown in few bars, and a wide table is written as it lies in memory.
 func TestScale(t *testing.T) {
 	o := traded(t, "edge", 160, 0.6)
@@ -445,11 +460,7 @@ func TestScale(t *testing.T) {
 	if err := report.HTML(&b, []*outcome{o}, nil); err != nil {
 		t.Fatal(err)
 	}
-	m := regexp.MustCompile(`id="m1-price-data" data-n="(\d+)"`).FindStringSubmatch(b.String())
-	n := 0
-	if m != nil {
-		fmt.Sscan(m[1], &n)
-	}
+	n := chartBars(t, b.String())
 	if n < 1000 || n > report.MaxBars {
 		t.Errorf("the chart has %d bars, want at most %d", n, report.MaxBars)
 	}
@@ -515,11 +526,7 @@ func TestScale_RealBars(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d bars, page of %d bytes in %v", s.Len(), b.Len(), time.Since(start))
-	m := regexp.MustCompile(`id="m1-price-data" data-n="(\d+)"`).FindStringSubmatch(b.String())
-	n := 0
-	if m != nil {
-		fmt.Sscan(m[1], &n)
-	}
+	n := chartBars(t, b.String())
 	marks := regexp.MustCompile(`id="m1-price-marks" data-n="(\d+)"`).FindStringSubmatch(b.String())
 	if n < 1000 || n > report.MaxBars || marks == nil || marks[1] != fmt.Sprint(len(r.Trades)) {
 		t.Errorf("%d bars, marks %v of %d trades", n, marks, len(r.Trades))

@@ -62,7 +62,7 @@
     var end = m.n ? at.get(m.time[m.n - 1]) : d.n - 1, wide = Math.max(40, Math.min(160, Math.round(box.clientWidth / 7)));
     function close() { chart.timeScale().setVisibleLogicalRange({ from: end - wide, to: end + 8 }); }
     button(figure, 'Latest trades', close);
-    button(figure, 'Whole record', function () { chart.timeScale().fitContent(); });
+    button(figure, 'Show all', function () { chart.timeScale().fitContent(); });
     close();
   }
 
