@@ -20,11 +20,13 @@ const (
 	roleLow
 	roleClose
 	roleVolume
+	roleBegin // begin of the bar and the instant it was known, beside its end:
+	roleKnown // only in files that give all three
 	roles
 )
 
 func (r role) String() string {
-	return [...]string{"time", "clock", "open", "high", "low", "close", "volume"}[r]
+	return [...]string{"time", "clock", "open", "high", "low", "close", "volume", "begin", "known"}[r]
 }
 
 // aliases are the names under which each column is commonly found, lower case,
@@ -33,7 +35,7 @@ func (r role) String() string {
 func aliases(r role) []string {
 	switch r {
 	case roleTime:
-		return []string{"ts", "timestamp", "time", "datetime", "dateandtime", "date", "opentime", "closetime", "unix", "timeutc", "barstart", "barend", "gmttime", "localtime", "index"}
+		return []string{"ts", "timestamp", "time", "datetime", "dateandtime", "date", "opentime", "closetime", "unix", "timeutc", "barbegin", "barstart", "barend", "gmttime", "localtime", "index"}
 	case roleClock:
 		return []string{"time", "clock", "hour", "hhmm", "timeofday"}
 	case roleOpen:
@@ -67,13 +69,19 @@ type Columns struct {
 }
 
 func (c Columns) of(r role) string {
-	return [...]string{c.Time, c.Clock, c.Open, c.High, c.Low, c.Close, c.Volume}[r]
+	return [...]string{c.Time, c.Clock, c.Open, c.High, c.Low, c.Close, c.Volume, "", ""}[r]
 }
 
 // layout maps roles to positions; −1 where there is none.
 type layout struct {
 	at    [roles]int
 	names []string
+}
+
+// sides are names that say which side of a bar they mark.
+var sides = map[string]string{
+	"opentime": "begin", "barbegin": "begin", "barstart": "begin",
+	"closetime": "end", "barend": "end",
 }
 
 // findColumns maps a header. Time and the four prices are needed.
@@ -87,11 +95,21 @@ func findColumns(header []string, want Columns) (layout, error) {
 		plain[i] = plainName(h)
 	}
 	var errs []error
+	// once finds a name and refuses one that occurs twice.
+	once := func(names []string, name string, r role) int {
+		i := slices.Index(names, name)
+		if i >= 0 {
+			if k := slices.Index(names[i+1:], name); k >= 0 {
+				errs = append(errs, fmt.Errorf("column %q (for %s) occurs more than once, as columns %d and %d; rename one of them", header[i], r, i+1, i+k+2))
+			}
+		}
+		return i
+	}
 	for r := role(0); r < roles; r++ {
 		if name := want.of(r); name != "" {
-			i := slices.Index(header, name)
+			i := once(header, name, r)
 			if i < 0 {
-				i = slices.Index(plain, plainName(name))
+				i = once(plain, plainName(name), r)
 			}
 			if i < 0 {
 				hint := ""
@@ -103,21 +121,25 @@ func findColumns(header []string, want Columns) (layout, error) {
 			l.at[r] = i
 		}
 	}
-	for r := role(0); r < roles; r++ {
+	for r := role(0); r < roleBegin; r++ {
 		if l.at[r] >= 0 || r == roleClock || want.of(r) != "" {
 			continue
 		}
 		for _, a := range aliases(r) {
-			if i := slices.Index(plain, a); i >= 0 {
+			if i := once(plain, a, r); i >= 0 {
 				l.at[r] = i
 				break
 			}
 		}
 	}
-	// A date column beside a time column: the stamp is both.
-	if t := slices.Index(plain, "time"); want.Time == "" && want.Clock == "" && t >= 0 {
-		if d := slices.Index(plain, "date"); d >= 0 {
+	if want.Time == "" && want.Clock == "" {
+		if d, t := slices.Index(plain, "date"), slices.Index(plain, "time"); d >= 0 && t >= 0 && (l.at[roleTime] == d || l.at[roleTime] == t) {
+			// A date column beside a time column: the stamp is both.
 			l.at[roleTime], l.at[roleClock] = d, t
+		}
+		// The files that Write makes give all three instants.
+		if b, e, k := slices.Index(plain, "barbegin"), slices.Index(plain, "barend"), slices.Index(plain, "barknown"); b >= 0 && e >= 0 && k >= 0 {
+			l.at[roleTime], l.at[roleBegin], l.at[roleKnown] = e, b, k
 		}
 	}
 	for _, r := range []role{roleTime, roleOpen, roleHigh, roleLow, roleClose} {
@@ -130,6 +152,60 @@ func findColumns(header []string, want Columns) (layout, error) {
 		return l, errors.Join(errs...)
 	}
 	return l, nil
+}
+
+// checkSide refuses a side of the stamps that the name of their column denies.
+func (l *layout) checkSide(side string) error {
+	name := l.names[l.at[roleTime]]
+	if says := sides[plainName(name)]; says != "" && says != side && l.at[roleBegin] < 0 {
+		return fmt.Errorf("the stamps are read from the column %q, which by its name marks the %s of a bar, and it is stated that they mark the %s: say --stamps %s, or name the right column with columns: time", name, says, side, says)
+	}
+	return nil
+}
+
+// where is a filter on the text of one column.
+type where struct {
+	at    int // position; −1: no filter
+	name  string
+	value string
+	seen  []string // other values, for the error when nothing matches
+}
+
+// newWhere reads "column=value".
+func newWhere(s string, header []string) (*where, error) {
+	if s == "" {
+		return &where{at: -1}, nil
+	}
+	name, value, ok := strings.Cut(s, "=")
+	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+	if !ok || name == "" || value == "" {
+		return nil, fmt.Errorf("where %q is not of the form column=value", s)
+	}
+	i := slices.Index(header, name)
+	if i < 0 {
+		hint := ""
+		if near, ok := param.Nearest(name, header); ok {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		return nil, fmt.Errorf("where: column %q is not in the file%s; it has %s", name, hint, quoted(header))
+	}
+	return &where{at: i, name: name, value: value}, nil
+}
+
+// pass reports whether a row with this text is kept.
+func (w *where) pass(text string) bool {
+	if text == w.value {
+		return true
+	}
+	if len(w.seen) < 20 && !slices.Contains(w.seen, text) {
+		w.seen = append(w.seen, strings.Clone(text))
+	}
+	return false
+}
+
+// none is the error when no row passed.
+func (w *where) none() error {
+	return fmt.Errorf("no row has %s = %q; the column holds %s", w.name, w.value, quoted(w.seen))
 }
 
 func quoted(names []string) string {

@@ -10,85 +10,78 @@ import (
 	"strings"
 )
 
-// row is one line of a file before any judgement: a stamp and five numbers,
-// NaN where the file has none.
-type row struct {
-	line                           int64 // line (CSV) or row (Parquet), from 1
-	stamp                          int64
-	open, high, low, close, volume float64
-}
-
 const (
-	chunkSize = 1 << 20
+	chunkSize = 1 << 19
+	padding   = 32      // bytes behind a chunk that may be read and mean nothing
 	maxLine   = 1 << 16 // a longer line is not a bar
 )
 
-var errNoZone = errors.New("no zone")
-
-// csvReader reads lines of separated values.
+// csvReader reads lines of separated values. Ordinary lines take the fast way of
+// fast.go; whatever that does not understand comes here.
 type csvReader struct {
-	src     io.Reader
-	buf     []byte
-	lo, hi  int // unread bytes
-	eof     bool
-	line    int64 // lines handed out
-	sep     byte
-	cols    layout
-	stamps  stamper
-	byField [roles]int
-	fields  [][]byte
-	joined  []byte
+	src    io.Reader
+	buf    []byte
+	lo, hi int // unread bytes
+	safe   int // behind the last line end that is known in buf[lo:hi]; 0: not looked for
+	eof    bool
+	line   int64 // lines handed out
+	sep    byte
+	header int // number of columns
+	named  int // number of columns up to the last that has a name
+	cols   layout
+	where  *where
+	stamps stamper
+	others [2]stamper // of begin and known
+	plan   []plan     // the meaning of each field; nil: no fast way
+	fields [][]byte
+	joined []byte
+}
+
+// refill moves what is unread to the front and reads more.
+func (c *csvReader) refill() error {
+	if c.buf == nil {
+		c.buf = make([]byte, chunkSize+padding)
+	}
+	copy(c.buf, c.buf[c.lo:c.hi])
+	c.lo, c.hi, c.safe = 0, c.hi-c.lo, 0
+	n, err := io.ReadAtLeast(c.src, c.buf[c.hi:chunkSize], 1)
+	c.hi += n
+	switch {
+	case err == io.EOF:
+		c.eof = true
+	case err != nil:
+		return fmt.Errorf("after line %d: the file is damaged or cut off: %w", c.line, err)
+	}
+	return nil
 }
 
 // next returns the next line without its end; io.EOF after the last.
 func (c *csvReader) next() ([]byte, error) {
 	for {
-		if i := bytes.IndexByte(c.buf[c.lo:c.hi], '\n'); i >= 0 {
-			l := c.buf[c.lo : c.lo+i]
-			c.lo += i + 1
-			c.line++
-			if n := len(l); n > 0 && l[n-1] == '\r' {
-				l = l[:n-1]
-			}
-			if len(l) > maxLine {
-				return nil, c.tooLong(len(l))
-			}
-			return l, nil
-		}
-		if c.hi-c.lo > maxLine {
-			return nil, c.tooLong(c.hi - c.lo)
-		}
-		if c.eof {
+		n := bytes.IndexByte(c.buf[c.lo:c.hi], '\n')
+		if n < 0 && c.eof {
 			if c.lo == c.hi {
 				return nil, io.EOF
 			}
-			l := bytes.TrimSuffix(c.buf[c.lo:c.hi], []byte{'\r'})
-			c.lo = c.hi
+			n = c.hi - c.lo
+		}
+		if n > maxLine || n < 0 && c.hi-c.lo > maxLine {
+			return nil, fmt.Errorf("line %d is longer than %d bytes: this is not a file of bars", c.line+1, maxLine)
+		}
+		if n >= 0 {
+			l := c.buf[c.lo : c.lo+n]
+			c.lo = min(c.lo+n+1, c.hi)
 			c.line++
-			return l, nil
+			return bytes.TrimSuffix(l, []byte{'\r'}), nil
 		}
-		if c.buf == nil {
-			c.buf = make([]byte, chunkSize)
-		}
-		copy(c.buf, c.buf[c.lo:c.hi])
-		c.lo, c.hi = 0, c.hi-c.lo
-		n, err := io.ReadAtLeast(c.src, c.buf[c.hi:], 1)
-		c.hi += n
-		switch {
-		case err == io.EOF:
-			c.eof = true
-		case err != nil:
-			return nil, fmt.Errorf("after line %d: the file is damaged or cut off: %w", c.line, err)
+		if err := c.refill(); err != nil {
+			return nil, err
 		}
 	}
 }
 
-func (c *csvReader) tooLong(n int) error {
-	return fmt.Errorf("line %d is longer than %d bytes (%d and more): this is not a file of bars", c.line+1, maxLine, n)
-}
-
 // open reads the header, finds the separator and maps the columns.
-func (c *csvReader) open(want Columns) error {
+func (c *csvReader) open(cfg *Config) error {
 	var head []byte
 	for {
 		l, err := c.next()
@@ -101,10 +94,17 @@ func (c *csvReader) open(want Columns) error {
 		if err != nil {
 			return err
 		}
+		l = bytes.TrimPrefix(l, []byte("\ufeff"))
 		if len(bytes.TrimSpace(l)) > 0 && l[0] != '#' {
-			head = append([]byte(nil), l...)
+			head = bytes.Clone(l)
 			break
 		}
+	}
+	if bytes.IndexByte(head, 0) >= 0 {
+		return errors.New("the file is binary: neither CSV nor Parquet, gzip or zstd")
+	}
+	if bytes.IndexByte(head, '\r') >= 0 {
+		return errors.New("the lines end with a lone carriage return (old Mac form); convert them to line feeds")
 	}
 	c.sep = ','
 	best := 0
@@ -113,134 +113,178 @@ func (c *csvReader) open(want Columns) error {
 			c.sep, best = s, n
 		}
 	}
-	if bytes.IndexByte(head, 0) >= 0 {
-		return errors.New("the file is binary: neither CSV nor Parquet, gzip or zstd")
+	fields, err := c.split(head)
+	if err != nil {
+		return err
 	}
-	header := strings.Split(string(head), string(c.sep))
+	var header []string
 	numbers := 0
-	for _, h := range header {
-		if _, ok := parseFloat([]byte(strings.Trim(h, `" `))); ok {
+	for i, f := range fields {
+		header = append(header, strings.TrimSpace(string(bare(f))))
+		if header[i] != "" {
+			c.named = i + 1
+		}
+		if _, ok := parseFloat(bare(f)); ok {
 			numbers++
 		}
 	}
 	if numbers >= 4 {
 		return fmt.Errorf("line %d looks like data (%s): the file has no header; put a first line such as time,open,high,low,close,volume", c.line, clip(head))
 	}
-	for i := range header {
-		header[i] = strings.Trim(header[i], "\ufeff \"")
-	}
-	l, err := findColumns(header, want)
-	if err != nil {
+	c.header = len(header)
+	if c.cols, err = findColumns(header, cfg.Columns); err != nil {
 		return err
 	}
-	c.cols = l
-	c.fields = make([][]byte, len(header))
+	if c.where, err = newWhere(cfg.Where, header); err != nil {
+		return err
+	}
+	c.makePlan()
 	return nil
 }
 
-// row reads the next bar's line. A blank line is passed over.
-func (c *csvReader) row(r *row) error {
+// split cuts a line into fields. A field may stand in double quotes, with the
+// separator and doubled quotes inside; the quotes stay, for bare to take.
+func (c *csvReader) split(l []byte) ([][]byte, error) {
+	out := c.fields[:0]
+	quotes := bytes.IndexByte(l, '"') >= 0
 	for {
-		l, err := c.next()
-		if err != nil {
-			return err
-		}
-		if len(l) == 0 || len(bytes.TrimSpace(l)) == 0 {
-			continue
-		}
-		r.line = c.line
-		return c.split(l, r)
-	}
-}
-
-func (c *csvReader) split(l []byte, r *row) error {
-	n, start := 0, 0
-	for i := 0; i <= len(l); i++ {
-		if i < len(l) && l[i] != c.sep {
-			continue
-		}
-		if n < len(c.fields) {
-			c.fields[n] = l[start:i]
-		}
-		n++
-		start = i + 1
-	}
-	if n != len(c.fields) {
-		return fmt.Errorf("line %d has %d fields, the header has %d: %s", c.line, n, len(c.fields), clip(l))
-	}
-	ts := bare(c.fields[c.cols.at[roleTime]])
-	if k := c.cols.at[roleClock]; k >= 0 {
-		c.joined = append(append(append(c.joined[:0], ts...), ' '), bare(c.fields[k])...)
-		ts = c.joined
-	}
-	t, err := c.stamps.parse(ts)
-	if err != nil {
-		if errors.Is(err, errNoZone) {
-			return err
-		}
-		return fmt.Errorf("line %d, column %q: %w", c.line, c.cols.names[c.cols.at[roleTime]], err)
-	}
-	r.stamp = t
-	for q := roleOpen; q < roles; q++ {
-		dst := r.value(q)
-		k := c.cols.at[q]
-		if k < 0 {
-			*dst = math.NaN()
-			continue
-		}
-		f := c.fields[k]
-		v, ok := parseFloat(f)
-		if !ok {
-			if f = bare(f); missing(f) {
-				v = math.NaN()
-			} else if v, ok = parseFloat(f); !ok {
-				return fmt.Errorf("line %d, column %q: %q is not a number", c.line, c.cols.names[k], clip(f))
+		i := 0
+		if lead := len(l) - len(bytes.TrimLeft(l, " \t")); quotes && lead < len(l) && l[lead] == '"' && (c.sep != '\t' || lead == 0) {
+			for i = lead + 1; ; i += 2 {
+				k := bytes.IndexByte(l[i:], '"')
+				if k < 0 {
+					return nil, fmt.Errorf("line %d: a quote is not closed: %s", c.line, clip(l))
+				}
+				if i += k; i+1 >= len(l) || l[i+1] != '"' {
+					break
+				}
 			}
 		}
-		*dst = v
+		k := bytes.IndexByte(l[i:], c.sep)
+		if k < 0 {
+			c.fields = append(out, l)
+			return c.fields, nil
+		}
+		out = append(out, l[:i+k])
+		l = l[i+k+1:]
 	}
-	return nil
 }
 
-func (r *row) value(q role) *float64 {
-	switch q {
-	case roleOpen:
-		return &r.open
-	case roleHigh:
-		return &r.high
-	case roleLow:
-		return &r.low
-	case roleClose:
-		return &r.close
-	}
-	return &r.volume
-}
-
+// bare is a field without spaces and quotes around it.
 func bare(f []byte) []byte {
 	f = bytes.TrimSpace(f)
 	if len(f) >= 2 && f[0] == '"' && f[len(f)-1] == '"' {
-		f = f[1 : len(f)-1]
+		f = bytes.TrimSpace(f[1 : len(f)-1])
+		if bytes.IndexByte(f, '"') >= 0 {
+			f = bytes.ReplaceAll(f, []byte(`""`), []byte(`"`))
+		}
 	}
 	return f
 }
 
-// each calls emit for every row, checking ctx now and then.
-func (c *csvReader) each(ctx context.Context, emit func(*row) error) error {
-	var r row
-	for k := 0; ; k++ {
-		if k&0xffff == 0 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
+// slow reads one line into the block, if it holds a bar that is asked for.
+func (c *csvReader) slow(b *block) error {
+	l, err := c.next()
+	if err != nil {
+		return err
+	}
+	if len(l) == 0 || len(bytes.TrimSpace(l)) == 0 {
+		return nil
+	}
+	fields, err := c.split(l)
+	if err != nil {
+		return err
+	}
+	// Fields beyond the header, and columns without a name at its end, may be
+	// there or not, as long as they say nothing.
+	for n := len(fields); n > c.header && len(bytes.TrimSpace(fields[n-1])) == 0; n-- {
+		fields = fields[:n-1]
+	}
+	if len(fields) > c.header || len(fields) < c.named {
+		return fmt.Errorf("line %d has %d fields, the header has %d: %s", c.line, len(fields), c.named, clip(l))
+	}
+	if c.where.at >= 0 && !c.where.pass(string(bare(fields[c.where.at]))) {
+		return nil
+	}
+	i := b.n
+	b.line[i] = c.line
+	at := c.cols.at
+	ts := bare(fields[at[roleTime]])
+	if k := at[roleClock]; k >= 0 {
+		c.joined = append(append(append(c.joined[:0], ts...), ' '), bare(fields[k])...)
+		ts = c.joined
+	}
+	if b.stamp[i], err = c.stamps.parse(ts); err != nil {
+		return c.badStamp(roleTime, err)
+	}
+	for r := roleBegin; r <= roleKnown && at[r] >= 0; r++ {
+		if b.instants(r)[i], err = c.others[r-roleBegin].parse(bare(fields[at[r]])); err != nil {
+			return c.badStamp(r, err)
 		}
-		if err := c.row(&r); err != nil {
-			if err == io.EOF {
-				return nil
+	}
+	for q := roleOpen; q <= roleVolume; q++ {
+		dst := &b.v[q-roleOpen][i]
+		k := at[q]
+		if k < 0 {
+			*dst = math.NaN()
+			continue
+		}
+		f := bare(fields[k])
+		v, ok := parseFloat(f)
+		if !ok {
+			if !missing(f) {
+				return fmt.Errorf("line %d, column %q: %q is not a number", c.line, c.cols.names[k], clip(f))
 			}
+			v = math.NaN()
+		}
+		*dst = v
+	}
+	b.n++
+	return nil
+}
+
+func (c *csvReader) badStamp(r role, err error) error {
+	if errors.Is(err, errNoZone) {
+		return err
+	}
+	return fmt.Errorf("line %d, column %q: %w", c.line, c.cols.names[c.cols.at[r]], err)
+}
+
+// each calls emit for every block of rows.
+func (c *csvReader) each(ctx context.Context, emit func(*block) error) error {
+	b := newBlock(rowsPerBlock, c.cols.at[roleBegin] >= 0)
+	for {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := emit(&r); err != nil {
+		b.n = 0
+		err := c.fill(b)
+		if err != nil && err != io.EOF {
+			return err
+		}
+		if err := emit(b); err != nil {
+			return err
+		}
+		if err != nil {
+			return nil
+		}
+	}
+}
+
+// fill reads until the block is full; io.EOF after the last line.
+func (c *csvReader) fill(b *block) error {
+	for b.n < rowsPerBlock {
+		if c.plan != nil {
+			if c.safe <= c.lo {
+				c.safe = c.lo + bytes.LastIndexByte(c.buf[c.lo:c.hi], '\n') + 1
+			}
+			if c.fast(b); b.n == rowsPerBlock {
+				break
+			}
+		}
+		if err := c.slow(b); err != nil {
 			return err
 		}
 	}
+	return nil
 }

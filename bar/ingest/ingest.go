@@ -30,20 +30,18 @@ package ingest
 
 import (
 	"bufio"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
-	"slices"
+	"strings"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/mlfactory/mlfactory/bar"
-	"github.com/mlfactory/mlfactory/bar/calendar"
 )
 
 // Config says how to read a file.
@@ -53,6 +51,7 @@ type Config struct {
 	Timeframe string  `yaml:"timeframe" doc:"length of the file's bars: auto (the commonest distance of stamps), native (irregular bars, such as dollar bars; stamps must be ends) or 1m, 1h, …"`
 	DateOrder string  `yaml:"date_order" doc:"order of dates such as 03/04/2021: ymd, dmy or mdy" enum:"ymd,dmy,mdy"`
 	Sort      bool    `yaml:"sort" doc:"sort the rows by stamp before the checks (for files that run backwards)"`
+	Where     string  `yaml:"where" doc:"read only the rows in which a column has a value, as column=value (for files with several contracts)"`
 	Columns   Columns `yaml:"columns" doc:"names of the columns where the usual ones do not serve"`
 	Checks    Checks  `yaml:"checks" doc:"limits of the online checks"`
 }
@@ -72,19 +71,32 @@ var ErrStamps = errors.New("it is not stated whether a stamp marks the begin or 
 var ErrZone = errors.New("the stamps carry no offset and no zone is stated: " +
 	"say --zone UTC, or the zone the file was written in, such as --zone America/New_York")
 
-// source is what both formats offer.
+// source is what both formats offer: rows in the order of the file.
 type source interface {
-	each(ctx context.Context, emit func(*row) error) error
+	each(ctx context.Context, emit func(*block) error) error
 }
 
 // Read reads the file at path as bars of the instrument. The error names the
-// file, the line and the column. On an error no series is returned.
+// file, the line and the column. On an error no series is returned. Reading a
+// CSV file takes one core; a Parquet file is read by as many as there are, with
+// the same result.
 func Read(ctx context.Context, path string, cfg Config, inst bar.Instrument) (*bar.Series, *Report, error) {
 	s, rep, err := read(ctx, path, cfg, inst)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, rep, nil
+}
+
+// opened is a file whose header has been read.
+type opened struct {
+	source
+	cols   *layout
+	where  *where
+	stamps *stamper
+	meta   map[string]string
+	size   int64
+	close  func()
 }
 
 func read(ctx context.Context, path string, cfg Config, inst bar.Instrument) (*bar.Series, *Report, error) {
@@ -104,97 +116,133 @@ func read(ctx context.Context, path string, cfg Config, inst bar.Instrument) (*b
 	if err != nil {
 		return nil, nil, err
 	}
-	stamps := stamper{order: map[string]dateOrder{"dmy": orderDMY, "mdy": orderMDY}[cfg.DateOrder]}
-	if cfg.Zone != "" {
-		if stamps.loc, err = time.LoadLocation(cfg.Zone); err != nil || cfg.Zone == "Local" {
-			return nil, nil, fmt.Errorf("zone %q is not known; use a name such as UTC, America/Chicago or Asia/Kolkata", cfg.Zone)
+	rep := &Report{}
+	src, err := open(f, &cfg, rep)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer src.close()
+	b := &builder{cfg: cfg, rep: rep, inst: inst, cal: cal, size: src.size, trusted: src.cols.at[roleBegin] >= 0}
+	if b.begin, err = side(cfg, src, rep); err != nil {
+		return nil, nil, err
+	}
+	for r := role(0); r < roles; r++ {
+		if src.cols.at[r] >= 0 {
+			rep.Columns = append(rep.Columns, [2]string{r.String(), src.cols.names[src.cols.at[r]]})
 		}
 	}
-	switch cfg.Stamps {
-	case "", "begin", "end", "assume-begin", "assume-end":
-	default:
-		return nil, nil, fmt.Errorf("stamps %q is not one of begin, end, assume-begin, assume-end", cfg.Stamps)
+	if err := src.each(ctx, b.block); err != nil {
+		if errors.Is(err, errNoZone) {
+			err = ErrZone
+		}
+		return nil, nil, err
+	}
+	if rep.Rows == 0 && src.where.at >= 0 && len(src.where.seen) > 0 {
+		return nil, nil, src.where.none()
+	}
+	rep.Zone = "from the stamps"
+	switch {
+	case src.stamps.kind == stampEpoch:
+		rep.Zone = "UTC (epoch numbers)"
+	case src.stamps.kind == stampNaive:
+		rep.Zone = src.stamps.loc.String()
+	}
+	return b.finish()
+}
+
+// open tells the format by the first bytes and reads the header.
+func open(f *os.File, cfg *Config, rep *Report) (*opened, error) {
+	order, ok := map[string]dateOrder{"": orderYMD, "ymd": orderYMD, "dmy": orderDMY, "mdy": orderMDY}[cfg.DateOrder]
+	if !ok {
+		return nil, fmt.Errorf("date_order %q is not one of ymd, dmy, mdy", cfg.DateOrder)
+	}
+	stamps := stamper{order: order}
+	var err error
+	if cfg.Zone != "" {
+		if stamps.loc, err = time.LoadLocation(cfg.Zone); err != nil || cfg.Zone == "Local" {
+			return nil, fmt.Errorf("zone %q is not known; use a name such as UTC, America/Chicago or Asia/Kolkata", cfg.Zone)
+		}
 	}
 	head := make([]byte, 4)
 	n, err := io.ReadFull(f, head)
 	if err == io.EOF {
-		return nil, nil, errors.New("the file is empty")
+		return nil, errors.New("the file is empty")
 	}
 	if err != nil && err != io.ErrUnexpectedEOF {
-		return nil, nil, err
+		return nil, err
 	}
 	head = head[:n]
-	rep := &Report{}
-	var src source
-	var meta map[string]string
-	var cols *layout
-	var kind *stamper
 	if isParquet(head) {
-		p, err := openParquet(f, cfg.Columns)
+		rep.Source = "parquet"
+		p, err := openParquet(f, cfg)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		defer p.close()
-		meta, rep.Source = p.meta, "parquet"
-		if stamps.loc == nil && meta[MetaZone] != "" {
-			if stamps.loc, err = time.LoadLocation(meta[MetaZone]); err != nil {
-				return nil, nil, fmt.Errorf("the file states the zone %q, which is not known", meta[MetaZone])
+		if zone := p.meta[MetaZone]; stamps.loc == nil && zone != "" {
+			if stamps.loc, err = time.LoadLocation(zone); err != nil {
+				return nil, errors.Join(fmt.Errorf("the file states the zone %q, which is not known", zone), p.close())
 			}
 		}
-		p.stamps = stamps
-		src, cols, kind = p, &p.cols, &p.stamps
-	} else {
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return nil, nil, err
-		}
-		r, form, closer, err := decompress(f, head)
-		if err != nil {
-			return nil, nil, err
-		}
-		defer closer()
-		c := &csvReader{src: r, stamps: stamps}
-		if err := c.open(cfg.Columns); err != nil {
-			return nil, nil, err
-		}
-		rep.Source = form
-		src, cols, kind = c, &c.cols, &c.stamps
+		p.stamps, p.others = stamps, [2]stamper{stamps, stamps}
+		return &opened{p, &p.cols, p.where, &p.stamps, p.meta, p.file.NumRows(), func() { p.close() }}, nil
 	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	r, form, closer, err := decompress(f, head)
+	if err != nil {
+		return nil, err
+	}
+	rep.Source = form
+	c := &csvReader{src: r, stamps: stamps, others: [2]stamper{stamps, stamps}}
+	if err := c.open(cfg); err != nil {
+		closer()
+		return nil, err
+	}
+	size := int64(0)
+	if st, err := f.Stat(); err == nil && form == "csv" {
+		size = st.Size() / 48 // few lines are shorter
+	}
+	return &opened{c, &c.cols, c.where, &c.stamps, nil, size, closer}, nil
+}
+
+// side says whether the stamps mark begins, from what is stated, and completes
+// the report and the timeframe.
+func side(cfg Config, src *opened, rep *Report) (begin bool, err error) {
 	side := cfg.Stamps
-	if side == "" {
-		side = meta[MetaStamps]
+	switch side {
+	case "", "begin", "end", "assume-begin", "assume-end":
+	default:
+		return false, fmt.Errorf("stamps %q is not one of begin, end, assume-begin, assume-end", side)
+	}
+	if src.cols.at[roleBegin] >= 0 {
+		rep.Stamps = "begin, end and known"
+		return false, nil
+	}
+	says := src.meta[MetaStamps]
+	switch says {
+	case "", "begin", "end":
+	default:
+		return false, fmt.Errorf("the file states that its stamps mark %q, which is neither begin nor end", says)
 	}
 	if side == "" {
-		return nil, nil, ErrStamps
+		side = says
 	}
-	if cfg.Timeframe == "auto" && meta[MetaTimeframe] != "" {
-		cfg.Timeframe = meta[MetaTimeframe]
+	if side == "" {
+		return false, ErrStamps
 	}
 	rep.Assumed = side == "assume-begin" || side == "assume-end"
-	begin := side == "begin" || side == "assume-begin"
-	rep.Stamps = map[bool]string{true: "begin", false: "end"}[begin]
+	rep.Stamps = strings.TrimPrefix(side, "assume-")
+	if says != "" && says != rep.Stamps {
+		return false, fmt.Errorf("it is stated that the stamps mark the %s of a bar, and the file itself says that they mark the %s", rep.Stamps, says)
+	}
+	if err := src.cols.checkSide(rep.Stamps); err != nil {
+		return false, err
+	}
 	if rep.Assumed {
 		rep.Notes = append(rep.Notes, fmt.Sprintf("the side of the stamps is not known; %s is an assumption", rep.Stamps))
 	}
-	for r := role(0); r < roles; r++ {
-		if cols.at[r] >= 0 {
-			rep.Columns = append(rep.Columns, [2]string{r.String(), cols.names[cols.at[r]]})
-		}
-	}
-	b := &builder{cfg: cfg, begin: begin, rep: rep, inst: inst, cal: cal}
-	if err := src.each(ctx, b.row); err != nil {
-		if errors.Is(err, errNoZone) {
-			return nil, nil, ErrZone
-		}
-		return nil, nil, err
-	}
-	rep.Zone = "from the stamps"
-	switch {
-	case kind.kind == stampEpoch:
-		rep.Zone = "UTC (epoch numbers)"
-	case kind.kind == stampNaive:
-		rep.Zone = kind.loc.String()
-	}
-	return b.finish()
+	return rep.Stamps == "begin", nil
 }
 
 // decompress tells gzip and zstd by their first bytes.
@@ -207,206 +255,11 @@ func decompress(f *os.File, head []byte) (io.Reader, string, func(), error) {
 		}
 		return z, "csv (gzip)", func() { z.Close() }, nil
 	case len(head) >= 4 && head[0] == 0x28 && head[1] == 0xb5 && head[2] == 0x2f && head[3] == 0xfd:
-		z, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
+		z, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(128<<20))
 		if err != nil {
 			return nil, "", nil, fmt.Errorf("the zstd file is damaged or cut off: %w", err)
 		}
 		return z, "csv (zstd)", z.Close, nil
 	}
 	return f, "csv", func() {}, nil
-}
-
-// probe is the number of rows from which the length of a bar is inferred.
-const probe = 20000
-
-// builder turns rows into checked bars. It holds back the first rows until the
-// length of a bar is known.
-type builder struct {
-	cfg   Config
-	begin bool
-	rep   *Report
-	inst  bar.Instrument
-	cal   *calendar.Calendar
-
-	waiting []row
-	tf      bar.Timeframe
-	known   bool
-	check   *Checker
-	out     *bar.Series
-	prevEnd int64
-}
-
-func (b *builder) row(r *row) error {
-	b.rep.Rows++
-	if !b.known {
-		b.waiting = append(b.waiting, *r)
-		if len(b.waiting) < probe || b.cfg.Sort {
-			return nil
-		}
-		return b.start()
-	}
-	return b.push(r)
-}
-
-// start infers the timeframe and pushes the rows that waited.
-func (b *builder) start() error {
-	b.known = true
-	if b.cfg.Sort {
-		slices.SortStableFunc(b.waiting, func(x, y row) int {
-			switch {
-			case x.stamp < y.stamp:
-				return -1
-			case x.stamp > y.stamp:
-				return 1
-			}
-			return 0
-		})
-	}
-	if err := b.timeframe(); err != nil {
-		return err
-	}
-	b.rep.Timeframe = b.tf.String()
-	b.out = bar.NewSeries(b.tf, len(b.waiting))
-	b.check = NewChecker(b.cfg.Checks, b.inst, b.rep, func(x *bar.Bar) { b.out.Append(x) })
-	for i := range b.waiting {
-		if err := b.push(&b.waiting[i]); err != nil {
-			return err
-		}
-	}
-	b.waiting = nil
-	return nil
-}
-
-func (b *builder) timeframe() error {
-	if b.cfg.Timeframe != "auto" {
-		tf, err := bar.ParseTimeframe(b.cfg.Timeframe)
-		if err != nil {
-			return err
-		}
-		b.tf = tf
-		return b.native()
-	}
-	w := b.waiting
-	if len(w) < 2 {
-		return fmt.Errorf("%d row of data is too few to see how long a bar is; state timeframe: 1m (or --timeframe 1m)", len(w))
-	}
-	var diffs []int64
-	back := 0
-	for i := 1; i < len(w); i++ {
-		switch d := w[i].stamp - w[i-1].stamp; {
-		case d > 0:
-			diffs = append(diffs, d)
-		case d < 0:
-			back++
-		}
-	}
-	if back > len(w)/2 {
-		return errors.New("the rows run backwards in time, newest first; read them with sort: true (or --sort)")
-	}
-	if len(diffs) == 0 {
-		return errors.New("all rows have the same stamp")
-	}
-	slices.Sort(diffs)
-	mode, most, run := diffs[0], 0, 0
-	for i, d := range diffs {
-		if i == 0 || d != diffs[i-1] {
-			run = 0
-		}
-		if run++; run > most {
-			mode, most = d, run
-		}
-	}
-	if most*2 < len(diffs) || mode%int64(time.Second) != 0 {
-		b.tf = bar.Native
-		b.rep.Notes = append(b.rep.Notes, fmt.Sprintf("the distances of stamps have no common value (the commonest, %s, is %.0f %% of them): read as irregular bars", time.Duration(mode), 100*float64(most)/float64(len(diffs))))
-		return b.native()
-	}
-	b.tf = bar.Timeframe(mode)
-	return nil
-}
-
-func (b *builder) native() error {
-	if b.tf == bar.Native && b.begin {
-		return errors.New("irregular bars need end stamps: from begin stamps the end of a bar would only be known when the next one begins; say --stamps end, or state --timeframe if the bars are regular")
-	}
-	return nil
-}
-
-func (b *builder) push(r *row) error {
-	x := bar.Bar{Open: r.open, High: r.high, Low: r.low, Close: r.close, Volume: r.volume}
-	switch {
-	case b.tf == bar.Native:
-		x.End = r.stamp
-		x.Begin = max(b.prevEnd, x.End-int64(b.cal.Typical()))
-		if x.Begin >= x.End {
-			x.Begin = x.End - 1
-		}
-	case b.begin:
-		x.Begin, x.End = r.stamp, r.stamp+int64(b.tf)
-	default:
-		x.Begin, x.End = r.stamp-int64(b.tf), r.stamp
-	}
-	x.Known = x.End
-	if !math.IsNaN(r.volume) {
-		b.rep.Volume++
-	}
-	b.check.Push(x, r.line)
-	if x.End > b.prevEnd {
-		b.prevEnd = x.End
-	}
-	return nil
-}
-
-func (b *builder) finish() (*bar.Series, *Report, error) {
-	rep := b.rep
-	if rep.Rows == 0 {
-		return nil, nil, errors.New("the file has a header and no rows")
-	}
-	if !b.known {
-		if err := b.start(); err != nil {
-			return nil, nil, err
-		}
-	}
-	b.check.Close()
-	rep.finish()
-	share := func(k Kind) float64 { return float64(rep.N(k)) / float64(rep.Rows) }
-	if s := share(OutOfOrder); s > b.cfg.Checks.OutOfOrder {
-		return nil, nil, fmt.Errorf("%d of %d rows (%.1f %%) come out of order, the first at line %d; the limit is %.1f %%: sort the file (--sort) or raise checks.out_of_order",
-			rep.N(OutOfOrder), rep.Rows, 100*s, rep.firstLine(OutOfOrder), 100*b.cfg.Checks.OutOfOrder)
-	}
-	if s := share(MissingPrice); s > b.cfg.Checks.MissingShare {
-		return nil, nil, fmt.Errorf("%d of %d rows (%.1f %%) lack a price, the first at line %d; the limit is %.1f %%: repair the file or raise checks.missing_share",
-			rep.N(MissingPrice), rep.Rows, 100*s, rep.firstLine(MissingPrice), 100*b.cfg.Checks.MissingShare)
-	}
-	s := b.out
-	if s.Len() == 0 {
-		return nil, nil, fmt.Errorf("none of %d rows passed the checks; the first finding: line %d: %s", rep.Rows, rep.Findings[0].Line, rep.Findings[0].Text)
-	}
-	// A bar that was released late may stand behind one that was accepted
-	// before it was released; the series is in order of End by construction
-	// because everything waits while a bar is held.
-	bar.Assign(s, b.cal, b.inst.Limit(b.tf, b.cal))
-	rep.First, rep.Last = stampText(s.Begin[0]), stampText(s.End[s.Len()-1])
-	for i := range s.End {
-		if i > 0 && s.Session[i] == s.Session[i-1] && s.Segment[i] == s.Segment[i-1] && b.tf > 0 {
-			rep.NoTrade += (s.Begin[i] - s.End[i-1]) / int64(b.tf)
-		}
-		if i == 0 || s.Session[i] != s.Session[i-1] {
-			rep.Sessions++
-		}
-		if _, in := b.cal.At(s.Begin[i]); !in {
-			rep.OffClock++
-		}
-	}
-	rep.Outages = int(s.Segment[s.Len()-1] - s.Segment[0])
-	return s, rep, nil
-}
-
-func (r *Report) firstLine(k Kind) int64 {
-	for _, f := range r.Findings {
-		if f.Kind == k.String() {
-			return f.Line
-		}
-	}
-	return 0
 }

@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math"
 	"os"
+	"slices"
+	"sync"
 
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet/file"
-	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 )
 
 // Keys of the file metadata that our own Parquet files carry, so that a file
@@ -23,16 +19,24 @@ const (
 	MetaTimeframe = "mlfactory.timeframe"
 )
 
-// parquetReader reads the columns of a Parquet file in batches.
+// parquetRows is the number of rows that are read at once from every column.
+const parquetRows = 1 << 15
+
+// parquetReader reads the columns of a Parquet file, some rows of each at a time.
 type parquetReader struct {
 	file   *file.Reader
 	cols   layout
+	where  *where
 	stamps stamper
+	others [2]stamper // of begin and known
 	meta   map[string]string
-	row    int64
+	read   int64 // rows read
+	of     []*parquetColumn
+	filter *parquetColumn // of where
+	keep   []bool         // the rows of this read that pass; nil: all
 }
 
-func openParquet(f *os.File, want Columns) (p *parquetReader, err error) {
+func openParquet(f *os.File, cfg *Config) (p *parquetReader, err error) {
 	defer func() {
 		// The reader panics on some damaged footers; a file must not.
 		if r := recover(); r != nil {
@@ -44,219 +48,173 @@ func openParquet(f *os.File, want Columns) (p *parquetReader, err error) {
 		return nil, fmt.Errorf("the Parquet file is damaged or cut off: %w", err)
 	}
 	p = &parquetReader{file: r, meta: map[string]string{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.Close())
+			p = nil
+		}
+	}()
 	kv := r.MetaData().KeyValueMetadata()
 	for i, k := range kv.Keys() {
 		p.meta[k] = kv.Values()[i]
 	}
 	var names []string
-	for i := range r.MetaData().Schema.NumColumns() {
-		names = append(names, r.MetaData().Schema.Column(i).Name())
+	schema := r.MetaData().Schema
+	for i := range schema.NumColumns() {
+		names = append(names, schema.Column(i).Name())
 	}
-	if p.cols, err = findColumns(names, want); err != nil {
-		return nil, errors.Join(err, r.Close())
+	if p.cols, err = findColumns(names, cfg.Columns); err != nil {
+		return nil, err
+	}
+	if p.where, err = newWhere(cfg.Where, names); err != nil {
+		return nil, err
+	}
+	if k := p.cols.at[roleClock]; k >= 0 {
+		return nil, fmt.Errorf("column %q: a separate time of day is only read from CSV", names[k])
+	}
+	if tf := p.meta[MetaTimeframe]; tf != "" && (cfg.Timeframe == "auto" || cfg.Timeframe == "") {
+		cfg.Timeframe = tf
+	}
+	for q, k := range p.cols.at {
+		if k >= 0 {
+			c, err := newParquetColumn(schema.Column(k), k, role(q))
+			if err != nil {
+				return nil, err
+			}
+			p.of = append(p.of, c)
+		}
+	}
+	if k := p.where.at; k >= 0 {
+		if p.filter, err = newParquetColumn(schema.Column(k), k, roles); err != nil {
+			return nil, err
+		}
+		p.keep = make([]bool, parquetRows)
 	}
 	return p, nil
 }
 
-func (p *parquetReader) each(ctx context.Context, emit func(*row) error) (err error) {
+func (p *parquetReader) close() error { return p.file.Close() }
+
+// each calls emit for every block of rows. The next block is read while emit
+// works on one.
+func (p *parquetReader) each(ctx context.Context, emit func(*block) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	free, full := make(chan *block, 2), make(chan *block)
+	for range cap(free) {
+		b := newBlock(parquetRows, p.cols.at[roleBegin] >= 0)
+		if p.cols.at[roleVolume] < 0 {
+			b.blank(4)
+		}
+		free <- b
+	}
+	var readErr error
+	go func() {
+		defer close(full)
+		readErr = p.blocks(ctx, free, full)
+	}()
+	var err error
+	for b := range full {
+		if err == nil {
+			if err = emit(b); err != nil {
+				cancel()
+			}
+		}
+		free <- b
+	}
+	cancel()
+	if err != nil {
+		return err
+	}
+	return readErr
+}
+
+// blocks reads the file into blocks.
+func (p *parquetReader) blocks(ctx context.Context, free <-chan *block, full chan<- *block) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("after row %d: the Parquet file is damaged or cut off: %v", p.row, r)
+			err = p.damaged(fmt.Errorf("%v", r))
 		}
 	}()
-	rd, err := pqarrow.NewFileReader(p.file, pqarrow.ArrowReadProperties{BatchSize: 1 << 16}, memory.DefaultAllocator)
-	if err != nil {
-		return fmt.Errorf("the Parquet file is damaged: %w", err)
-	}
-	var want []int
-	var which []role
-	for r := role(0); r < roles; r++ {
-		if p.cols.at[r] >= 0 {
-			want = append(want, p.cols.at[r])
-			which = append(which, r)
+	for g := range p.file.NumRowGroups() {
+		group := p.file.RowGroup(g)
+		for _, c := range p.of {
+			if c.chunk, err = group.Column(c.at); err != nil {
+				return p.damaged(err)
+			}
 		}
-	}
-	rr, err := rd.GetRecordReader(ctx, want, nil)
-	if err != nil {
-		return fmt.Errorf("the Parquet file is damaged: %w", err)
-	}
-	defer rr.Release()
-	for rr.Next() {
-		rec := rr.RecordBatch()
-		n := int(rec.NumRows())
-		var cols [roles]func(i int) (float64, error)
-		var stamp func(i int) (int64, error)
-		for _, q := range which {
-			// The reader returns columns in schema order.
-			name := p.cols.names[p.cols.at[q]]
-			idx := rec.Schema().FieldIndices(name)
-			if len(idx) == 0 {
-				return fmt.Errorf("column %q is gone from the batch after row %d", name, p.row)
+		if c := p.filter; c != nil {
+			if c.chunk, err = group.Column(c.at); err != nil {
+				return p.damaged(err)
 			}
-			c := rec.Column(idx[0])
-			switch q {
-			case roleTime:
-				stamp, err = p.stampColumn(c, name)
-			case roleClock:
-				return fmt.Errorf("column %q: a separate time of day is only read from CSV", name)
-			default:
-				cols[q], err = numberColumn(c, name)
-			}
-			if err != nil {
+		}
+		for left := group.NumRows(); left > 0; {
+			if err := ctx.Err(); err != nil {
 				return err
 			}
-		}
-		var r row
-		for i := range n {
-			p.row++
-			r.line = p.row
-			if r.stamp, err = stamp(i); err != nil {
-				if errors.Is(err, errNoZone) {
-					return err
-				}
-				return fmt.Errorf("row %d, column %q: %w", p.row, p.cols.names[p.cols.at[roleTime]], err)
-			}
-			for q := roleOpen; q < roles; q++ {
-				v := math.NaN()
-				if cols[q] != nil {
-					if v, err = cols[q](i); err != nil {
-						return fmt.Errorf("row %d, column %q: %w", p.row, p.cols.names[p.cols.at[q]], err)
-					}
-				}
-				*r.value(q) = v
-			}
-			if err := emit(&r); err != nil {
+			n := int(min(left, parquetRows))
+			b := <-free
+			if err := p.columns(b, n); err != nil {
 				return err
 			}
-		}
-		if err := ctx.Err(); err != nil {
-			return err
+			left -= int64(n)
+			select {
+			case full <- b:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
 	}
-	if err := rr.Err(); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("after row %d: the Parquet file is damaged or cut off: %w", p.row, err)
-	}
-	if want := p.file.NumRows(); p.row != want {
-		return fmt.Errorf("the Parquet file states %d rows and holds %d", want, p.row)
+	if want := p.file.NumRows(); p.read != want {
+		return fmt.Errorf("the Parquet file states %d rows and holds %d", want, p.read)
 	}
 	return nil
 }
 
-func (p *parquetReader) close() error { return p.file.Close() }
-
-// stampColumn reads timestamps of any unit, integers as epoch numbers, and text.
-// A timestamp without a zone ("naive") is a local time.
-func (p *parquetReader) stampColumn(c arrow.Array, name string) (func(int) (int64, error), error) {
-	null := func(i int) error {
-		if c.IsNull(i) {
-			return errors.New("the time is missing")
+// columns reads n rows of every column, side by side.
+func (p *parquetReader) columns(b *block, n int) error {
+	if p.filter != nil {
+		if err := p.filter.read(b, n, p); err != nil {
+			return err
 		}
-		return nil
 	}
-	switch a := c.(type) {
-	case *array.Timestamp:
-		ty := a.DataType().(*arrow.TimestampType)
-		unit := int64(ty.Unit.Multiplier())
-		naive := ty.TimeZone == ""
-		if naive {
-			p.stamps.kind = stampNaive
-		} else {
-			p.stamps.kind = stampZoned
+	errs := make([]error, len(p.of))
+	var wg sync.WaitGroup
+	for i, c := range p.of {
+		wg.Go(func() {
+			defer func() {
+				if r := recover(); r != nil {
+					errs[i] = p.damaged(fmt.Errorf("%v", r))
+				}
+			}()
+			errs[i] = c.read(b, n, p)
+		})
+	}
+	wg.Wait()
+	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
+		return errs[i]
+	}
+	b.n = 0
+	for i := range n {
+		b.line[i] = p.read + int64(i) + 1
+		if p.filter != nil {
+			if !p.keep[i] {
+				continue
+			}
+			b.move(b.n, i)
 		}
-		v := a.TimestampValues()
-		return func(i int) (int64, error) {
-			if err := null(i); err != nil {
-				return 0, err
-			}
-			ns := int64(v[i]) * unit
-			if !naive {
-				return ns, nil
-			}
-			sec := floorDiv(ns, 1e9)
-			return p.stamps.local(sec, ns-sec*1e9)
-		}, nil
-	case *array.Int64:
-		v := a.Int64Values()
-		return func(i int) (int64, error) {
-			if err := null(i); err != nil {
-				return 0, err
-			}
-			return p.stamps.parse(fmt.Append(nil, v[i]))
-		}, nil
-	case *array.Float64:
-		return func(i int) (int64, error) {
-			if err := null(i); err != nil {
-				return 0, err
-			}
-			return p.stamps.parse(fmt.Appendf(nil, "%.9f", a.Value(i)))
-		}, nil
-	case array.StringLike:
-		return func(i int) (int64, error) {
-			if err := null(i); err != nil {
-				return 0, err
-			}
-			return p.stamps.parse([]byte(a.Value(i)))
-		}, nil
-	case *array.Date32:
-		p.stamps.kind = stampNaive
-		return func(i int) (int64, error) {
-			if err := null(i); err != nil {
-				return 0, err
-			}
-			return p.stamps.local(int64(a.Value(i))*86400, 0)
-		}, nil
+		b.n++
 	}
-	return nil, fmt.Errorf("column %q has the type %s; want a timestamp, an integer epoch or text", name, c.DataType())
+	p.read += int64(n)
+	return nil
 }
 
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
+func (p *parquetReader) damaged(err error) error {
+	return fmt.Errorf("after row %d: the Parquet file is damaged or cut off: %w", p.read, err)
 }
 
-func numberColumn(c arrow.Array, name string) (func(int) (float64, error), error) {
-	at := func(f func(int) float64) func(int) (float64, error) {
-		return func(i int) (float64, error) {
-			if c.IsNull(i) {
-				return math.NaN(), nil
-			}
-			v := f(i)
-			if math.IsInf(v, 0) {
-				return 0, errors.New("the value is infinite")
-			}
-			return v, nil
-		}
-	}
-	switch a := c.(type) {
-	case *array.Float64:
-		return at(a.Value), nil
-	case *array.Float32:
-		return at(func(i int) float64 { return float64(a.Value(i)) }), nil
-	case *array.Int64:
-		return at(func(i int) float64 { return float64(a.Value(i)) }), nil
-	case *array.Int32:
-		return at(func(i int) float64 { return float64(a.Value(i)) }), nil
-	case *array.Uint64:
-		return at(func(i int) float64 { return float64(a.Value(i)) }), nil
-	case *array.Decimal128:
-		scale := a.DataType().(*arrow.Decimal128Type).Scale
-		return at(func(i int) float64 { return a.Value(i).ToFloat64(scale) }), nil
-	case array.StringLike:
-		return func(i int) (float64, error) {
-			if c.IsNull(i) || missing([]byte(a.Value(i))) {
-				return math.NaN(), nil
-			}
-			v, ok := parseFloat([]byte(a.Value(i)))
-			if !ok {
-				return 0, fmt.Errorf("%q is not a number", clip([]byte(a.Value(i))))
-			}
-			return v, nil
-		}, nil
-	}
-	return nil, fmt.Errorf("column %q has the type %s; want numbers", name, c.DataType())
+// at is an error of one value.
+func (p *parquetReader) at(i int, name string, err error) error {
+	return fmt.Errorf("row %d, column %q: %w", p.read+int64(i)+1, name, err)
 }
 
 // isParquet tells a Parquet file by its first bytes.

@@ -95,3 +95,12 @@ func (r *Report) finish() {
 }
 
 func stampText(t int64) string { return time.Unix(0, t).UTC().Format(time.RFC3339Nano) }
+
+func (r *Report) firstLine(k Kind) int64 {
+	for _, f := range r.Findings {
+		if f.Kind == k.String() {
+			return f.Line
+		}
+	}
+	return 0
+}

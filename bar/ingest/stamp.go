@@ -1,10 +1,11 @@
 package ingest
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
-	"time"
 )
 
 // stampKind is how the stamps of one file are written.
@@ -17,26 +18,18 @@ const (
 	stampEpoch             // integer or decimal seconds, ms, µs or ns since 1970
 )
 
-func (k stampKind) String() string {
-	return [...]string{"unknown", "local date and time", "date and time with an offset", "epoch number"}[k]
-}
-
 // stamper reads stamps. Its first stamp fixes the kind of all.
 type stamper struct {
-	loc   *time.Location // zone of naive stamps; nil when none was stated
+	zone
 	kind  stampKind
 	order dateOrder
 	unit  int64 // nanoseconds per epoch unit
 
 	dayText [10]byte // text of the last date
 	dayLen  int
-	day     int64 // seconds of that date since 1970, as if UTC
-
-	hour     int64 // last local hour whose offset is known
-	hourOK   bool
-	off, alt int64 // offsets in seconds; alt differs where the hour happens twice
-	gone     bool  // the hour does not exist
-	last     int64 // last instant, to tell the two runs of a doubled hour apart
+	day     int64  // seconds of that date since 1970, as if UTC
+	day8    uint64 // the text as words, where it has ten characters
+	day2    uint16
 }
 
 // dateOrder is the order of a numeric date with separators.
@@ -48,78 +41,19 @@ const (
 	orderMDY
 )
 
-func days(y, m, d int) int64 {
-	// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil.
+// dayNumber is the number of days from 1970-01-01 to a date of the Gregorian
+// calendar (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+// days_from_civil).
+func dayNumber(y, m, d int) int64 {
 	if m <= 2 {
 		y--
 	}
 	era := y / 400
-	if y < 0 {
-		era = (y - 399) / 400
-	}
 	yoe := y - era*400
 	mp := (m + 9) % 12
 	doy := (153*mp+2)/5 + d - 1
 	doe := yoe*365 + yoe/4 - yoe/100 + doy
 	return int64(era)*146097 + int64(doe) - 719468
-}
-
-func twoDigits(s []byte, i int) (int, bool) {
-	if i+2 > len(s) || s[i]-'0' > 9 || s[i+1]-'0' > 9 {
-		return 0, false
-	}
-	return int(s[i]-'0')*10 + int(s[i+1]-'0'), true
-}
-
-// date reads the date at the begin of s and returns its length.
-func (st *stamper) date(s []byte) (int, bool) {
-	if st.dayLen > 0 && len(s) >= st.dayLen && string(s[:st.dayLen]) == string(st.dayText[:st.dayLen]) &&
-		(len(s) == st.dayLen || s[st.dayLen]-'0' > 9) {
-		return st.dayLen, true
-	}
-	n := 0
-	for n < len(s) && n < 11 && (s[n]-'0' <= 9 || s[n] == '-' || s[n] == '/' || s[n] == '.') {
-		n++
-	}
-	if n > 8 && allDigits(s[:n]) {
-		n = 8 // 20060102150405
-	}
-	var a, b, c int
-	var ok bool
-	switch {
-	case n == 8 && allDigits(s[:8]):
-		hi, _ := twoDigits(s, 0)
-		lo, _ := twoDigits(s, 2)
-		a = hi*100 + lo
-		b, _ = twoDigits(s, 4)
-		c, ok = twoDigits(s, 6)
-	case n == 10 && allDigits(s[:4]) && !digit(s[4]) && s[4] == s[7]:
-		hi, _ := twoDigits(s, 0)
-		lo, _ := twoDigits(s, 2)
-		a = hi*100 + lo
-		var ok2 bool
-		b, ok = twoDigits(s, 5)
-		c, ok2 = twoDigits(s, 8)
-		ok = ok && ok2
-	case n >= 8 && n <= 10:
-		x, y, z, fine := threeNumbers(s[:n])
-		if !fine || st.order == orderYMD {
-			return 0, false
-		}
-		if z < 100 {
-			z += 2000
-		}
-		a, b, c, ok = z, y, x, true
-		if st.order == orderMDY {
-			b, c = x, y
-		}
-	}
-	if !ok || b < 1 || b > 12 || c < 1 || c > daysIn(a, b) || a < 1900 || a > 2200 {
-		return 0, false
-	}
-	st.day = days(a, b, c) * 86400
-	st.dayLen = copy(st.dayText[:], s[:n])
-	return n, true
 }
 
 func daysIn(y, m int) int {
@@ -146,76 +80,161 @@ func allDigits(s []byte) bool {
 	return len(s) > 0
 }
 
-func threeNumbers(s []byte) (a, b, c int, ok bool) {
-	out := [3]int{}
-	k, seen := 0, false
-	for _, ch := range s {
-		if digit(ch) {
-			out[k] = out[k]*10 + int(ch-'0')
-			seen = true
-			continue
-		}
-		if !seen || k == 2 {
-			return 0, 0, 0, false
-		}
-		k, seen = k+1, false
+func twoDigits(s []byte, i int) (int, bool) {
+	if i+2 > len(s) || !digit(s[i]) || !digit(s[i+1]) {
+		return 0, false
 	}
-	return out[0], out[1], out[2], k == 2 && seen
+	return int(s[i]-'0')*10 + int(s[i+1]-'0'), true
 }
 
-// clock reads hh:mm[:ss[.fraction]] or hhmm[ss] at the begin of s and returns
-// nanoseconds and length.
-func clock(s []byte) (int64, int, bool) {
-	h, ok1 := twoDigits(s, 0)
-	if !ok1 {
-		// One-digit hours occur in broker files: 9:31.
-		if len(s) >= 4 && digit(s[0]) && s[1] == ':' {
-			var pad [20]byte
-			pad[0] = '0'
-			n := copy(pad[1:], s)
-			ns, used, ok := clock(pad[:n+1])
-			return ns, used - 1, ok
+// threeNumbers reads 1/2/2006 and the like at the begin of s: three numbers of at
+// most four digits with one and the same separator. It gives the digits of the
+// first and the last number and the length of all.
+func threeNumbers(s []byte) (x [3]int, first, last, n int, ok bool) {
+	var sep byte
+	for k := range x {
+		start := n
+		for n < len(s) && digit(s[n]) {
+			if n-start == 4 {
+				return x, 0, 0, 0, false
+			}
+			x[k] = x[k]*10 + int(s[n]-'0')
+			n++
 		}
-		return 0, 0, false
+		switch last = n - start; {
+		case last == 0:
+			return x, 0, 0, 0, false
+		case k == 0:
+			first = last
+		}
+		if k == 2 {
+			break
+		}
+		if n >= len(s) || s[n] != '-' && s[n] != '/' && s[n] != '.' || k == 1 && s[n] != sep {
+			return x, 0, 0, 0, false
+		}
+		sep = s[n]
+		n++
 	}
-	i, sep := 2, false
-	if i < len(s) && s[i] == ':' {
-		i, sep = 3, true
+	return x, first, last, n, true
+}
+
+// date reads the date at the begin of s into st.day and gives its length.
+func (st *stamper) date(s []byte) (int, bool) {
+	if n := st.dayLen; n > 0 && len(s) >= n && string(s[:n]) == string(st.dayText[:n]) && (len(s) == n || n == 8 && digit(st.dayText[1]) && digit(st.dayText[4]) || !digit(s[n])) {
+		return n, true
 	}
-	m, ok2 := twoDigits(s, i)
-	if !ok2 {
+	var y, m, d, n int
+	if len(s) >= 8 && allDigits(s[:8]) {
+		a, _ := twoDigits(s, 0)
+		b, _ := twoDigits(s, 2)
+		y, n = a*100+b, 8
+		m, _ = twoDigits(s, 4)
+		d, _ = twoDigits(s, 6)
+	} else {
+		x, first, last, used, ok := threeNumbers(s)
+		n = used
+		switch {
+		case !ok:
+			return 0, false
+		case first == 4 && last <= 2:
+			y, m, d = x[0], x[1], x[2]
+		case first > 2 || last == 1 || last == 3 || st.order == orderYMD:
+			return 0, false
+		case st.order == orderDMY:
+			d, m, y = x[0], x[1], x[2]
+		default:
+			m, d, y = x[0], x[1], x[2]
+		}
+		if first != 4 && last == 2 {
+			y += 2000
+		}
+	}
+	if m < 1 || m > 12 || y < 1900 || y > 2200 || d < 1 || d > daysIn(y, m) {
+		return 0, false
+	}
+	st.day = dayNumber(y, m, d) * 86400
+	st.dayLen = copy(st.dayText[:], s[:n])
+	st.day8, st.day2 = 0, 0
+	if n == 10 {
+		st.day8, st.day2 = binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint16(s[8:])
+	}
+	return n, true
+}
+
+// clock reads hh:mm[:ss[.fraction]] or hhmm[ss], with or without AM or PM, at the
+// begin of s and gives nanoseconds since midnight and length. The hour can have
+// one digit before a colon. 24:00 is the end of the day.
+func clock(s []byte) (ns int64, n int, ok bool) {
+	h, ok := twoDigits(s, 0)
+	i := 2
+	if !ok {
+		if len(s) < 4 || !digit(s[0]) || s[1] != ':' {
+			return 0, 0, false
+		}
+		h, i = int(s[0]-'0'), 1
+	}
+	sep := i < len(s) && s[i] == ':'
+	if sep {
+		i++
+	}
+	m, ok := twoDigits(s, i)
+	if !ok {
 		return 0, 0, false
 	}
 	i += 2
 	sec := 0
-	if sep && i < len(s) && s[i] == ':' || !sep && i < len(s) && digit(s[i]) {
+	if i < len(s) && (sep && s[i] == ':' || !sep && digit(s[i])) {
 		if sep {
 			i++
 		}
-		var ok bool
 		if sec, ok = twoDigits(s, i); !ok {
 			return 0, 0, false
 		}
 		i += 2
 	}
-	if h > 24 || m > 59 || sec > 59 || h == 24 && (m > 0 || sec > 0) {
-		return 0, 0, false
-	}
-	ns := (int64(h)*3600 + int64(m)*60 + int64(sec)) * 1e9
-	if i < len(s) && (s[i] == '.' || s[i] == ',') {
-		i++
-		unit, frac, start := int64(1e8), int64(0), i
-		for i < len(s) && digit(s[i]) {
+	frac := int64(0)
+	if i+1 < len(s) && (s[i] == '.' || s[i] == ',') && digit(s[i+1]) {
+		unit := int64(1e8)
+		for i++; i < len(s) && digit(s[i]); i++ {
 			frac += int64(s[i]-'0') * unit
 			unit /= 10
-			i++
 		}
-		if i == start {
+	}
+	j := i
+	if j < len(s) && s[j] == ' ' {
+		j++
+	}
+	if j+2 <= len(s) && s[j+1]|32 == 'm' && (s[j]|32 == 'a' || s[j]|32 == 'p') {
+		if h < 1 || h > 12 {
 			return 0, 0, false
 		}
-		ns += frac
+		h %= 12
+		if s[j]|32 == 'p' {
+			h += 12
+		}
+		i = j + 2
 	}
-	return ns, i, true
+	if h > 24 || m > 59 || sec > 59 || h == 24 && (m > 0 || sec > 0 || frac > 0) {
+		return 0, 0, false
+	}
+	return (int64(h)*3600+int64(m)*60+int64(sec))*1e9 + frac, i, true
+}
+
+// gap passes over what stands between date and time: T, a comma, a semicolon, a
+// dash after a compact date, and spaces.
+func (st *stamper) gap(rest []byte) []byte {
+	if len(rest) > 0 && (rest[0]|32 == 't' || rest[0] == ',' || rest[0] == ';' || rest[0] == '-' && st.dayLen == 8) {
+		rest = rest[1:]
+	}
+	return spaces(rest)
+}
+
+func spaces(s []byte) []byte {
+	for len(s) > 0 && s[0] == ' ' {
+		s = s[1:]
+	}
+	return s
 }
 
 // parse reads one stamp.
@@ -230,22 +249,17 @@ func (st *stamper) parse(s []byte) (int64, error) {
 	}
 	n, ok := st.date(s)
 	if !ok {
-		return 0, fmt.Errorf("%q is not a date and time", clip(s))
+		return 0, fmt.Errorf("%q is not a date and time like the rows before", clip(s))
 	}
 	rest := s[n:]
 	var ns int64
-	used := 0
-	if len(rest) > 0 {
-		if rest[0] == 'T' || rest[0] == ' ' || rest[0] == 't' || rest[0] == ';' || rest[0] == ',' {
-			rest = rest[1:]
-		}
+	if len(rest) > 0 && rest[0]|32 != 'z' && rest[0] != '+' {
+		used := 0
+		rest = st.gap(rest)
 		if ns, used, ok = clock(rest); !ok {
 			return 0, fmt.Errorf("%q is not a date and time", clip(s))
 		}
-		rest = rest[used:]
-	}
-	for len(rest) > 0 && rest[0] == ' ' {
-		rest = rest[1:]
+		rest = spaces(rest[used:])
 	}
 	if len(rest) == 0 {
 		if st.kind == stampZoned {
@@ -263,10 +277,16 @@ func (st *stamper) parse(s []byte) (int64, error) {
 	return (st.day-off)*1e9 + ns, nil
 }
 
-// offset reads Z, UTC, +hh, +hhmm or +hh:mm as seconds east.
+// offset reads Z, UTC, +hh, +hhmm or +hh:mm, and the latter behind UTC or GMT, as
+// seconds east.
 func offset(s []byte) (int64, bool) {
-	if len(s) == 1 && s[0]|32 == 'z' || strings.EqualFold(string(s), "utc") || strings.EqualFold(string(s), "gmt") {
+	if len(s) == 1 && s[0]|32 == 'z' {
 		return 0, true
+	}
+	if len(s) >= 3 && (strings.EqualFold(string(s[:3]), "utc") || strings.EqualFold(string(s[:3]), "gmt")) {
+		if s = s[3:]; len(s) == 0 {
+			return 0, true
+		}
 	}
 	if len(s) < 3 || s[0] != '+' && s[0] != '-' {
 		return 0, false
@@ -294,55 +314,14 @@ func offset(s []byte) (int64, bool) {
 	return off, true
 }
 
-// local turns a local date and time into an instant.
-func (st *stamper) local(day, ns int64) (int64, error) {
-	if st.loc == nil {
-		return 0, errNoZone
-	}
-	sec := day + ns/1e9
-	if hour := sec / 900; !st.hourOK || hour != st.hour {
-		st.hour, st.hourOK = hour, true
-		st.lookup(sec)
-	}
-	if st.gone {
-		return 0, fmt.Errorf("%s does not exist in %s: the clocks went forward; is the zone right?",
-			time.Unix(sec, 0).UTC().Format("2006-01-02 15:04:05"), st.loc)
-	}
-	t := (sec-st.off)*1e9 + ns%1e9
-	if st.alt != st.off && t <= st.last {
-		t = (sec-st.alt)*1e9 + ns%1e9
-	}
-	st.last = t
-	return t, nil
-}
-
-// lookup finds the offsets that hold in the quarter hour around local second
-// sec: two where the clocks went back over it (the earlier instant first), none
-// where they went forward over it.
-func (st *stamper) lookup(sec int64) {
-	offs := [2]int64{}
-	n := 0
-	for _, probe := range [2]int64{sec - 86400, sec + 86400} {
-		_, o := time.Unix(probe, 0).In(st.loc).Zone()
-		if _, back := time.Unix(sec-int64(o), 0).In(st.loc).Zone(); back == o && (n == 0 || offs[0] != int64(o)) {
-			offs[n] = int64(o)
-			n++
-		}
-	}
-	st.gone = n == 0
-	st.off, st.alt = offs[0], offs[0]
-	if n == 2 {
-		// The larger offset is the earlier instant.
-		st.off, st.alt = max(offs[0], offs[1]), min(offs[0], offs[1])
-	}
-}
-
 // detect decides the kind from the first stamp.
 func (st *stamper) detect(s []byte) error {
 	if len(s) == 0 {
-		return fmt.Errorf("the time is empty")
+		return errors.New("the time is empty")
 	}
-	if f, ok := parseFloat(s); ok && !(len(s) == 8 && plausibleDate(s)) && len(s) != 14 && len(s) != 12 {
+	compact := allDigits(s) && (len(s) == 8 || len(s) == 12 || len(s) == 14)
+	n, ok := st.date(s)
+	if f, isNumber := parseFloat(s); isNumber && !(compact && ok) {
 		st.kind = stampEpoch
 		switch a := math.Abs(f); {
 		case a < 1e11:
@@ -356,70 +335,61 @@ func (st *stamper) detect(s []byte) error {
 		}
 		return nil
 	}
-	n, ok := st.date(s)
 	if !ok {
-		if x, y, _, fine := threeNumbers(datePart(s)); fine && st.order == orderYMD {
-			return fmt.Errorf("%q can be day/month or month/day (%d and %d); state which with date_order: dmy or mdy", clip(s), x, y)
+		if x, first, _, _, fine := threeNumbers(s); fine && first <= 2 && st.order == orderYMD {
+			return fmt.Errorf("%q can be day/month or month/day (%d and %d); state which with date_order: dmy or mdy (--date-order)", clip(s), x[0], x[1])
 		}
 		return fmt.Errorf("%q is not a date and time or an epoch number", clip(s))
 	}
 	st.kind = stampNaive
 	rest := s[n:]
-	if len(rest) > 0 && (rest[0] == 'T' || rest[0] == ' ' || rest[0] == 't' || rest[0] == ';' || rest[0] == ',') {
-		rest = rest[1:]
+	if len(rest) > 0 && (rest[0]|32 == 'z' || rest[0] == '+') {
+		st.kind = stampZoned
+		return nil
 	}
-	if _, used, ok := clock(rest); ok {
-		for used < len(rest) && rest[used] == ' ' {
-			used++
-		}
-		if used < len(rest) {
-			st.kind = stampZoned
-		}
+	rest = st.gap(rest)
+	if _, used, ok := clock(rest); ok && len(spaces(rest[used:])) > 0 {
+		st.kind = stampZoned
 	}
 	return nil
 }
 
-func datePart(s []byte) []byte {
-	n := 0
-	for n < len(s) && s[n] != ' ' && s[n] != 'T' {
-		n++
-	}
-	return s[:n]
-}
-
-func plausibleDate(s []byte) bool {
-	m, _ := twoDigits(s, 4)
-	d, _ := twoDigits(s, 6)
-	return allDigits(s) && (s[0] == '1' && s[1] == '9' || s[0] == '2' && s[1] == '0') && m >= 1 && m <= 12 && d >= 1 && d <= 31
-}
-
+// epoch reads an epoch number in the file's unit.
 func (st *stamper) epoch(s []byte) (int64, error) {
-	neg, i := false, 0
+	i, neg := 0, false
 	if len(s) > 0 && s[0] == '-' {
 		neg, i = true, 1
 	}
-	var whole int64
+	var whole uint64
 	start := i
 	for i < len(s) && digit(s[i]) && i-start < 19 {
-		whole = whole*10 + int64(s[i]-'0')
+		whole = whole*10 + uint64(s[i]-'0')
 		i++
 	}
-	ns := whole * st.unit
-	bad := i == start || st.unit > 1 && whole > math.MaxInt64/st.unit
-	if i < len(s) && s[i] == '.' {
+	bad := i == start || whole > uint64(math.MaxInt64/st.unit)
+	ns := int64(whole) * st.unit
+	if i+1 < len(s) && s[i] == '.' {
 		unit := st.unit / 10
 		for i++; i < len(s) && digit(s[i]); i++ {
 			ns += int64(s[i]-'0') * unit
 			unit /= 10
 		}
 	}
-	if bad || i != len(s) {
+	if bad || i != len(s) || ns < 0 {
 		return 0, fmt.Errorf("%q is not an epoch number like the rows before", clip(s))
 	}
 	if neg {
 		ns = -ns
 	}
 	return ns, nil
+}
+
+// scaled is v·unit, or false where that is out of range.
+func scaled(v, unit int64) (int64, bool) {
+	if v > math.MaxInt64/unit || v < math.MinInt64/unit {
+		return 0, false
+	}
+	return v * unit, true
 }
 
 // clip shortens text for an error message.
