@@ -19,9 +19,9 @@ const probe = 20000
 // length of a bar is known.
 type builder struct {
 	cfg     Config
-	begin   bool  // stamps mark the begin
-	trusted bool  // a file of accepted bars: no jump is held, no volume judged
-	size    int64 // rows that the source expects, 0: unknown
+	begin   bool         // stamps mark the begin
+	trusted bool         // a file of accepted bars: no jump is held, no volume judged
+	expect  func() int64 // rows of the whole source, about; 0: unknown
 	rep     *Report
 	inst    bar.Instrument
 	cal     *calendar.Calendar
@@ -67,7 +67,7 @@ func (b *builder) start() error {
 	}
 	b.known = true
 	b.rep.Timeframe = b.tf.String()
-	b.out = bar.NewSeries(b.tf, max(w.n, int(min(b.size, 1<<24))))
+	b.out = bar.NewSeries(b.tf, max(w.n, int(min(b.expect(), 1<<24))))
 	b.check = NewChecker(b.cfg.Checks, b.inst, b.rep, b.out.Append)
 	if b.trusted {
 		b.check.trust()
@@ -94,6 +94,8 @@ func (b *builder) timeframe(w *block) error {
 	back := 0
 	for i := range w.n {
 		switch {
+		case w.begin != nil && w.stamp[i] <= w.begin[i]:
+			return fmt.Errorf("line %d: the begin of a bar must lie before its end", w.line[i])
 		case w.begin != nil:
 			steps = append(steps, w.stamp[i]-w.begin[i])
 		case i == 0:
@@ -143,8 +145,21 @@ func (b *builder) native() error {
 func (b *builder) push(x *block) error {
 	open, high, low, closes, volume := x.v[0][:x.n], x.v[1][:x.n], x.v[2][:x.n], x.v[3][:x.n], x.v[4][:x.n]
 	length := int64(b.tf)
+	shift := int64(0)
+	if b.begin {
+		shift = length
+	}
 	var r bar.Bar
-	for i, t := range x.stamp[:x.n] {
+	for i := 0; i < x.n; i++ {
+		if x.begin == nil && length > 0 {
+			if k := b.check.clean(x, i, shift); k > i {
+				b.take(x, i, k, shift)
+				if i = k; i == x.n {
+					break
+				}
+			}
+		}
+		t := x.stamp[i]
 		r = bar.Bar{Open: open[i], High: high[i], Low: low[i], Close: closes[i], Volume: volume[i]}
 		switch {
 		case x.begin != nil:
@@ -157,10 +172,8 @@ func (b *builder) push(x *block) error {
 			}
 		case b.tf == bar.Native:
 			r.Begin, r.End = b.nativeBegin(t), t
-		case b.begin:
-			r.Begin, r.End = t, t+length
 		default:
-			r.Begin, r.End = t-length, t
+			r.Begin, r.End = t+shift-length, t+shift
 		}
 		if x.begin == nil {
 			r.Known = r.End
@@ -168,6 +181,31 @@ func (b *builder) push(x *block) error {
 		b.check.push(&r, x.line[i])
 	}
 	return nil
+}
+
+// take puts rows lo to hi-1 into the series as they are.
+func (b *builder) take(x *block, lo, hi int, shift int64) {
+	s := b.out
+	n := s.Len()
+	s.Open, s.High = append(s.Open, x.v[0][lo:hi]...), append(s.High, x.v[1][lo:hi]...)
+	s.Low, s.Close = append(s.Low, x.v[2][lo:hi]...), append(s.Close, x.v[3][lo:hi]...)
+	s.Volume = append(s.Volume, x.v[4][lo:hi]...)
+	s.Begin, s.End = append(s.Begin, x.stamp[lo:hi]...), append(s.End, x.stamp[lo:hi]...)
+	before := shift - int64(b.tf)
+	for i := n; i < len(s.End); i++ {
+		s.Begin[i] += before
+		s.End[i] += shift
+	}
+	s.Known = append(s.Known, s.End[n:]...)
+	s.Session, s.Segment = blanks(s.Session, hi-lo), blanks(s.Segment, hi-lo)
+	s.Flags = blanks(s.Flags, hi-lo)
+}
+
+// blanks appends n zeros.
+func blanks[T any](s []T, n int) []T {
+	s = slices.Grow(s, n)
+	clear(s[len(s) : len(s)+n])
+	return s[:len(s)+n]
 }
 
 // nativeBegin is the begin of an irregular bar that ends at t: the end of the one
@@ -236,7 +274,7 @@ func (b *builder) shares() error {
 		limit            float64
 		what, then, name string
 	}{
-		{OutOfOrder, checks.OutOfOrder, "come out of order", "sort the file (--sort)", "out_of_order"},
+		{OutOfOrder, checks.OutOfOrder, "come out of order", "sort the file (--sort), choose one with where: column=value if it holds several contracts,", "out_of_order"},
 		{Duplicate, checks.Duplicates, "repeat the stamp of the row before", "choose one with where: column=value if the file holds several contracts", "duplicates"},
 		{MissingPrice, checks.MissingShare, "lack a price", "repair the file", "missing_share"},
 	} {

@@ -67,6 +67,7 @@ type Checker struct {
 	dark   bool  // the last bar whose price moved had no volume
 	held   []bar.Bar
 	lines  []int64
+	now    bar.Bar // the bar that is pushed
 }
 
 // fade is the part of the largest price that one bar leaves.
@@ -79,7 +80,35 @@ func NewChecker(cfg Checks, inst bar.Instrument, rep *Report, emit func(*bar.Bar
 }
 
 // Push judges the next bar; line is its place in the source.
-func (c *Checker) Push(b bar.Bar, line int64) { c.push(&b, line) }
+func (c *Checker) Push(b bar.Bar, line int64) {
+	c.now = b
+	c.push(&c.now, line)
+}
+
+// clean accepts rows of x from row i on, for as long as there is nothing to see
+// in them, as push would, but for emitting them: that is left to the caller. It
+// gives the row behind the last. A stamp and shift make the End of a bar.
+func (c *Checker) clean(x *block, i int, shift int64) int {
+	if !c.begun || len(c.held) > 0 || c.signed || c.free {
+		return i
+	}
+	open, high, low, closes, volume, stamp := x.v[0][:x.n], x.v[1][:x.n], x.v[2][:x.n], x.v[3][:x.n], x.v[4][:x.n], x.stamp[:x.n]
+	start, factor, last, end := i, c.factor, c.last, c.end
+	for ; i < x.n; i++ {
+		o, h, l, p := open[i], high[i], low[i], closes[i]
+		if !(l > 0 && l <= o && l <= p && h >= o && h >= p && volume[i] > 0 && volume[i] <= math.MaxFloat64 &&
+			stamp[i]+shift > end && h <= last*factor && l*factor >= last) {
+			break
+		}
+		if h > l || p != last {
+			c.dark = false
+		}
+		last, end = p, stamp[i]+shift
+	}
+	c.last, c.end = last, end
+	c.rep.Accepted += int64(i - start)
+	return i
+}
 
 func (c *Checker) push(b *bar.Bar, line int64) {
 	// Nothing to see for nearly every bar: all of it in one breath. A NaN fails
@@ -134,6 +163,7 @@ func (c *Checker) volume(b *bar.Bar, line int64) {
 		if moved {
 			c.dark = false
 		}
+	case c.free:
 	case c.cfg.ZeroVolume == "missing" || c.cfg.ZeroVolume == "auto" && (moved || c.dark):
 		c.dark = c.dark || moved
 		c.rep.note(ZeroVolume, b, line, "volume 0; now missing")
@@ -247,4 +277,4 @@ func (c *Checker) Close() {
 
 // trust makes the checker take bars that were accepted before as they are, but
 // for what no bar may be.
-func (c *Checker) trust() { c.free, c.cfg.ZeroVolume = true, "keep" }
+func (c *Checker) trust() { c.free = true }

@@ -135,13 +135,13 @@ func (st *stamper) fast(buf []byte, i int) (int64, int) {
 			v, n = v*power10[m]+w, 8+m
 			if m == 8 {
 				w, m = eightDigits(buf, i+16)
-				if m > 2 {
+				if m > 3 {
 					return 0, -1
 				}
 				v, n = v*power10[m]+w, 16+m
 			}
 		}
-		if n == 0 || v > uint64(math.MaxInt64/st.unit) || buf[i+n] == '.' {
+		if n == 0 || v > uint64(maxInstant/st.unit) || buf[i+n] == '.' {
 			return 0, -1
 		}
 		return int64(v) * st.unit, i + n

@@ -95,7 +95,7 @@ type opened struct {
 	where  *where
 	stamps *stamper
 	meta   map[string]string
-	size   int64
+	expect func() int64 // rows, about
 	close  func()
 }
 
@@ -122,7 +122,7 @@ func read(ctx context.Context, path string, cfg Config, inst bar.Instrument) (*b
 		return nil, nil, err
 	}
 	defer src.close()
-	b := &builder{cfg: cfg, rep: rep, inst: inst, cal: cal, size: src.size, trusted: src.cols.at[roleBegin] >= 0}
+	b := &builder{cfg: cfg, rep: rep, inst: inst, cal: cal, expect: src.expect, trusted: src.cols.at[roleBegin] >= 0}
 	if b.begin, err = side(cfg, src, rep); err != nil {
 		return nil, nil, err
 	}
@@ -184,7 +184,7 @@ func open(f *os.File, cfg *Config, rep *Report) (*opened, error) {
 			}
 		}
 		p.stamps, p.others = stamps, [2]stamper{stamps, stamps}
-		return &opened{p, &p.cols, p.where, &p.stamps, p.meta, p.file.NumRows(), func() { p.close() }}, nil
+		return &opened{p, &p.cols, p.where, &p.stamps, p.meta, p.file.NumRows, func() { p.close() }}, nil
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
@@ -199,11 +199,16 @@ func open(f *os.File, cfg *Config, rep *Report) (*opened, error) {
 		closer()
 		return nil, err
 	}
-	size := int64(0)
-	if st, err := f.Stat(); err == nil && form == "csv" {
-		size = st.Size() / 48 // few lines are shorter
+	expect := func() int64 {
+		st, err := f.Stat()
+		at, err2 := f.Seek(0, io.SeekCurrent)
+		if err != nil || err2 != nil || form != "csv" || c.where.at >= 0 {
+			return 0
+		}
+		done := at - int64(c.hi-c.lo) // bytes of the lines so far
+		return int64(float64(st.Size())/float64(max(done, 1))*float64(c.line)*1.01) + 64
 	}
-	return &opened{c, &c.cols, c.where, &c.stamps, nil, size, closer}, nil
+	return &opened{c, &c.cols, c.where, &c.stamps, nil, expect, closer}, nil
 }
 
 // side says whether the stamps mark begins, from what is stated, and completes
@@ -216,7 +221,7 @@ func side(cfg Config, src *opened, rep *Report) (begin bool, err error) {
 		return false, fmt.Errorf("stamps %q is not one of begin, end, assume-begin, assume-end", side)
 	}
 	if src.cols.at[roleBegin] >= 0 {
-		rep.Stamps = "begin, end and known"
+		rep.Stamps = "end"
 		return false, nil
 	}
 	says := src.meta[MetaStamps]

@@ -19,7 +19,7 @@ const (
 	MetaTimeframe = "mlfactory.timeframe"
 )
 
-// parquetRows is the number of rows that are read at once from every column.
+// parquetRows is the largest number of rows that are read at once from every column.
 const parquetRows = 1 << 15
 
 // parquetReader reads the columns of a Parquet file, some rows of each at a time.
@@ -30,6 +30,7 @@ type parquetReader struct {
 	stamps stamper
 	others [2]stamper // of begin and known
 	meta   map[string]string
+	rows   int   // rows of a read
 	read   int64 // rows read
 	of     []*parquetColumn
 	filter *parquetColumn // of where
@@ -47,7 +48,7 @@ func openParquet(f *os.File, cfg *Config) (p *parquetReader, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("the Parquet file is damaged or cut off: %w", err)
 	}
-	p = &parquetReader{file: r, meta: map[string]string{}}
+	p = &parquetReader{file: r, meta: map[string]string{}, rows: int(min(parquetRows, max(1, r.NumRows())))}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.Close())
@@ -77,7 +78,7 @@ func openParquet(f *os.File, cfg *Config) (p *parquetReader, err error) {
 	}
 	for q, k := range p.cols.at {
 		if k >= 0 {
-			c, err := newParquetColumn(schema.Column(k), k, role(q))
+			c, err := newParquetColumn(schema.Column(k), k, p.rows, role(q))
 			if err != nil {
 				return nil, err
 			}
@@ -85,10 +86,10 @@ func openParquet(f *os.File, cfg *Config) (p *parquetReader, err error) {
 		}
 	}
 	if k := p.where.at; k >= 0 {
-		if p.filter, err = newParquetColumn(schema.Column(k), k, roles); err != nil {
+		if p.filter, err = newParquetColumn(schema.Column(k), k, p.rows, roles); err != nil {
 			return nil, err
 		}
-		p.keep = make([]bool, parquetRows)
+		p.keep = make([]bool, p.rows)
 	}
 	return p, nil
 }
@@ -101,7 +102,7 @@ func (p *parquetReader) each(ctx context.Context, emit func(*block) error) error
 	ctx, cancel := context.WithCancel(ctx)
 	free, full := make(chan *block, 2), make(chan *block)
 	for range cap(free) {
-		b := newBlock(parquetRows, p.cols.at[roleBegin] >= 0)
+		b := newBlock(p.rows, p.cols.at[roleBegin] >= 0)
 		if p.cols.at[roleVolume] < 0 {
 			b.blank(4)
 		}
@@ -151,7 +152,7 @@ func (p *parquetReader) blocks(ctx context.Context, free <-chan *block, full cha
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			n := int(min(left, parquetRows))
+			n := int(min(left, int64(p.rows)))
 			b := <-free
 			if err := p.columns(b, n); err != nil {
 				return err

@@ -37,7 +37,7 @@ type parquetColumn struct {
 	buf []byte
 }
 
-func newParquetColumn(d *schema.Column, at int, r role) (*parquetColumn, error) {
+func newParquetColumn(d *schema.Column, at, rows int, r role) (*parquetColumn, error) {
 	c := &parquetColumn{at: at, role: r, name: d.Name(), max: d.MaxDefinitionLevel(), signed: true}
 	bad := func(want string) error {
 		return fmt.Errorf("column %q has the type %v %v; want %s", c.name, d.PhysicalType(), d.LogicalType(), want)
@@ -46,7 +46,7 @@ func newParquetColumn(d *schema.Column, at int, r role) (*parquetColumn, error) 
 		return nil, bad("one value a row")
 	}
 	if c.max > 0 {
-		c.def = make([]int16, parquetRows)
+		c.def = make([]int16, rows)
 	}
 	switch l := d.LogicalType().(type) {
 	case schema.TimestampLogicalType:
@@ -65,25 +65,25 @@ func newParquetColumn(d *schema.Column, at int, r role) (*parquetColumn, error) 
 	}
 	switch d.PhysicalType() {
 	case parquet.Types.Int32:
-		c.i32 = make([]int32, parquetRows)
+		c.i32 = make([]int32, rows)
 	case parquet.Types.Int64:
-		c.i64 = make([]int64, parquetRows)
+		c.i64 = make([]int64, rows)
 	case parquet.Types.Double:
-		c.f64 = make([]float64, parquetRows)
+		c.f64 = make([]float64, rows)
 	case parquet.Types.Float:
-		c.f32 = make([]float32, parquetRows)
+		c.f32 = make([]float32, rows)
 	case parquet.Types.ByteArray:
-		c.txt = make([]parquet.ByteArray, parquetRows)
+		c.txt = make([]parquet.ByteArray, rows)
 	case parquet.Types.Int96:
 		if r >= roleOpen && r <= roleVolume || r == roles {
 			return nil, bad("numbers or text")
 		}
-		c.i96 = make([]parquet.Int96, parquetRows)
+		c.i96 = make([]parquet.Int96, rows)
 	case parquet.Types.FixedLenByteArray:
 		if _, ok := d.LogicalType().(schema.DecimalLogicalType); !ok || r < roleOpen || r > roleVolume {
 			return nil, bad("numbers, a timestamp or text")
 		}
-		c.fix = make([]parquet.FixedLenByteArray, parquetRows)
+		c.fix = make([]parquet.FixedLenByteArray, rows)
 	default:
 		return nil, bad("numbers, a timestamp or text")
 	}

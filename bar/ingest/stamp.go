@@ -366,7 +366,7 @@ func (st *stamper) epoch(s []byte) (int64, error) {
 		whole = whole*10 + uint64(s[i]-'0')
 		i++
 	}
-	bad := i == start || whole > uint64(math.MaxInt64/st.unit)
+	bad := i == start || whole > uint64(maxInstant/st.unit)
 	ns := int64(whole) * st.unit
 	if i+1 < len(s) && s[i] == '.' {
 		unit := st.unit / 10
@@ -384,9 +384,13 @@ func (st *stamper) epoch(s []byte) (int64, error) {
 	return ns, nil
 }
 
+// maxInstant is the last instant that is read, in the year 2262, with room for a
+// bar.
+const maxInstant = math.MaxInt64 - 3*86400e9
+
 // scaled is v·unit, or false where that is out of range.
 func scaled(v, unit int64) (int64, bool) {
-	if v > math.MaxInt64/unit || v < math.MinInt64/unit {
+	if v > maxInstant/unit || v < -maxInstant/unit {
 		return 0, false
 	}
 	return v * unit, true
