@@ -71,8 +71,6 @@ func day(d int32) string { return time.Unix(int64(d)*86400, 0).UTC().Format(time
 
 func date(t int64) string { return time.Unix(0, t).UTC().Format(time.DateOnly) }
 
-func minute(t int64) string { return time.Unix(0, t).UTC().Format("2006-01-02 15:04 UTC") }
-
 // value is a number as it is shown: its text and unit, or a dash and why.
 type value struct{ Text, Unit, Why string }
 
