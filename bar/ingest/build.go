@@ -42,6 +42,10 @@ func (b *builder) block(x *block) error {
 		return b.push(x)
 	}
 	if b.waiting == nil {
+		if x.n >= probe && !b.cfg.Sort {
+			b.waiting = x // enough at once
+			return b.start()
+		}
 		b.waiting = newBlock(0, x.begin != nil)
 	}
 	b.waiting.add(x)
