@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"strconv"
 	"time"
@@ -63,3 +64,5 @@ func (p *peak) Stop() int64 {
 	close(p.stop)
 	return <-p.done
 }
+
+func nan() float64 { return math.NaN() }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/mlfactory/mlfactory/factory"
 	"github.com/mlfactory/mlfactory/recipe"
@@ -57,6 +58,10 @@ func dataDigests(ctx context.Context, r recipe.Recipe) ([]string, error) {
 		if m.Data == "" {
 			continue
 		}
+		if d, ok := strings.CutPrefix(m.Data, recipe.ContentPrefix); ok {
+			out[i] = d
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -82,8 +87,9 @@ func fileDigest(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// identity is a run's id and the recipe that is recorded with it.
-func (p *Project) identity(ctx context.Context, r recipe.Recipe) (id string, text []byte, err error) {
+// identity is the id of what a command does with a recipe, and the recipe that
+// is recorded with it.
+func (p *Project) identity(ctx context.Context, r recipe.Recipe, name string) (id string, text []byte, err error) {
 	digests, err := dataDigests(ctx, r)
 	if err != nil {
 		return "", nil, err
@@ -100,7 +106,7 @@ func (p *Project) identity(ctx context.Context, r recipe.Recipe) (id string, tex
 		return "", nil, err
 	}
 	h := sha256.New()
-	fmt.Fprintf(h, "mlfactory run 1\n%s\n", code)
+	fmt.Fprintf(h, "mlfactory %s 1\n%s\n", name, code)
 	h.Write(text)
 	return hex.EncodeToString(h.Sum(nil)), text, nil
 }

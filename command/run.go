@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mlfactory/mlfactory/audit"
 	"github.com/mlfactory/mlfactory/factory"
 	"github.com/mlfactory/mlfactory/flow"
 	"github.com/mlfactory/mlfactory/judge"
@@ -74,7 +75,7 @@ func (p *Project) Run(ctx context.Context, rec recipe.Recipe, o RunOptions) (_ *
 	if err := writable(out); err != nil {
 		return nil, err
 	}
-	id, text, err := p.identity(ctx, rec)
+	id, text, err := p.identity(ctx, rec, "run")
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +84,7 @@ func (p *Project) Run(ctx context.Context, rec recipe.Recipe, o RunOptions) (_ *
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	var names []string
-	for _, m := range rec.Markets {
-		names = append(names, m.Name)
-	}
-	at, err := s.BeginRun(ctx, id, text, store.Label{Name: "markets", Value: strings.Join(names, " ")})
+	at, err := s.BeginRun(ctx, id, text, store.Label{Name: "command", Value: "run"}, store.Label{Name: "markets", Value: markets(rec)})
 	if err != nil {
 		return nil, err
 	}
@@ -192,39 +189,22 @@ func (p *Project) Plan(ctx context.Context, rec recipe.Recipe, o RunOptions) (_ 
 	}
 	defer func() { err = errors.Join(err, release()) }()
 	var out []factory.Planned
-	for _, m := range rec.Markets {
-		one := rec
-		one.Markets = []recipe.Market{m}
-		sub, cancel := context.WithCancelCause(ctx)
-		planned := false
-		res, err := p.Factory.Run(sub, one, factory.Env{Store: s, Workers: o.Workers, Memory: o.Memory, Progress: o.Progress, Audit: auditInside(),
-			Planned: func(x factory.Planned) {
-				planned = true
-				out = append(out, x)
-				cancel(errPlanned)
-			}})
-		cancel(nil)
-		switch {
-		case err == nil:
-			if err := res.Close(); err != nil {
-				return nil, err
-			}
-			if !planned && len(res.Outcomes) == 1 {
-				// Too short for the protocol: the arithmetic is the plan.
-				out = append(out, factory.Planned{Market: m.Name, Notes: []string{res.Outcomes[0].Refused}})
-			}
-		case planned && ctx.Err() == nil:
-		default:
-			return nil, classify(err)
+	res, err := p.Factory.Run(ctx, rec, factory.Env{Store: s, Workers: o.Workers, Memory: o.Memory, Progress: o.Progress, Audit: auditInside(),
+		Planned: func(x factory.Planned) { out = append(out, x) }, Until: factory.ToPlan})
+	if err != nil {
+		return nil, classify(err)
+	}
+	for _, x := range res.Outcomes {
+		if x.Refused != "" {
+			// Too short for the protocol: the arithmetic is the plan.
+			out = append(out, factory.Planned{Market: x.Market, Notes: []string{x.Refused}})
 		}
 	}
-	return out, nil
+	return out, res.Close()
 }
 
-var errPlanned = errors.New("the plan is made")
-
 // auditInside is the leak check of a run.
-func auditInside() factory.AuditFunc { return nil }
+func auditInside() factory.AuditFunc { return audit.Quick }
 
 // runLog is the log of a run: what happened when.
 type runLog struct {

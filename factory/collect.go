@@ -53,13 +53,19 @@ func (l *line) loadLabels(s *store.Store, rep *flow.Report) (*label.Set, error) 
 	return l.cache.labels(o)
 }
 
-// collect reads what the stages of the third phase found out.
-func (l *line) collect(s *store.Store, rep *flow.Report, o *Outcome) error {
+func (l *line) loadTable(s *store.Store, rep *flow.Report, o *Outcome) error {
 	obj, err := object(s, rep, l.table, "table.arrow")
 	if err != nil {
 		return err
 	}
-	if o.Table, err = l.cache.table(obj); err != nil {
+	o.Table, err = l.cache.table(obj)
+	return err
+}
+
+// collect reads what the stages of the third phase found out.
+func (l *line) collect(s *store.Store, rep *flow.Report, o *Outcome) error {
+	err := l.loadTable(s, rep, o)
+	if err != nil {
 		return err
 	}
 	if o.Skill, err = loadJSON[[]Skill](s, rep, l.skill, "skill.json"); err != nil {

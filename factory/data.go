@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mlfactory/mlfactory/bar"
@@ -42,6 +43,9 @@ func fileDigest(path string) (string, error) {
 // loadBars reads or generates a market's base bars.
 func loadBars(ctx context.Context, m recipe.Market, inst bar.Instrument) (*bar.Series, *ingest.Report, error) {
 	if m.Synth == nil {
+		if strings.HasPrefix(m.Data, recipe.ContentPrefix) {
+			return nil, nil, fmt.Errorf("the bars of %s are not in the store, and the recipe names their file by its content only: say where it is (--data)", m.Data[:min(len(m.Data), 19)]+"…")
+		}
 		return ingest.Read(ctx, m.Data, m.Read, inst)
 	}
 	g, err := synth.Generate(ctx, *m.Synth, inst)

@@ -29,6 +29,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/mlfactory/mlfactory/bar"
@@ -71,7 +72,24 @@ type Env struct {
 	// will run.
 	Planned func(Planned)
 	Audit   AuditFunc
+	// Until ends the run of each market early; the zero value goes to the
+	// verdict.
+	Until Step
 }
+
+// Step names how far a run goes.
+type Step uint8
+
+// The steps of a run. What an outcome holds after a step that is not the last
+// is what the steps up to it have found.
+const (
+	ToVerdict Step = iota
+	ToBars         // bars and the report on them
+	ToLabels       // and labels
+	ToTable        // and features, gathered at the decisions
+	ToPlan         // and folds, whose plan is told to Planned
+	ToSkill        // and the purged k-fold; no walk-forward, no trade, no trial
+)
 
 // Planned is what a run is about to do for one market.
 type Planned struct {
@@ -141,8 +159,13 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 	l := &line{f: f, rec: rec, market: m, inst: inst, cal: cal, cost: cm, cache: newCache()}
 	res.close = append(res.close, l.cache.close)
 	if m.Synth == nil {
-		if l.dataDigest, err = fileDigest(m.Data); err != nil {
-			return nil, err
+		// A file that is known by its content alone serves as long as its bars
+		// are in the store.
+		digest, content := strings.CutPrefix(m.Data, recipe.ContentPrefix)
+		if l.dataDigest = digest; !content {
+			if l.dataDigest, err = fileDigest(m.Data); err != nil {
+				return nil, err
+			}
 		}
 	} else if l.dataDigest, err = param.Digest(m.Synth); err != nil {
 		return nil, err
@@ -168,6 +191,9 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 	if o.Data, err = loadJSON[ingest.Report](env.Store, rep, l.bars, "report.json"); err != nil {
 		return nil, err
 	}
+	if env.Until == ToBars {
+		return o, nil
+	}
 
 	// Phase 2: labels, features, table.
 	if err := l.addData(o.Base.Timeframe, env.Audit); err != nil {
@@ -182,6 +208,15 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 	}
 	o.Decisions = decisionsOf(o.Labels)
 	o.Counts = countLabels(o.Labels)
+	if env.Until == ToLabels {
+		return o, nil
+	}
+	if env.Until == ToTable {
+		if rep, err = run(l.table); err != nil {
+			return nil, err
+		}
+		return o, l.loadTable(env.Store, rep, o)
+	}
 	clockNS := clockBar(l.clock, o.Decisions, cal)
 	box, err := l.recordLockbox(ctx, env.Store, o, rec.Split.Lockbox)
 	if err != nil {
@@ -216,6 +251,16 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 			MemoryBytes: plan.Memory, Embargo: rec.Split.KFold.Embargo.Std(), FloorBars: rec.Split.WalkForward.FloorBars, ClockBar: time.Duration(clockNS), Notes: l.notes, Kinds: plan.Kinds}
 		p.Fits, p.Cached = fitCount(plan.Nodes)
 		env.Planned(p)
+	}
+	if env.Until == ToPlan {
+		return o, nil
+	}
+	if env.Until == ToSkill {
+		if rep, err = run(l.skill); err != nil {
+			return nil, err
+		}
+		o.Skill, err = loadJSON[[]Skill](env.Store, rep, l.skill, "skill.json")
+		return o, err
 	}
 	if rep, err = run(l.targets()...); err != nil {
 		return nil, err

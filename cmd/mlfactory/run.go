@@ -19,12 +19,17 @@ type requestFlags struct {
 }
 
 func (r *requestFlags) add(f *pflag.FlagSet) {
+	r.addPart(f)
+	f.BoolVar(&r.request.NoAudit, "no-audit", false, "leave out the leak check inside the run")
+	f.BoolVar(&r.request.OpenLockbox, "open-lockbox", false, "judge the last part of time too, once; its rows are burnt by it")
+}
+
+// addPart adds those that matter to the first steps of a run too.
+func (r *requestFlags) addPart(f *pflag.FlagSet) {
 	f.StringVar(&r.request.Config, "config", "", "recipe file (see mlfactory config init)")
 	sourceFlags(f, &r.request.Source)
 	f.StringArrayVar(&r.request.Set, "set", nil, "set one value of the recipe, path=value; may be repeated")
 	f.Uint64Var(&r.seed, "seed", 1, "seed of every random draw")
-	f.BoolVar(&r.request.NoAudit, "no-audit", false, "leave out the leak check inside the run")
-	f.BoolVar(&r.request.OpenLockbox, "open-lockbox", false, "judge the last part of time too, once; its rows are burnt by it")
 }
 
 // sourceFlags are the flags that name a file of bars.

@@ -1,0 +1,9 @@
+//go:build slow
+
+package main
+
+import "testing"
+
+func TestKillOften(t *testing.T) { kills(t, 50) }
+
+func TestSlowScripts(t *testing.T) { scripts(t, "testdata/slow") }

@@ -1,0 +1,108 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/mlfactory/mlfactory/factory"
+	"github.com/mlfactory/mlfactory/param"
+	"github.com/mlfactory/mlfactory/recipe"
+)
+
+// Model is an entry of the catalogue of learners and ensembles.
+type Model struct {
+	Name    string        `json:"name"`
+	Kind    string        `json:"kind"` // learner or ensemble
+	Family  string        `json:"family,omitempty"`
+	Doc     string        `json:"doc"`
+	Weights bool          `json:"weights"`
+	Missing bool          `json:"missing"`
+	Stops   bool          `json:"stops_early"`
+	OOF     bool          `json:"needs_oof"`
+	Params  []param.Field `json:"params"`
+
+	config any
+}
+
+// Models lists learners, then ensembles, in order of registration.
+func (p *Project) Models() ([]Model, error) {
+	var out []Model
+	for _, e := range p.Factory.Catalogue.Models.Entries() {
+		m := Model{Name: e.Name, Kind: "learner", Family: e.Family, Doc: e.Doc, Weights: e.Abilities.Weights, Missing: e.Abilities.Missing, Stops: e.Abilities.Stops, config: e.Default()}
+		out = append(out, m)
+	}
+	for _, e := range p.Factory.Catalogue.Ensembles.Entries() {
+		out = append(out, Model{Name: e.Name, Kind: "ensemble", Doc: e.Doc, OOF: e.NeedsOOF, config: e.Default()})
+	}
+	for i := range out {
+		var err error
+		if out[i].Params, err = param.Fields(out[i].config); err != nil {
+			return nil, fmt.Errorf("%s: %w", out[i].Name, err)
+		}
+	}
+	return out, nil
+}
+
+// Model finds one entry.
+func (p *Project) Model(name string) (Model, error) {
+	all, err := p.Models()
+	if err != nil {
+		return Model{}, err
+	}
+	var known []string
+	for _, m := range all {
+		if m.Name == name {
+			return m, nil
+		}
+		known = append(known, m.Name)
+	}
+	if near, ok := param.Nearest(name, known); ok {
+		return Model{}, Usage("no model is called %q; did you mean %q?", name, near)
+	}
+	return Model{}, Usage("no model is called %q; there are %v", name, known)
+}
+
+// Config is the model's default config as YAML with its documentation.
+func (m Model) Config() ([]byte, error) { return recipe.MarshalConfig(m.config, true) }
+
+// Skill is the diagnostics of one model.
+type Skill struct {
+	Market string `json:"market"`
+	factory.Skill
+}
+
+// CrossValidate measures one model of a recipe by purged k-fold on each market.
+// Nothing is traded, so no trial is counted. A learner that the recipe does not
+// have is taken with its defaults.
+func (p *Project) CrossValidate(ctx context.Context, rec recipe.Recipe, name string, o RunOptions) ([]Skill, error) {
+	i := slices.IndexFunc(rec.Models, func(m recipe.Model) bool { return m.Name == name })
+	if i >= 0 {
+		rec.Models = []recipe.Model{rec.Models[i]}
+	} else {
+		if _, err := p.Factory.Catalogue.ModelConfig(name); err != nil {
+			return nil, Usage("--model: %w", err)
+		}
+		rec.Models = []recipe.Model{{Use: name}}
+	}
+	rec.Ensembles, rec.Candidate, rec.Audit = nil, name, "off"
+	if err := rec.Complete(p.Factory.Catalogue); err != nil {
+		return nil, err
+	}
+	if err := param.Validate(&rec); err != nil {
+		return nil, mark(ErrUsage, err)
+	}
+	var out []Skill
+	err := p.part(ctx, rec, "cv", factory.ToSkill, o, func(x *Part) error {
+		for _, m := range x.Outcomes {
+			if m.Refused != "" {
+				return mark(ErrData, fmt.Errorf("%s: %s", m.Market, m.Refused))
+			}
+			for _, s := range m.Skill {
+				out = append(out, Skill{m.Market, s})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
