@@ -137,14 +137,16 @@ func (p *Project) resolve(q Request) (recipe.Recipe, error) {
 			return none, fmt.Errorf("--set: %w", err)
 		}
 	}
+	for i, m := range d.Recipe.Markets {
+		if m.Instrument == "" {
+			return none, Usage("markets.%d.instrument: say what the bars are prices of (--instrument); known: %s", i, strings.Join(cat.Instruments.Names(), ", "))
+		}
+	}
 	r, err := d.Finish(cat)
 	if err != nil {
 		return none, err
 	}
 	for i, m := range r.Markets {
-		if m.Instrument == "" {
-			return none, Usage("markets.%d.instrument: say what the bars are prices of (--instrument); known: %s", i, strings.Join(cat.Instruments.Names(), ", "))
-		}
 		if _, err := cat.Instruments.Find(m.Instrument); err != nil {
 			return none, fmt.Errorf("markets.%d.instrument: %w", i, err)
 		}

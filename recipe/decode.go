@@ -23,16 +23,13 @@ type Problem struct {
 	File         string
 	Line, Column int    // from 1; 0 when the problem has no place in the file
 	Path         string // dotted path of the key
-	Text         string // what is wrong and what to do
+	Text         string // what is wrong, beginning with the path, and what to do
 	Source       string // the line as written
 }
 
 func (p *Problem) Error() string {
 	if p.Line == 0 {
-		if p.Path == "" {
-			return fmt.Sprintf("%s: %s", p.File, p.Text)
-		}
-		return fmt.Sprintf("%s: %s: %s", p.File, p.Path, p.Text)
+		return fmt.Sprintf("%s: %s", p.File, p.Text)
 	}
 	gutter := fmt.Sprintf("%5d | ", p.Line)
 	return fmt.Sprintf("%s:%d:%d: %s\n%s%s\n%s^", p.File, p.Line, p.Column, p.Text, gutter, p.Source,
@@ -84,6 +81,13 @@ func (d *decoder) fail(tk *token.Token, path, format string, args ...any) {
 		p.Line, p.Column = tk.Position.Line, tk.Position.Column
 		if p.Line >= 1 && p.Line <= len(d.lines) {
 			p.Source = strings.TrimRight(d.lines[p.Line-1], "\r")
+		}
+	}
+	// A config that checks its own tags reports what the walk over the whole
+	// recipe reports too.
+	for _, old := range d.problems {
+		if o, ok := old.(*Problem); ok && *o == *p {
+			return
 		}
 	}
 	d.problems = append(d.problems, p)

@@ -167,7 +167,8 @@ func TestProblems(t *testing.T) {
 		{"out of range", market + "random_entries: 5\n", "r.yaml:4:17: random_entries: "},
 		{"out of range in a learner", market + "models:\n  - use: xgboost\n    config: {depth: 99}\nensembles: []\ncandidate: xgboost\n", "r.yaml:6:21: models.0.config.depth: "},
 		{"enum", market + "audit: slow\n", "r.yaml:4:8: audit: "},
-		{"no market", "seed: 1\n", "markets: name at least one market"},
+		{"a config that checks itself", market + "cost: {multiplier: 1000}\n", "r.yaml:4:20: cost.multiplier: 1000 is above the maximum 100\n"},
+		{"no market", "seed: 1\n", "r.yaml: markets: name at least one market"},
 		{"no model", market + "models: []\nensembles: []\n", "r.yaml:4:9: models: name at least one model\n    4 | models: []\n                ^"},
 		{"neither data nor synth", "markets:\n  - instrument: ES\n", "markets.0: a market has either data (a file) or synth (a generated market)"},
 		{"both data and synth", "markets:\n  - {instrument: ES, data: a.csv, synth: {sessions: 5}}\n", "markets.0: a market has either data (a file) or synth (a generated market)"},
@@ -186,7 +187,7 @@ func TestProblems(t *testing.T) {
 			if err == nil {
 				t.Fatal("accepted")
 			}
-			if !strings.Contains(err.Error(), c.want) {
+			if strings.Count(err.Error(), c.want) != 1 {
 				t.Errorf("got\n%s\nwant\n%s", err, c.want)
 			}
 		})

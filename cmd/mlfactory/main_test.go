@@ -249,4 +249,3 @@ func diffFolders(a, b string) (string, error) {
 	}
 	return "", nil
 }
-
