@@ -79,6 +79,8 @@ type layout struct {
 }
 
 // sides are names that say which side of a bar they mark.
+//
+// const
 var sides = map[string]string{
 	"opentime": "begin", "barbegin": "begin", "barstart": "begin",
 	"closetime": "end", "barend": "end",

@@ -186,6 +186,7 @@ func (st *stamper) fast(buf []byte, i int) (int64, int) {
 	return st.note((local - st.off) * 1e9), i + n
 }
 
+// const
 var power10 = [...]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10}
 
 // eightDigits reads up to eight digits at buf[i:] at once and gives their value

@@ -35,6 +35,8 @@ func FormatOf(name string) (string, error) {
 }
 
 // names are the columns of a written file.
+//
+// const
 var names = [...]string{"bar_begin", "bar_end", "bar_known", "open", "high", "low", "close", "volume"}
 
 // groupRows is the number of rows of a row group in written Parquet files.
