@@ -64,6 +64,7 @@ func House() []Step {
 func helpers() map[string][]string {
 	return map[string][]string{
 		"internal/archtest":   nil,
+		"internal/docscheck":  nil,
 		"internal/floats":     nil,
 		"internal/shareddata": nil,
 		"internal/simd":       nil,
