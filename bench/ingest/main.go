@@ -78,7 +78,7 @@ func write(path string, rows int) error {
 		p *= math.Exp(5e-4 * r.NormFloat64())
 		h := max(o, p) * (1 + 2e-4*r.Float64())
 		l := min(o, p) * (1 - 2e-4*r.Float64())
-		line = start.Add(time.Duration(i) * time.Minute).AppendFormat(line[:0], time.RFC3339)
+		line = start.Add(time.Duration(i)*time.Minute).AppendFormat(line[:0], time.RFC3339)
 		for _, x := range [...]float64{o, h, l, p} {
 			line = strconv.AppendFloat(append(line, ','), x, 'f', 2, 64)
 		}
