@@ -1,9 +1,38 @@
 // Package model is the contract between learners and everything that uses
 // them, and the registry that lists the learners.
 //
-// A [Learner] is a configured recipe; [Learner.Fit] makes a [Fitted], which
-// predicts and can be written to a file. Early stopping uses the stop view and
-// nothing else; a learner never sees the rows it will be judged on.
+// # From a config to a prediction
+//
+// An [Entry] describes one kind of learner: its name, what it is able to do and
+// its Config with defaults. Entry.New turns a config into a [Learner];
+// [Learner.Fit] turns training rows into a [Fitted]; Fitted.Predict fills a
+// [Prediction] for other rows; Fitted.Encode and Entry.Decode are the way to a
+// file and back. A [Registry] is a value that its maker fills: nothing registers
+// itself.
+//
+// # Conventions
+//
+// Rows come as a [view.View]. Classes are −1, 0 and +1 in that order, by
+// position and never by what the labels at hand happen to be ([ClassIndex]); a
+// [Prediction] is row-major. A weight of 0 is a row that is not there; weights
+// are used as they are, because their sum is the effective number of rows.
+// Missing inputs are NaN, for learners that claim to take them.
+//
+// A learner trains on train, ends early by stop and nothing else, and never sees
+// the rows it will be judged on. The same rows, config and stream give the same
+// bytes, whatever the number of workers. What [Env] holds changes no result but
+// for the stream. A Fitted is safe for concurrent use.
+//
+// Package modeltest holds every entry to that.
+//
+// # Refusals
+//
+// [CheckFit], [CheckValues] and [CheckColumns] are what every learner refuses in
+// the same words: no row with weight ([ErrNoRows]), one class only
+// ([ErrOneClass]), infinite inputs, negative weights, columns that are not those
+// of the fit. [ReadArtifact] refuses every file that is not, byte for byte, what
+// [WriteArtifact] wrote ([ErrDamaged]). A prediction that is no distribution is
+// refused by [Prediction.Check].
 package model
 
 import (

@@ -4,6 +4,21 @@
 // Row i of a dataset is decision i of the decision clock. Every model, whatever
 // timeframe it looks at, predicts the same rows; that is what lets them stack
 // without alignment code.
+//
+// # Conventions
+//
+// Instants are int64 nanoseconds UTC. A [Span] is closed: a row that becomes
+// known at the instant at which another is decided shares that instant with it
+// ([Span.Overlaps]), and purging takes it away. Tables are column-major float32
+// with NaN for a missing value. A [View] joins inputs and targets of the same
+// rows; parts that nobody needs are nil.
+//
+// # Refusals
+//
+// [View.Check] names the first part whose length differs from the number of
+// rows. Indices out of range panic, as they do for any slice. There is no logic
+// here beyond that, so that those who make rows and those who use them need not
+// know each other.
 package view
 
 import "fmt"
