@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mlfactory/mlfactory/internal/docscheck"
 )
 
 // The table of gates in docs/evaluation.md says word for word what the comment of package judge says; TestTruthTable of that package holds
@@ -45,4 +47,32 @@ func TestGatesOfEvaluation(t *testing.T) {
 		t.Fatalf("found only %q in judge/doc.go", comment)
 	}
 	equal(t, page, comment)
+}
+
+// Decisions are numbered, each number once, in their file names and in their first lines.
+func TestDecisionsAreNumberedOnce(t *testing.T) {
+	dir := filepath.Join(root(t), "docs", "decisions")
+	files, err := docscheck.Files(dir, ".md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	title := regexp.MustCompile(`^# 0*(\d+)\.? `)
+	seen := map[string]string{}
+	for _, f := range files {
+		number, _, _ := strings.Cut(f, "-")
+		if other := seen[number]; other != "" {
+			t.Errorf("%s and %s have the same number", other, f)
+		}
+		seen[number] = f
+		b, err := os.ReadFile(filepath.Join(dir, f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := title.FindStringSubmatch(string(b)); m == nil || strings.TrimLeft(number, "0") != m[1] {
+			t.Errorf("%s: the first line does not begin with its number", f)
+		}
+	}
+	if len(seen) == 0 {
+		t.Error("no decision found")
+	}
 }
