@@ -3,6 +3,7 @@ package split
 import (
 	"errors"
 	"fmt"
+	"sort"
 
 	"github.com/mlfactory/mlfactory/view"
 )
@@ -48,6 +49,10 @@ type WalkForward struct {
 	Rolling bool    `yaml:"rolling" doc:"train on a window of the initial length instead of on everything before"`
 	Purging `yaml:",inline"`
 	Market  Market `yaml:"-"`
+	// At, if there is any, are the instants at which the test blocks begin,
+	// ascending, in the place of Steps and Initial: rows that come later then do
+	// not move a block.
+	At []int64 `yaml:"-"`
 }
 
 // DefaultWalkForward is 3 expanding steps over the last 60 % of the rows.
@@ -65,20 +70,46 @@ func (w WalkForward) Split(spans []view.Span) ([]Fold, error) {
 		return nil, err
 	}
 	order := inOrder(spans)
+	if len(w.At) > 0 {
+		return w.splitAt(spans, order)
+	}
 	start := together(spans, order, int(w.Initial*float64(len(order))))
 	if len(order)-start < w.Steps || start == 0 {
 		return nil, fmt.Errorf("split: walk-forward: %d rows leave %d for %d test blocks after an initial share of %v; give more data or fewer steps",
 			len(order), len(order)-start, w.Steps, w.Initial)
 	}
+	return w.blocks(spans, order, start, cuts(spans, order[start:], w.Steps))
+}
+
+// splitAt puts the test blocks where At says.
+func (w WalkForward) splitAt(spans []view.Span, order []int) ([]Fold, error) {
+	var at []int
+	for k, t := range w.At {
+		if k > 0 && t <= w.At[k-1] {
+			return nil, fmt.Errorf("split: walk-forward: block %d begins at %s, not after the one before it", k+1, stamp(t))
+		}
+		at = append(at, sort.Search(len(order), func(i int) bool { return spans[order[i]].Decision >= t }))
+	}
+	start := at[0]
+	if start == 0 {
+		return nil, fmt.Errorf("split: walk-forward: no row is decided before the first block begins at %s", stamp(w.At[0]))
+	}
+	for k := range at {
+		at[k] -= start
+	}
+	return w.blocks(spans, order, start, append(at, len(order)-start))
+}
+
+// blocks makes the folds of the test blocks order[start+at[b]:start+at[b+1]].
+func (w WalkForward) blocks(spans []view.Span, order []int, start int, at []int) ([]Fold, error) {
 	tested := order[start:]
-	at := cuts(spans, tested, w.Steps)
-	folds := make([]Fold, w.Steps)
-	for b := range w.Steps {
+	folds := make([]Fold, len(at)-1)
+	for b := range folds {
 		from := 0
 		if w.Rolling {
 			from = at[b]
 		}
-		d := division{scheme: "walk-forward", fold: b + 1, folds: w.Steps,
+		d := division{scheme: "walk-forward", fold: b + 1, folds: len(folds),
 			blocks: [][]int{clone(tested[at[b]:at[b+1]])}, candidates: order[from : start+at[b]]}
 		var err error
 		if folds[b], err = divide(spans, d, w.Purging, w.Market); err != nil {
