@@ -11,6 +11,7 @@ import (
 	"github.com/mlfactory/mlfactory/model/linear"
 	"github.com/mlfactory/mlfactory/model/tree"
 	"github.com/mlfactory/mlfactory/param"
+	"github.com/mlfactory/mlfactory/split"
 )
 
 // Catalogue is everything that is registered: what a recipe can name.
@@ -19,6 +20,17 @@ type Catalogue struct {
 	Ensembles   *ensemble.Registry
 	Features    *feature.Registry
 	Instruments *bar.Instruments
+	// Splitter, if set, replaces the splitters that a recipe asks for. It is nil
+	// in the program; a test of the audit puts a broken one in its place.
+	Splitter func(split.Splitter) split.Splitter
+}
+
+// splitter is the splitter in use in the place of s.
+func (c *Catalogue) splitter(s split.Splitter) split.Splitter {
+	if c.Splitter == nil {
+		return s
+	}
+	return c.Splitter(s)
 }
 
 // NewCatalogue registers all that this program has, in a fixed order.

@@ -129,9 +129,13 @@ func timeDuration(ns int64) time.Duration { return time.Duration(ns) }
 
 // Run runs a recipe. The result must be closed.
 func (f *Factory) Run(ctx context.Context, rec recipe.Recipe, env Env) (*Result, error) {
+	return f.run(ctx, rec, env, nil)
+}
+
+func (f *Factory) run(ctx context.Context, rec recipe.Recipe, env Env, w *Windows) (*Result, error) {
 	res := &Result{Recipe: rec}
 	for _, m := range rec.Markets {
-		out, err := f.market(ctx, &rec, m, env, res)
+		out, err := f.market(ctx, &rec, m, env, res, w)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", m.Name, err), res.Close())
 		}
@@ -143,7 +147,7 @@ func (f *Factory) Run(ctx context.Context, rec recipe.Recipe, env Env) (*Result,
 // NewCalendar is the calendar of an instrument.
 func newCalendar(inst *bar.Instrument) (*calendar.Calendar, error) { return inst.NewCalendar() }
 
-func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Market, env Env, res *Result) (*Outcome, error) {
+func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Market, env Env, res *Result, w *Windows) (*Outcome, error) {
 	inst, err := f.Catalogue.Instruments.Find(m.Instrument)
 	if err != nil {
 		return nil, err
@@ -218,8 +222,10 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 		return o, l.loadTable(env.Store, rep, o)
 	}
 	clockNS := clockBar(l.clock, o.Decisions, cal)
-	box, err := l.recordLockbox(ctx, env.Store, o, rec.Split.Lockbox)
-	if err != nil {
+	var box store.Lockbox
+	if w != nil {
+		l.windows, box.Start = w.Starts, w.End
+	} else if box, err = l.recordLockbox(ctx, env.Store, o, rec.Split.Lockbox); err != nil {
 		return nil, err
 	}
 

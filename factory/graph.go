@@ -36,6 +36,7 @@ type line struct {
 	cache  *cache
 
 	dataDigest string
+	windows    []int64 // instants at which the steps begin, nil: by shares of the rows
 
 	base       bar.Timeframe // known once the bars are
 	set        feature.Set
@@ -305,6 +306,7 @@ type foldParams struct {
 	Hours    string       `yaml:"hours"`
 	BoxStart int64        `yaml:"box_start"`
 	Open     bool         `yaml:"open"`
+	Windows  []int64      `yaml:"windows"`
 }
 
 // addFits is the third phase: folds, fits, combinations, trades, skill.
@@ -313,12 +315,12 @@ func (l *line) addFits(boxStart int64, clock int64) error {
 	var err error
 	l.steps = l.rec.Split.WalkForward.Steps
 	l.lockbox = l.rec.Lockbox
-	l.folds, err = l.node("folds", "folds", foldParams{l.rec.Split, clock, l.cal.Name(), boxStart, l.lockbox}, 128<<20, []*flow.Node{l.labels}, func(_ context.Context, t *flow.Task) error {
+	l.folds, err = l.node("folds", "folds", foldParams{l.rec.Split, clock, l.cal.Name(), boxStart, l.lockbox, l.windows}, 128<<20, []*flow.Node{l.labels}, func(_ context.Context, t *flow.Task) error {
 		s, err := l.readLabels(t, 0)
 		if err != nil {
 			return err
 		}
-		fs, err := divideRows(s, l.rec.Split, marketOf(l.cal, clock), boxStart, l.lockbox)
+		fs, err := divideRows(cat, s, l.rec.Split, marketOf(l.cal, clock), boxStart, l.lockbox, l.windows)
 		if err != nil {
 			return err
 		}

@@ -107,8 +107,9 @@ func mapFold(dev []int, f split.Fold) fold {
 }
 
 // divideRows makes all folds of a market. The lockbox starts at boxStart; with
-// open set, a last step tests it.
-func divideRows(s *label.Set, cfg recipe.Split, m split.Market, boxStart int64, open bool) (*folds, error) {
+// open set, a last step tests it. windows, if any, are the instants at which the
+// steps begin.
+func divideRows(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, boxStart int64, open bool, windows []int64) (*folds, error) {
 	labelled := s.Rows()
 	locked, err := split.Lockbox(spansOf(s, labelled), boxStart, cfg.WalkForward.Purging, m)
 	if err != nil {
@@ -118,8 +119,8 @@ func divideRows(s *label.Set, cfg recipe.Split, m split.Market, boxStart int64, 
 	out := &folds{Decisions: s.Len(), Labelled: len(labelled), Dev: len(dev), BoxStart: boxStart, BoxRows: len(locked.Box)}
 	spans := spansOf(s, dev)
 	wf := cfg.WalkForward
-	wf.Market = m
-	outer, err := wf.Split(spans)
+	wf.Market, wf.At = m, windows
+	outer, err := cat.splitter(wf).Split(spans)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +141,7 @@ func divideRows(s *label.Set, cfg recipe.Split, m split.Market, boxStart int64, 
 		// is the box.
 		before := len(labelled) - len(locked.Box)
 		one := split.WalkForward{Steps: 1, Initial: (float64(before) + 0.5) / float64(len(labelled)), Purging: wf.Purging, Market: m}
-		boxed, err := one.Split(spansOf(s, labelled))
+		boxed, err := cat.splitter(one).Split(spansOf(s, labelled))
 		if err != nil {
 			return nil, fmt.Errorf("lockbox: %w", err)
 		}
@@ -151,7 +152,7 @@ func divideRows(s *label.Set, cfg recipe.Split, m split.Market, boxStart int64, 
 		st := &out.Steps[w]
 		inner := split.PurgedKFold{K: cfg.InnerFolds, Purging: cfg.KFold.Purging, Market: m}
 		inner.Calib = 0
-		fs, err := inner.Split(spansOf(s, st.Train))
+		fs, err := cat.splitter(inner).Split(spansOf(s, st.Train))
 		if err != nil {
 			return nil, fmt.Errorf("walk-forward step %d, inner folds: %w", w+1, err)
 		}
@@ -161,7 +162,7 @@ func divideRows(s *label.Set, cfg recipe.Split, m split.Market, boxStart int64, 
 	}
 	kf := cfg.KFold
 	kf.Market, kf.Calib = m, 0
-	fs, err := kf.Split(spans)
+	fs, err := cat.splitter(kf).Split(spans)
 	if err != nil {
 		return nil, err
 	}
