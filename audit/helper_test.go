@@ -11,6 +11,7 @@ import (
 	"github.com/mlfactory/mlfactory/factory"
 	"github.com/mlfactory/mlfactory/feature"
 	"github.com/mlfactory/mlfactory/feature/featuretest"
+	"github.com/mlfactory/mlfactory/model/tree"
 	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/recipe"
 	"github.com/mlfactory/mlfactory/store"
@@ -61,10 +62,10 @@ func small(t testing.TB, c *factory.Catalogue) recipe.Recipe {
 	t.Helper()
 	r := factory.Pair()
 	cfg := synth.Default()
-	cfg.Sessions = 60
+	cfg.Sessions = 50
 	r.Markets = []recipe.Market{{Name: "small", Instrument: "SYNTH", Synth: &cfg, Read: ingest.Default()}}
 	r.Features.Timeframes = []string{"5m", "15m", "1h"}
-	r.Features.Families = []string{"volatility", "volume", "session"}
+	r.Features.Families = []string{"volume", "session"}
 	r.Split.WalkForward.Steps = 2
 	r.Split.InnerFolds = 2
 	r.Split.KFold.K = 3
@@ -72,6 +73,11 @@ func small(t testing.TB, c *factory.Catalogue) recipe.Recipe {
 	r.Split.WalkForward.FloorBars, r.Split.KFold.FloorBars = 20, 20
 	r.Split.WalkForward.MaxLost, r.Split.KFold.MaxLost = 2, 2
 	r.Random = 100
+	for _, m := range r.Models {
+		if x, ok := m.Config.(*tree.Config); ok {
+			x.Rounds, x.MaxDepth = 20, 3
+		}
+	}
 	if err := r.Complete(c); err != nil {
 		t.Fatal(err)
 	}
