@@ -69,7 +69,7 @@ func (r *Report) add(name string, compared int, list *culprits, opt Options) boo
 // on copies of the input into stores of their own and compares. The checks are
 //
 //   - copy: the copy of the input, written row by row as CSV from what the reader
-//     made of it before its checks, gives the bars of the input itself;
+//     made of it before its checks, holds the same rows and gives the same bars;
 //   - run: the recipe runs to its end on it;
 //   - folds: no row trains that meets its test block or embargo, by a proof that
 //     shares no code with the splitters;
@@ -199,7 +199,7 @@ func full(ctx context.Context, f *factory.Factory, rec recipe.Recipe, m recipe.M
 	}
 	defer func() { err = errors.Join(err, a.base.close()) }()
 	list := &culprits{}
-	n := compareBars(bars, a.base.outcome().Base, lastKnown(bars, a.base.outcome().Base), "in the copy of the input", list)
+	n := a.compareCopy(ctx, bars, list)
 	r.add("copy", n, list, opt)
 	if why := a.base.outcome().Refused; why != "" {
 		a.failed("run", "recipe", errors.New("nothing was fitted: "+why))

@@ -65,7 +65,7 @@ func small(t testing.TB, c *factory.Catalogue) recipe.Recipe {
 	cfg.Sessions = 50
 	r.Markets = []recipe.Market{{Name: "small", Instrument: "SYNTH", Synth: &cfg, Read: ingest.Default()}}
 	r.Features.Timeframes = []string{"5m", "15m", "1h"}
-	r.Features.Families = []string{"volume", "session"}
+	r.Features.Families, r.Features.Drop = []string{"volume", "session"}, nil
 	r.Split.WalkForward.Steps = 2
 	r.Split.InnerFolds = 2
 	r.Split.KFold.K = 3

@@ -16,8 +16,16 @@ import (
 	"github.com/mlfactory/mlfactory/recipe"
 )
 
+// openChecks lets every row pass that can be read.
+func openChecks(c ingest.Config) ingest.Config {
+	c.Checks.Jump, c.Checks.Confirm, c.Checks.Hold = 10, 1, 1
+	c.Checks.ZeroVolume, c.Checks.OutOfOrder, c.Checks.MissingShare = "keep", 1, 1
+	return c
+}
+
 // readRaw reads a market's rows before the reader's checks, as far as these can
-// be opened, and its bars after them.
+// be opened, and its bars after them; the bars of a generated market pass no
+// checks and are nil.
 func readRaw(ctx context.Context, f *factory.Factory, m recipe.Market) (raw, bars *bar.Series, err error) {
 	inst, err := f.Catalogue.Instruments.Find(m.Instrument)
 	if err != nil {
@@ -28,15 +36,12 @@ func readRaw(ctx context.Context, f *factory.Factory, m recipe.Market) (raw, bar
 		if err != nil {
 			return nil, nil, err
 		}
-		return g.Base, g.Base, nil
+		return g.Base, nil, nil
 	}
 	if bars, _, err = ingest.Read(ctx, m.Data, m.Read, inst); err != nil {
 		return nil, nil, err
 	}
-	open := m.Read
-	open.Checks.Jump, open.Checks.Confirm, open.Checks.Hold = 10, 1, 1
-	open.Checks.ZeroVolume, open.Checks.OutOfOrder, open.Checks.MissingShare = "keep", 1, 1
-	raw, _, err = ingest.Read(ctx, m.Data, open, inst)
+	raw, _, err = ingest.Read(ctx, m.Data, openChecks(m.Read), inst)
 	return raw, bars, err
 }
 
@@ -87,6 +92,32 @@ func until(s *bar.Series, cut int64) *bar.Series {
 		}
 	}
 	return out
+}
+
+// compareCopy reads the copy of the input back and compares its rows with those
+// that were to be written, and the bars that a run made of it with those of the
+// input itself (nil: there are none).
+func (a *auditor) compareCopy(ctx context.Context, bars *bar.Series, list *culprits) int {
+	m := a.rec.Markets[0]
+	inst, err := a.f.Catalogue.Instruments.Find(m.Instrument)
+	if err != nil {
+		list.add("ingest", "copy", err.Error())
+		return 0
+	}
+	rows, _, err := ingest.Read(ctx, m.Data, openChecks(m.Read), inst)
+	if err != nil {
+		list.add("ingest", "copy", err.Error())
+		return 0
+	}
+	// What is known when is a matter of the checks.
+	x, y := *a.raw, *rows
+	x.Known, y.Known, x.Flags, y.Flags = x.End, y.End, make([]bar.Flag, x.Len()), make([]bar.Flag, y.Len())
+	n := compareBars(&x, &y, lastKnown(&x, &y), "in the copy of the input", list)
+	if bars != nil {
+		now := a.base.outcome().Base
+		n += compareBars(bars, now, lastKnown(bars, now), "in the run on the copy of the input", list)
+	}
+	return n
 }
 
 // lastKnown is an instant by which all bars of both were known.

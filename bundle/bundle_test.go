@@ -37,7 +37,7 @@ func smallRecipe(m recipe.Market) recipe.Recipe {
 	r := factory.SmallPair(1)
 	r.Markets = []recipe.Market{m}
 	r.Features.Timeframes = []string{"5m", "15m", "1h"}
-	r.Features.Families = []string{"volatility", "volume", "session"}
+	r.Features.Families, r.Features.Drop = []string{"volatility", "volume", "session"}, nil
 	r.Split.KFold.Embargo = param.Duration(12 * 3600 * 1e9)
 	r.Split.WalkForward.FloorBars, r.Split.KFold.FloorBars = 20, 20
 	r.Split.WalkForward.MaxLost, r.Split.KFold.MaxLost = 2, 2

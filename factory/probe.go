@@ -33,8 +33,8 @@ func (f *Factory) RunWindows(ctx context.Context, rec recipe.Recipe, env Env, w 
 	return f.run(ctx, rec, env, &w)
 }
 
-// Step is one walk-forward step in decisions: indices into Outcome.Decisions.
-type Step struct {
+// FoldStep is one walk-forward step in decisions: indices into Outcome.Decisions.
+type FoldStep struct {
 	split.Fold
 	Inner  []split.Fold // purged folds of Train
 	Lo, Hi int          // decisions Lo ≤ i < Hi are predicted and traded
@@ -43,7 +43,7 @@ type Step struct {
 
 // Folds is the division of a market's decisions.
 type Folds struct {
-	Steps []Step
+	Steps []FoldStep
 	KFold []split.Fold
 }
 
@@ -68,7 +68,7 @@ func (r *Result) Folds(s *store.Store, market string) (*Folds, error) {
 	}
 	out := &Folds{KFold: list(fs.KFold)}
 	for _, st := range fs.Steps {
-		out.Steps = append(out.Steps, Step{Fold: plain(st.fold), Inner: list(st.Inner), Lo: st.Lo, Hi: st.Hi, Box: st.Box})
+		out.Steps = append(out.Steps, FoldStep{Fold: plain(st.fold), Inner: list(st.Inner), Lo: st.Lo, Hi: st.Hi, Box: st.Box})
 	}
 	return out, nil
 }
