@@ -58,9 +58,9 @@ func (p *Project) ConfigCheck(q Request) (*Checked, error) {
 
 // Key explains one key of a recipe.
 type Key struct {
-	param.Field
+	Parameter
 	// Of is the learner or ensemble whose config has the key, "" for the recipe's.
-	Of string
+	Of string `json:"of"`
 }
 
 // ConfigExplain explains a key: a path of the recipe (label.horizon,
@@ -71,7 +71,7 @@ func (p *Project) ConfigExplain(path string) ([]Key, error) {
 	if err := r.Complete(p.Factory.Catalogue); err != nil {
 		return nil, err
 	}
-	fields, err := param.Fields(&r)
+	fields, err := parameters(&r)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (p *Project) ConfigExplain(path string) ([]Key, error) {
 	var all []Key
 	for _, f := range fields {
 		if !strings.Contains(f.Path, ".config.") {
-			all = append(all, Key{Field: f})
+			all = append(all, Key{Parameter: f})
 		}
 	}
 	for _, m := range models {
@@ -128,10 +128,10 @@ func WriteKeys(w io.Writer, keys []Key) error {
 			b.WriteString("\n")
 		}
 		fmt.Fprintf(&b, "%s (%s)\n  %s\n", k.Path, k.Kind, k.Doc)
-		if k.Default != nil {
+		if len(k.Default) > 0 {
 			fmt.Fprintf(&b, "  default: %s\n", text(k.Default))
 		}
-		if l := limits(k.Field); l != "" {
+		if l := limits(k.Parameter); l != "" {
 			fmt.Fprintf(&b, "  allowed: %s\n", l)
 		}
 	}
@@ -140,15 +140,9 @@ func WriteKeys(w io.Writer, keys []Key) error {
 }
 
 // text writes a value as it stands in a file.
-func text(v any) string {
-	b, err := param.Canonical(v)
-	if err != nil {
-		return fmt.Sprint(v)
-	}
-	return strings.Trim(string(b), `"`)
-}
+func text(v json.RawMessage) string { return strings.Trim(string(v), `"`) }
 
-func limits(f param.Field) string {
+func limits(f Parameter) string {
 	var out []string
 	if f.Enum != nil {
 		words := slices.Clone(f.Enum)

@@ -100,8 +100,20 @@ func formatOf(path string) (string, error) {
 	return "", Usage("%q: the ending says the format: .csv or .parquet", path)
 }
 
+// Instrument is what the bars can be prices of.
+type Instrument struct{ bar.Instrument }
+
+// MarshalJSON writes the keys that a recipe would have.
+func (i Instrument) MarshalJSON() ([]byte, error) { return param.Canonical(i.Instrument) }
+
 // Instruments lists all known instruments.
-func (p *Project) Instruments() []bar.Instrument { return p.Factory.Catalogue.Instruments.All() }
+func (p *Project) Instruments() []Instrument {
+	var out []Instrument
+	for _, i := range p.Factory.Catalogue.Instruments.All() {
+		out = append(out, Instrument{i})
+	}
+	return out
+}
 
 // SynthOptions describe a generated market.
 type SynthOptions struct {

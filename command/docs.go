@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/mlfactory/mlfactory/param"
 )
 
 // Page is a generated page of the documentation.
@@ -82,7 +80,7 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-func paramTable(fs []param.Field) string {
+func paramTable(fs []Parameter) string {
 	if len(fs) == 0 {
 		return "It has no parameters.\n"
 	}
@@ -90,7 +88,7 @@ func paramTable(fs []param.Field) string {
 	b.WriteString("| key | default | allowed | meaning |\n|---|---|---|---|\n")
 	for _, f := range fs {
 		def := ""
-		if f.Default != nil {
+		if len(f.Default) > 0 {
 			def = "`" + text(f.Default) + "`"
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.Path, cell(def), cell(limits(f)), cell(f.Doc))

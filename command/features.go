@@ -14,15 +14,15 @@ import (
 
 // Feature is an entry of the catalogue of features.
 type Feature struct {
-	Name      string        `json:"name"`
-	Family    string        `json:"family"`
-	Columns   []string      `json:"columns"` // with default parameters, without the timeframe
-	First     int           `json:"first"`   // bars until it has a value, with default parameters
-	Default   bool          `json:"default"` // computed when nothing else is asked for
-	Doc       string        `json:"doc"`
-	Overnight string        `json:"overnight"`
-	Volume    bool          `json:"needs_volume"`
-	Params    []param.Field `json:"params"`
+	Name      string      `json:"name"`
+	Family    string      `json:"family"`
+	Columns   []string    `json:"columns"` // with default parameters, without the timeframe
+	First     int         `json:"first"`   // bars until it has a value, with default parameters
+	Default   bool        `json:"default"` // computed when nothing else is asked for
+	Doc       string      `json:"doc"`
+	Overnight string      `json:"overnight"`
+	Volume    bool        `json:"needs_volume"`
+	Params    []Parameter `json:"params"`
 }
 
 // Features lists the catalogue, or one family of it.
@@ -51,7 +51,7 @@ func (p *Project) Features(family string) ([]Feature, error) {
 		}
 		f := Feature{Name: e.Name, Family: e.Family, Columns: k.Names(), First: k.First(), Doc: e.Doc, Overnight: e.Overnight, Volume: e.Volume,
 			Default: slices.ContainsFunc(feature.DefaultSpecs(), func(s feature.Spec) bool { return s.Name == e.Name })}
-		if f.Params, err = param.Fields(e.Default()); err != nil {
+		if f.Params, err = parameters(e.Default()); err != nil {
 			return nil, fmt.Errorf("%s: %w", e.Name, err)
 		}
 		out = append(out, f)

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -10,17 +11,47 @@ import (
 	"github.com/mlfactory/mlfactory/recipe"
 )
 
+// Parameter is a key of a config, as it is shown.
+type Parameter struct {
+	Path    string          `json:"path"`
+	Kind    string          `json:"kind"`
+	Doc     string          `json:"doc"`
+	Default json.RawMessage `json:"default"` // null where there is none
+	Min     *float64        `json:"min"`     // of durations in seconds
+	Max     *float64        `json:"max"`
+	Enum    []string        `json:"enum"`
+}
+
+// parameters lists the keys of a config.
+func parameters(cfg any) ([]Parameter, error) {
+	fields, err := param.Fields(cfg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Parameter, len(fields))
+	for i, f := range fields {
+		out[i] = Parameter{Path: f.Path, Kind: f.Kind, Doc: f.Doc, Min: f.Min, Max: f.Max, Enum: f.Enum}
+		if f.Default == nil {
+			continue
+		}
+		if out[i].Default, err = param.Canonical(f.Default); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Path, err)
+		}
+	}
+	return out, nil
+}
+
 // Model is an entry of the catalogue of learners and ensembles.
 type Model struct {
-	Name    string        `json:"name"`
-	Kind    string        `json:"kind"` // learner or ensemble
-	Family  string        `json:"family,omitempty"`
-	Doc     string        `json:"doc"`
-	Weights bool          `json:"weights"`
-	Missing bool          `json:"missing"`
-	Stops   bool          `json:"stops_early"`
-	OOF     bool          `json:"needs_oof"`
-	Params  []param.Field `json:"params"`
+	Name    string      `json:"name"`
+	Kind    string      `json:"kind"` // learner or ensemble
+	Family  string      `json:"family,omitempty"`
+	Doc     string      `json:"doc"`
+	Weights bool        `json:"weights"`
+	Missing bool        `json:"missing"`
+	Stops   bool        `json:"stops_early"`
+	OOF     bool        `json:"needs_oof"`
+	Params  []Parameter `json:"params"`
 
 	config any
 }
@@ -37,7 +68,7 @@ func (p *Project) Models() ([]Model, error) {
 	}
 	for i := range out {
 		var err error
-		if out[i].Params, err = param.Fields(out[i].config); err != nil {
+		if out[i].Params, err = parameters(out[i].config); err != nil {
 			return nil, fmt.Errorf("%s: %w", out[i].Name, err)
 		}
 	}

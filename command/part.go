@@ -44,7 +44,7 @@ func (p *Project) part(ctx context.Context, rec recipe.Recipe, name string, unti
 		return err
 	}
 	defer func() { err = errors.Join(err, at.Finish(context.WithoutCancel(ctx), err)) }()
-	res, err := p.Factory.Run(ctx, rec, factory.Env{Store: s, Attempt: at, Workers: o.Workers, Memory: o.Memory, Progress: o.Progress, Planned: o.Planned, Until: until})
+	res, err := p.Factory.Run(ctx, rec, factory.Env{Store: s, Attempt: at, Workers: o.Workers, Memory: o.Memory, Progress: o.Progress, Planned: o.planned(), Until: until})
 	if err != nil {
 		return classify(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/mlfactory/mlfactory/factory"
 	"github.com/mlfactory/mlfactory/flow"
 	"github.com/mlfactory/mlfactory/judge"
+	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/recipe"
 	"github.com/mlfactory/mlfactory/report"
 	"github.com/mlfactory/mlfactory/store"
@@ -25,8 +27,16 @@ type RunOptions struct {
 	Workers  int    // 0: one per processor
 	Memory   int64  // bytes that stages may expect together; 0: no limit
 	Progress func(flow.Event)
-	Planned  func(factory.Planned)
+	Planned  func(Planned)
 	Width    int // columns of RunResult.Text
+}
+
+// planned hands a factory's plan on.
+func (o RunOptions) planned() func(factory.Planned) {
+	if o.Planned == nil {
+		return nil
+	}
+	return func(x factory.Planned) { o.Planned(NewPlanned(x)) }
 }
 
 // RunResult is what a run came to.
@@ -90,7 +100,7 @@ func (p *Project) Run(ctx context.Context, rec recipe.Recipe, o RunOptions) (_ *
 	}
 	defer func() { err = errors.Join(err, at.Finish(context.WithoutCancel(ctx), err)) }()
 	log := newLog(began)
-	res, err := p.Factory.Run(ctx, rec, factory.Env{Store: s, Attempt: at, Workers: o.Workers, Memory: o.Memory, Planned: o.Planned,
+	res, err := p.Factory.Run(ctx, rec, factory.Env{Store: s, Attempt: at, Workers: o.Workers, Memory: o.Memory, Planned: o.planned(),
 		Progress: func(e flow.Event) {
 			log.event(e)
 			if o.Progress != nil {
@@ -101,7 +111,7 @@ func (p *Project) Run(ctx context.Context, rec recipe.Recipe, o RunOptions) (_ *
 		return nil, classify(err)
 	}
 	defer func() { err = errors.Join(err, res.Close()) }()
-	r := &RunResult{ID: id, Folder: out, Timing: Timing{Workers: o.Workers}}
+	r := &RunResult{ID: id, Folder: out, Timing: Timing{Workers: workers(o.Workers)}}
 	r.count(res.Reports)
 	f := folder{store: s, attempt: at, dir: out, began: time.Now()}
 	if f.code, err = p.Code(); err != nil {
@@ -127,6 +137,14 @@ func (p *Project) Run(ctx context.Context, rec recipe.Recipe, o RunOptions) (_ *
 		return nil, err
 	}
 	return r, f.log(append(timing, '\n'), log.bytes())
+}
+
+// workers is how many goroutines compute at once.
+func workers(n int) int {
+	if n > 0 {
+		return n
+	}
+	return runtime.GOMAXPROCS(0)
 }
 
 // count sums up what became of the stages.
@@ -175,9 +193,33 @@ func classify(err error) error {
 	return err
 }
 
+// Planned is the plan of one market.
+type Planned struct {
+	Market   string          `json:"market"`
+	Refused  string          `json:"refused,omitempty"` // why nothing can be fitted
+	Bars     int             `json:"bars"`
+	Rows     int             `json:"decisions"`
+	Labelled int             `json:"labelled"`
+	Columns  int             `json:"columns"`
+	Fits     int             `json:"fits"`   // that would run
+	Cached   int             `json:"cached"` // that are in the store
+	Memory   int64           `json:"memory_bytes"`
+	Embargo  param.Duration  `json:"embargo"`
+	Purge    int             `json:"purge_bars"` // at least so many bars of the clock
+	ClockBar param.Duration  `json:"clock_bar"`
+	Notes    []string        `json:"notes"`
+	Kinds    []flow.PlanKind `json:"stages"`
+}
+
+// NewPlanned is the plan that a factory tells.
+func NewPlanned(x factory.Planned) Planned {
+	return Planned{Market: x.Market, Bars: x.Bars, Rows: x.Decisions, Labelled: x.Labelled, Columns: x.Columns, Fits: x.Fits, Cached: x.Cached,
+		Memory: x.MemoryBytes, Embargo: param.Duration(x.Embargo), Purge: x.FloorBars, ClockBar: param.Duration(x.ClockBar), Notes: x.Notes, Kinds: x.Kinds}
+}
+
 // Plan says what a run would do: bars, labels and folds are made (or taken from
 // the store) to know the rows, nothing is fitted.
-func (p *Project) Plan(ctx context.Context, rec recipe.Recipe, o RunOptions) (_ []factory.Planned, err error) {
+func (p *Project) Plan(ctx context.Context, rec recipe.Recipe, o RunOptions) (_ []Planned, err error) {
 	s, err := store.Open(p.Dir)
 	if err != nil {
 		return nil, err
@@ -188,16 +230,16 @@ func (p *Project) Plan(ctx context.Context, rec recipe.Recipe, o RunOptions) (_ 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	var out []factory.Planned
+	var out []Planned
 	res, err := p.Factory.Run(ctx, rec, factory.Env{Store: s, Workers: o.Workers, Memory: o.Memory, Progress: o.Progress, Audit: auditInside(),
-		Planned: func(x factory.Planned) { out = append(out, x) }, Until: factory.ToPlan})
+		Planned: func(x factory.Planned) { out = append(out, NewPlanned(x)) }, Until: factory.ToPlan})
 	if err != nil {
 		return nil, classify(err)
 	}
 	for _, x := range res.Outcomes {
 		if x.Refused != "" {
 			// Too short for the protocol: the arithmetic is the plan.
-			out = append(out, factory.Planned{Market: x.Market, Notes: []string{x.Refused}})
+			out = append(out, Planned{Market: x.Market, Refused: x.Refused})
 		}
 	}
 	return out, res.Close()

@@ -13,7 +13,7 @@ import (
 	"github.com/vbauerster/mpb/v8/cwriter"
 	"github.com/vbauerster/mpb/v8/decor"
 
-	"github.com/mlfactory/mlfactory/factory"
+	"github.com/mlfactory/mlfactory/command"
 	"github.com/mlfactory/mlfactory/flow"
 )
 
@@ -48,7 +48,8 @@ func newProgress(w io.Writer, quiet bool) *progress {
 
 // terminal reports whether f is one.
 func terminal(f *os.File) bool {
-	return cwriter.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
+	n, _, err := cwriter.GetSize(int(f.Fd()))
+	return err == nil && n > 0 && cwriter.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 }
 
 // width is the number of columns to print to.
@@ -133,7 +134,7 @@ func (p *progress) show(kind string) {
 }
 
 // planned shows the plan before the first fit.
-func (p *progress) planned(x factory.Planned) {
+func (p *progress) planned(x command.Planned) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.quiet || p.closed {
@@ -171,26 +172,18 @@ func (p *progress) close() {
 }
 
 // planText is what will run, in words.
-func planText(x factory.Planned) string {
-	var b strings.Builder
-	if x.Bars > 0 {
-		fmt.Fprintf(&b, "%s: %d bars, %d decisions, %d labelled, %d columns\n", x.Market, x.Bars, x.Decisions, x.Labelled, x.Columns)
-		fmt.Fprintf(&b, "  %d fits to run, %d in the store; about %s of memory\n", x.Fits, x.Cached, bytesText(x.MemoryBytes))
-		fmt.Fprintf(&b, "  embargo %s after each test block of the k-fold; purge of at least %d × %s of open time\n", days(x.Embargo), x.FloorBars, x.ClockBar)
-	} else {
-		fmt.Fprintf(&b, "%s: nothing can be fitted\n", x.Market)
+func planText(x command.Planned) string {
+	if x.Refused != "" {
+		return fmt.Sprintf("%s: nothing can be fitted: %s\n", x.Market, x.Refused)
 	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %d bars, %d decisions, %d labelled, %d columns\n", x.Market, x.Bars, x.Rows, x.Labelled, x.Columns)
+	fmt.Fprintf(&b, "  %d fits to run, %d in the store; about %s of memory\n", x.Fits, x.Cached, bytesText(x.Memory))
+	fmt.Fprintf(&b, "  embargo %s after each test block of the k-fold; purge of at least %d × %s of open time\n", x.Embargo, x.Purge, x.ClockBar)
 	for _, n := range x.Notes {
 		fmt.Fprintf(&b, "  note: %s\n", n)
 	}
 	return b.String()
-}
-
-func days(d time.Duration) string {
-	if d >= 24*time.Hour && d%(24*time.Hour) == 0 {
-		return fmt.Sprintf("%d days", d/(24*time.Hour))
-	}
-	return d.String()
 }
 
 func bytesText(n int64) string {
