@@ -31,8 +31,9 @@ func invocation(line string) ([]string, bool) {
 	return nil, false
 }
 
-// unknown says what of an invocation the program does not know: command, flag or number of arguments.
-func unknown(args []string) error {
+// unknown says what of an invocation the program does not know: command, flag or, if the invocation is meant to be complete, number of
+// arguments.
+func unknown(args []string, complete bool) error {
 	root := newRoot(io.Discard, io.Discard)
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
@@ -45,6 +46,12 @@ func unknown(args []string) error {
 		return err
 	}
 	if help, err := c.Flags().GetBool("help"); err == nil && help {
+		return nil
+	}
+	if !complete {
+		if c.HasSubCommands() && c.Flags().NArg() > 0 {
+			return fmt.Errorf("%s has no command %q", c.CommandPath(), c.Flags().Arg(0))
+		}
 		return nil
 	}
 	if c.HasSubCommands() {
@@ -70,6 +77,14 @@ func TestDocumentsShowCommandsThatExist(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		code, lines := docscheck.Code(string(text))
+		for k, c := range code {
+			if args, ok := invocation(c); ok && !strings.Contains(c, "…") {
+				if err := unknown(args, false); err != nil {
+					t.Errorf("%s:%d: `%s`: %v", f, lines[k], c, err)
+				}
+			}
+		}
 		for _, fence := range docscheck.Fences(string(text)) {
 			if fence.Info != "sh" && fence.Info != "sh ci" {
 				continue
@@ -78,7 +93,7 @@ func TestDocumentsShowCommandsThatExist(t *testing.T) {
 				at := fmt.Sprintf("%s:%d", f, fence.Line+k)
 				if args, ok := invocation(line); ok {
 					own++
-					if err := unknown(args); err != nil {
+					if err := unknown(args, true); err != nil {
 						t.Errorf("%s: %s: %v", at, line, err)
 					}
 					continue
@@ -114,8 +129,14 @@ func TestUnknown(t *testing.T) {
 		if !found {
 			t.Fatalf("%s: not taken for a command of this program", line)
 		}
-		if err := unknown(args); (err == nil) != ok {
+		if err := unknown(args, true); (err == nil) != ok {
 			t.Errorf("%s: %v", line, err)
+		}
+	}
+	for line, ok := range map[string]bool{"mlfactory judge": true, "mlfactory run --plan": true, "mlfactory data": true, "mlfactory data lookat": false, "mlfactory run --plna": false} {
+		args, _ := invocation(line)
+		if err := unknown(args, false); (err == nil) != ok {
+			t.Errorf("%s in the text: %v", line, err)
 		}
 	}
 	if _, found := invocation("go test ./..."); found {

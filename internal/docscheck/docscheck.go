@@ -123,6 +123,16 @@ var (
 	testFunc   = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark|Example)[A-Za-z0-9_]*)\(`)
 )
 
+// Code lists the texts in `code` outside of fenced blocks, with their lines, counted from 1.
+func Code(text string) (code []string, lines []int) {
+	for i, line := range prose(text, false) {
+		for _, c := range inlineCode.FindAllString(line, -1) {
+			code, lines = append(code, strings.Trim(c, "`")), append(lines, i+1)
+		}
+	}
+	return code, lines
+}
+
 // Anchors are the fragments that a text's headings can be linked by, as GitHub makes them: lower case, spaces to hyphens, other signs dropped.
 func Anchors(text string) []string {
 	var out []string

@@ -143,3 +143,11 @@ func TestFences(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestCode(t *testing.T) {
+	code, lines := docscheck.Code("a `b c` and `d`\n```\n`no`\n```\n`e`\n")
+	equal(t, code, []string{"b c", "d", "e"})
+	if !slices.Equal(lines, []int{1, 1, 5}) {
+		t.Errorf("lines %v", lines)
+	}
+}
