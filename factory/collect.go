@@ -68,8 +68,10 @@ func (l *line) collect(s *store.Store, rep *flow.Report, o *Outcome) error {
 	if err != nil {
 		return err
 	}
-	if o.Skill, err = loadJSON[[]Skill](s, rep, l.skill, "skill.json"); err != nil {
-		return err
+	if !l.noSkill {
+		if o.Skill, err = loadJSON[[]Skill](s, rep, l.skill, "skill.json"); err != nil {
+			return err
+		}
 	}
 	if l.audit != nil {
 		res, err := loadJSON[AuditResult](s, rep, l.audit, "audit.json")

@@ -75,6 +75,9 @@ type Env struct {
 	// Until ends the run of each market early; the zero value goes to the
 	// verdict.
 	Until Step
+	// NoSkill leaves out the k-fold and what is measured on it, on which no
+	// verdict depends.
+	NoSkill bool
 }
 
 // Step names how far a run goes.
@@ -160,7 +163,7 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 	if err != nil {
 		return nil, err
 	}
-	l := &line{f: f, rec: rec, market: m, inst: inst, cal: cal, cost: cm, cache: newCache()}
+	l := &line{noSkill: env.NoSkill, f: f, rec: rec, market: m, inst: inst, cal: cal, cost: cm, cache: newCache()}
 	res.close = append(res.close, l.cache.close)
 	if m.Synth == nil {
 		// A file that is known by its content alone serves as long as its bars

@@ -53,6 +53,7 @@ type line struct {
 	strategies []strategyNode
 	steps      int
 	lockbox    bool
+	noSkill    bool
 	box        string // key of the lockbox
 }
 
@@ -595,7 +596,10 @@ func routeColumns(set feature.Set, reg *feature.Registry, r recipe.Route) ([]str
 
 // targets are the nodes of the last phase before the verdict.
 func (l *line) targets() []*flow.Node {
-	out := []*flow.Node{l.table, l.skill}
+	out := []*flow.Node{l.table}
+	if !l.noSkill {
+		out = append(out, l.skill)
+	}
 	if l.audit != nil {
 		out = append(out, l.audit)
 	}

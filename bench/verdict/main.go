@@ -236,7 +236,7 @@ func one(ctx context.Context, v variant, seed uint64, dir string) (result, error
 		return fail(err)
 	}
 	defer s.Close()
-	res, err := f.Run(ctx, rec, factory.Env{Store: s, Workers: 1})
+	res, err := f.Run(ctx, rec, factory.Env{Store: s, Workers: 1, NoSkill: true})
 	if err != nil {
 		return fail(err)
 	}
