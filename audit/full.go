@@ -19,10 +19,13 @@ import (
 )
 
 // Options is what does not change what [Full] finds.
+//
+// The base of all comparisons is a run with one worker.
 type Options struct {
 	// Dir is a folder for copies of the input and for stores; Full makes what it
 	// needs inside and removes it again.
 	Dir      string
+	Workers  int                                 // of the runs in other worlds, at least 1; the results do not depend on it, as the check of workers shows
 	Memory   int64                               // bytes that running stages may expect to use together; 0: no limit
 	Progress func(market, check string, ok bool) // may be nil; called after each check
 

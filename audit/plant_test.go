@@ -282,7 +282,10 @@ func TestPlantedScaler(t *testing.T) {
 		})
 	})
 	t.Run("shared by all fits", func(t *testing.T) {
-		got := accused(t, withSharedScaler(t), "rows")
+		got := accused(t, withSharedScaler(t), "rows", "workers")
+		if !named(got["workers"], "workers", "fit/logistic/") || named(got["workers"], "workers", "fit/xgboost/") {
+			t.Errorf("workers: %+v", got["workers"])
+		}
 		if !named(got["rows"], "rows", "logistic/") || named(got["rows"], "rows", "xgboost/") {
 			t.Errorf("not the logistic regression alone is named: %+v", got["rows"])
 		}

@@ -63,7 +63,7 @@ func (a *auditor) otherFuture(ctx context.Context, name string, i int, cut int64
 	rec.Split.WalkForward.MaxLost, rec.Split.WalkForward.MinRows = 100, 1
 	rec.Split.KFold.K, rec.Split.KFold.MaxLost, rec.Split.KFold.MinRows = 2, 100, 1
 	rec.Random = 100
-	w, err := a.run(ctx, rec, 1, &win)
+	w, err := a.run(ctx, rec, max(1, a.opt.Workers), &win)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
