@@ -42,7 +42,7 @@ func scripts(t *testing.T, dir string) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": codeCommand, "bars": barsCommand, "gz": gzCommand, "cut": cutCommand, "same": sameCommand, "long": longCommand, "ids": idsCommand, "damage": damageCommand,
-			"smalldisk": diskCommand(""), "growdisk": diskCommand("remount,"),
+			"empty": emptyCommand, "smalldisk": diskCommand(""), "growdisk": diskCommand("remount,"),
 		},
 		Condition: func(c string) (bool, error) {
 			if c == "disk" {
@@ -165,6 +165,15 @@ func damageCommand(ts *testscript.TestScript, _ bool, args []string) {
 	b[len(b)/2] ^= 1
 	ts.Check(os.Chmod(path, 0o644))
 	ts.Check(os.WriteFile(path, b, 0o644))
+}
+
+// emptyCommand wants a folder to be empty: empty DIR.
+func emptyCommand(ts *testscript.TestScript, _ bool, args []string) {
+	es, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(es) > 0 {
+		ts.Fatalf("%s holds %s", args[0], es[0].Name())
+	}
 }
 
 func mount(dir, options string) error {

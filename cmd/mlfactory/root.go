@@ -56,7 +56,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	f.StringVar(&g.kernel, "kernel", "", "kernel path to use: generic, avx2 or avx512 (default: the best of this machine)")
 	f.BoolVar(&g.json, "json", false, "print the result as JSON")
 	f.BoolVarP(&g.quiet, "quiet", "q", false, "no progress on standard error")
-	root.AddCommand(newRun(g), newJudge(g), newData(g), newFeatures(g), newLabel(g), newCV(g), newModels(g), newRuns(g), newReport(g), newLedger(g),
+	root.AddCommand(newRun(g), newJudge(g), newData(g), newFeatures(g), newLabel(g), newCV(g), newModels(g), newAudit(g), newRuns(g), newReport(g), newLedger(g),
 		newConfig(g), newStore(g), newDoctor(g), newVersion(g), newDocs(g, root))
 	return grouped(root)
 }
