@@ -147,9 +147,6 @@ func (p *Project) resolve(q Request) (recipe.Recipe, error) {
 		return none, err
 	}
 	for i, m := range r.Markets {
-		if _, err := cat.Instruments.Find(m.Instrument); err != nil {
-			return none, fmt.Errorf("markets.%d.instrument: %w", i, err)
-		}
 		if strings.HasPrefix(m.Data, recipe.ContentPrefix) {
 			return none, Usage("markets.%d.data: the recipe names its data by content (%s…); say where that file is: --data FILE, or --set markets.%d.data=FILE", i, m.Data[:min(len(m.Data), 19)], i)
 		}

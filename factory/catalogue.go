@@ -3,6 +3,7 @@ package factory
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mlfactory/mlfactory/bar"
 	"github.com/mlfactory/mlfactory/ensemble"
@@ -11,6 +12,7 @@ import (
 	"github.com/mlfactory/mlfactory/model/linear"
 	"github.com/mlfactory/mlfactory/model/tree"
 	"github.com/mlfactory/mlfactory/param"
+	"github.com/mlfactory/mlfactory/recipe"
 	"github.com/mlfactory/mlfactory/split"
 )
 
@@ -69,6 +71,31 @@ func (c *Catalogue) EnsembleConfig(use string) (any, error) {
 		return nil, unknown("ensemble", use, known)
 	}
 	return e.Default(), nil
+}
+
+// Known reports a name that is not registered; see [recipe.Catalogue].
+func (c *Catalogue) Known(kind, name string) error {
+	var known []string
+	switch kind {
+	case recipe.KindInstrument:
+		_, err := c.Instruments.Find(name)
+		return err
+	case recipe.KindFamily, recipe.KindFeature:
+		for _, e := range c.Features.Entries() {
+			x := e.Name
+			if kind == recipe.KindFamily {
+				x = e.Family
+			}
+			if x == name {
+				return nil
+			}
+			if !slices.Contains(known, x) {
+				known = append(known, x)
+			}
+		}
+		return unknown(kind, name, known)
+	}
+	return fmt.Errorf("factory: there are no names of the kind %q", kind)
 }
 
 func unknown(what, name string, known []string) error {

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mlfactory/mlfactory/bar"
 	"github.com/mlfactory/mlfactory/bar/ingest"
 	"github.com/mlfactory/mlfactory/bar/synth"
 	"github.com/mlfactory/mlfactory/calibrate"
@@ -115,7 +116,17 @@ type Catalogue interface {
 	ModelConfig(use string) (any, error)
 	// EnsembleConfig does the same for an ensemble.
 	EnsembleConfig(use string) (any, error)
+	// Known is nil if there is an instrument, a family of features or a
+	// feature (the kinds) of that name, or an error that names the nearest.
+	Known(kind, name string) error
 }
+
+// The kinds of names that a catalogue knows beside models.
+const (
+	KindInstrument = "instrument"
+	KindFamily     = "family"
+	KindFeature    = "feature"
+)
 
 // Default is the recipe of a run on a file of one-minute bars, without a market.
 func Default() Recipe {
@@ -207,7 +218,7 @@ func Read(src []byte, file string, base Recipe, cat Catalogue) (*Draft, error) {
 func (d *Draft) Finish(cat Catalogue) (Recipe, error) {
 	err := d.Recipe.Complete(cat)
 	if err == nil {
-		err = param.Validate(&d.Recipe)
+		err = errors.Join(param.Validate(&d.Recipe), d.Recipe.names(cat))
 	}
 	switch {
 	case err == nil:
@@ -298,11 +309,67 @@ func (r *Recipe) Complete(cat Catalogue) error {
 	return errors.Join(errs...)
 }
 
+// names checks the names of what a catalogue knows.
+func (r *Recipe) names(cat Catalogue) error {
+	var errs []error
+	check := func(kind, name, path string) {
+		if err := cat.Known(kind, name); err != nil {
+			errs = append(errs, &param.Error{Path: path, Problem: err.Error()})
+		}
+	}
+	for i, m := range r.Markets {
+		check(KindInstrument, m.Instrument, fmt.Sprintf("markets.%d.instrument", i))
+	}
+	for i, f := range r.Features.Families {
+		if f != "all" {
+			check(KindFamily, f, fmt.Sprintf("features.families.%d", i))
+		}
+	}
+	for i, f := range r.Features.Add {
+		check(KindFeature, f.Name, fmt.Sprintf("features.add.%d.name", i))
+	}
+	for i, f := range r.Features.Drop {
+		check(KindFeature, f, fmt.Sprintf("features.drop.%d", i))
+	}
+	for i, m := range r.Models {
+		for j, f := range m.Route.Families {
+			check(KindFamily, f, fmt.Sprintf("models.%d.route.families.%d", i, j))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Validate checks what spans several keys.
 func (r *Recipe) Validate() error {
 	var errs []error
 	fail := func(path, format string, args ...any) {
 		errs = append(errs, &param.Error{Path: path, Problem: fmt.Sprintf(format, args...)})
+	}
+	timeframe := func(path, tf string, words ...string) {
+		if slices.Contains(words, tf) {
+			return
+		}
+		if _, err := bar.ParseTimeframe(tf); err != nil {
+			fail(path, "%v", err)
+		}
+	}
+	timeframe("clock.timeframe", r.Clock.Timeframe, "auto")
+	for i, tf := range r.Features.Timeframes {
+		if tf == "auto" && len(r.Features.Timeframes) > 1 {
+			fail(fmt.Sprintf("features.timeframes.%d", i), "auto stands alone or not at all")
+			continue
+		}
+		timeframe(fmt.Sprintf("features.timeframes.%d", i), tf, "auto")
+	}
+	for i, f := range r.Features.Families {
+		if f == "all" && len(r.Features.Families) > 1 {
+			fail(fmt.Sprintf("features.families.%d", i), "all stands alone or not at all")
+		}
+	}
+	for i, m := range r.Models {
+		for j, tf := range m.Route.Timeframes {
+			timeframe(fmt.Sprintf("models.%d.route.timeframes.%d", i, j), tf)
+		}
 	}
 	if len(r.Markets) == 0 {
 		fail("markets", "name at least one market")
@@ -317,6 +384,7 @@ func (r *Recipe) Validate() error {
 		if !plain(m.Name) {
 			fail(at+".name", "%q cannot name a folder; use letters, digits, - _ .", m.Name)
 		}
+		timeframe(at+".read.timeframe", m.Read.Timeframe, "auto", "native")
 		if (m.Data == "") == (m.Synth == nil) {
 			fail(at, "a market has either data (a file) or synth (a generated market)")
 		}

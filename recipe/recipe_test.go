@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,6 +41,16 @@ func (catalogue) EnsembleConfig(use string) (any, error) {
 		return &vote{Power: 1}, nil
 	}
 	return nil, fmt.Errorf("no ensemble is called %q", use)
+}
+
+func (catalogue) Known(kind, name string) error {
+	known := map[string][]string{
+		recipe.KindInstrument: {"ES", "SYNTH"}, recipe.KindFamily: {"volume", "true", "1e5", "null", ""}, recipe.KindFeature: {"rsi"},
+	}
+	if slices.Contains(known[kind], name) {
+		return nil
+	}
+	return fmt.Errorf("no %s is called %q", kind, name)
 }
 
 const market = "markets:\n  - instrument: ES\n    data: es.csv\n"
@@ -168,6 +179,17 @@ func TestProblems(t *testing.T) {
 		{"out of range in a learner", market + "models:\n  - use: xgboost\n    config: {depth: 99}\nensembles: []\ncandidate: xgboost\n", "r.yaml:6:21: models.0.config.depth: "},
 		{"enum", market + "audit: slow\n", "r.yaml:4:8: audit: "},
 		{"a config that checks itself", market + "cost: {multiplier: 1000}\n", "r.yaml:4:20: cost.multiplier: 1000 is above the maximum 100\n"},
+		{"unknown instrument", "markets: [{instrument: ESX, data: a.csv}]\n", "r.yaml:1:24: markets.0.instrument: no instrument is called \"ESX\"\n"},
+		{"unknown family", market + "features:\n  families:\n    - volum\n", "r.yaml:6:7: features.families.0: no family is called \"volum\"\n"},
+		{"all and more", market + "features: {families: [all, volume]}\n", "r.yaml:4:23: features.families.0: all stands alone or not at all\n"},
+		{"unknown feature dropped", market + "features: {drop: [rsj]}\n", "r.yaml:4:19: features.drop.0: no feature is called \"rsj\"\n"},
+		{"unknown feature added", market + "features: {add: [{name: rsj}]}\n", "r.yaml:4:25: features.add.0.name: no feature is called \"rsj\"\n"},
+		{"unknown family of a route", market + "models: [{use: logistic, route: {families: [q]}}]\nensembles: []\ncandidate: logistic\n", "r.yaml:4:45: models.0.route.families.0: no family is called \"q\"\n"},
+		{"no timeframe of a route", market + "models: [{use: logistic, route: {timeframes: [q]}}]\nensembles: []\ncandidate: logistic\n", "r.yaml:4:47: models.0.route.timeframes.0: "},
+		{"no timeframe", market + "features: {timeframes: [5m, 7q]}\n", "r.yaml:4:29: features.timeframes.1: bar: \"7q\" is not a timeframe"},
+		{"auto and more", market + "features: {timeframes: [5m, auto]}\n", "r.yaml:4:29: features.timeframes.1: auto stands alone or not at all\n"},
+		{"no clock", market + "clock: {timeframe: sometimes}\n", "r.yaml:4:20: clock.timeframe: bar: \"sometimes\" is not a timeframe"},
+		{"no timeframe of a file", "markets: [{instrument: ES, data: a.csv, read: {timeframe: x}}]\n", "r.yaml:1:59: markets.0.read.timeframe: "},
 		{"no market", "seed: 1\n", "r.yaml: markets: name at least one market"},
 		{"no model", market + "models: []\nensembles: []\n", "r.yaml:4:9: models: name at least one model\n    4 | models: []\n                ^"},
 		{"neither data nor synth", "markets:\n  - instrument: ES\n", "markets.0: a market has either data (a file) or synth (a generated market)"},

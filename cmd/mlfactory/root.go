@@ -58,6 +58,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	f.BoolVarP(&g.quiet, "quiet", "q", false, "no progress on standard error")
 	root.AddCommand(newRun(g), newJudge(g), newData(g), newFeatures(g), newLabel(g), newCV(g), newModels(g), newAudit(g), newRuns(g), newReport(g), newLedger(g),
 		newConfig(g), newStore(g), newDoctor(g), newVersion(g), newDocs(g, root))
+	completions(g, root)
 	return grouped(root)
 }
 
