@@ -17,6 +17,13 @@ type Bin struct {
 	Observed  float64 // weighted share of rows that have the class
 }
 
+// predicted is a row with its probability beside it, so that sorting does not
+// look rows up.
+type predicted struct {
+	prob float64
+	row  int
+}
+
 // Reliability is the reliability table of one class against the others: rows
 // in order of the predicted probability (ties by row), cut into at most the
 // given number of bins of equal weight. Rows of equal probability stay in one
@@ -40,28 +47,28 @@ func Reliability(p *model.Prediction, class []int8, weight []float64, of int8, b
 		}
 		return weight[i]
 	}
-	order := make([]int, 0, p.N)
+	order := make([]predicted, 0, p.N)
 	total := 0.0
 	for i := range p.N {
 		if w(i) > 0 {
-			order = append(order, i)
+			order = append(order, predicted{p.Prob[i*p.K+k], i})
 			total += w(i)
 		}
 	}
-	slices.SortFunc(order, func(a, b int) int {
-		switch x, y := p.Prob[a*p.K+k], p.Prob[b*p.K+k]; {
-		case x < y:
+	slices.SortFunc(order, func(a, b predicted) int {
+		switch {
+		case a.prob < b.prob:
 			return -1
-		case x > y:
+		case a.prob > b.prob:
 			return 1
 		}
-		return a - b
+		return a.row - b.row
 	})
 	var out []Bin
 	var cur Bin
 	done := 0.0
-	for n, i := range order {
-		x := p.Prob[i*p.K+k]
+	for n, at := range order {
+		x, i := at.prob, at.row
 		if cur.Rows == 0 {
 			cur.Low = x
 		}
@@ -76,7 +83,7 @@ func Reliability(p *model.Prediction, class []int8, weight []float64, of int8, b
 		// The first of the even cuts that lies beyond the bins that are done.
 		cut := total / float64(bins) * (math.Floor(done/total*float64(bins)+1e-9) + 1)
 		full := done+cur.Weight >= cut*(1-1e-12)
-		if last || full && p.Prob[order[n+1]*p.K+k] != x {
+		if last || full && order[n+1].prob != x {
 			done += cur.Weight
 			cur.Predicted /= cur.Weight
 			cur.Observed /= cur.Weight
@@ -93,12 +100,23 @@ func Reliability(p *model.Prediction, class []int8, weight []float64, of int8, b
 // weight). It is biased upward by about the noise of a bin. Errors as there,
 // and no weight at all.
 func ECE(p *model.Prediction, class []int8, weight []float64, bins int) (float64, error) {
-	sum := 0.0
+	tables := make([][]Bin, p.K)
 	for k := range p.K {
-		table, err := Reliability(p, class, weight, int8(k-1), bins)
-		if err != nil {
+		var err error
+		if tables[k], err = Reliability(p, class, weight, int8(k-1), bins); err != nil {
 			return 0, err
 		}
+	}
+	return ECEOf(tables)
+}
+
+// ECEOf is [ECE] from the reliability tables of all classes.
+func ECEOf(tables [][]Bin) (float64, error) {
+	if len(tables) == 0 {
+		return 0, fmt.Errorf("calibrate: no reliability table")
+	}
+	sum := 0.0
+	for _, table := range tables {
 		var e, total float64
 		for _, b := range table {
 			e += float64(b.Weight * math.Abs(b.Predicted-b.Observed))
@@ -109,7 +127,7 @@ func ECE(p *model.Prediction, class []int8, weight []float64, bins int) (float64
 		}
 		sum += e / total
 	}
-	return sum / float64(p.K), nil
+	return sum / float64(len(tables)), nil
 }
 
 // Brier is the weighted mean of Σ_c (p_c − [c = class])²: 0 is perfect, 2 the

@@ -109,7 +109,12 @@ func (f *Factory) bundle(s *store.Store, r *Result, o *Outcome, st Strategy, ste
 	if b.Calibrator, err = r.Output(s, node, "calibrator"); err != nil {
 		return nil, err
 	}
-	folded, err := r.found(s, o.Market+"/folds", "folds.json")
+	// The step after the walk-forward is the lockbox's, with folds of its own.
+	division, at := "folds", step-1
+	if at >= len(st.Record.Payoffs) {
+		division, at = "lockbox/folds", at-len(st.Record.Payoffs)
+	}
+	folded, err := r.found(s, o.Market+"/"+division, "folds.json")
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +122,7 @@ func (f *Factory) bundle(s *store.Store, r *Result, o *Outcome, st Strategy, ste
 	if err != nil {
 		return nil, err
 	}
-	for _, part := range []rows{fs.Steps[step-1].Train, fs.Steps[step-1].Stop, fs.Steps[step-1].Calib} {
+	for _, part := range []rows{fs.Steps[at].Train, fs.Steps[at].Stop, fs.Steps[at].Calib} {
 		for _, d := range part {
 			b.Known = max(b.Known, o.Labels.Spans[d].Outcome)
 		}
@@ -132,7 +137,7 @@ func (f *Factory) bundle(s *store.Store, r *Result, o *Outcome, st Strategy, ste
 		return nil, err
 	}
 	b.Origin = []bundle.Digest{{Name: "recipe", SHA256: sum}}
-	for _, x := range [][2]string{{"bars", "bars.arrow"}, {"labels", "labels.arrow"}, {"table", "table.arrow"}, {"folds", "folds.json"}} {
+	for _, x := range [][2]string{{"bars", "bars.arrow"}, {"labels", "labels.arrow"}, {"table", "table.arrow"}, {division, "folds.json"}} {
 		obj, err := r.found(s, o.Market+"/"+x[0], x[1])
 		if err != nil {
 			return nil, err

@@ -45,7 +45,7 @@ func (c *cache) close() error {
 	return first
 }
 
-func (c *cache) get(key string, make func() (any, error)) (any, error) {
+func (c *cache) get(key string, fill func() (any, error)) (any, error) {
 	c.mu.Lock()
 	it, ok := c.items[key]
 	if !ok {
@@ -53,7 +53,7 @@ func (c *cache) get(key string, make func() (any, error)) (any, error) {
 		c.items[key] = it
 	}
 	c.mu.Unlock()
-	it.once.Do(func() { it.value, it.err = make() })
+	it.once.Do(func() { it.value, it.err = fill() })
 	return it.value, it.err
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/mlfactory/mlfactory/label"
 	"github.com/mlfactory/mlfactory/model/tree"
 	"github.com/mlfactory/mlfactory/param"
+	"github.com/mlfactory/mlfactory/recipe"
 	"github.com/mlfactory/mlfactory/store"
 )
 
@@ -80,16 +81,10 @@ func (l *line) collect(s *store.Store, rep *flow.Report, o *Outcome) error {
 		}
 		o.Audit = &res
 	}
-	o.Candidate = -1
 	for k, st := range l.strategies {
 		out := Strategy{Name: st.name, Kind: st.kind}
 		if out.Record, err = loadJSON[*Record](s, rep, st.trade, "record.json"); err != nil {
 			return err
-		}
-		if st.box != nil {
-			if out.Box, err = loadJSON[*Record](s, rep, st.box, "record.json"); err != nil {
-				return err
-			}
 		}
 		if out.Predictions, err = object(s, rep, st.trade, "predictions.arrow"); err != nil {
 			return err
@@ -172,17 +167,25 @@ func shares(imp []float64, columns []string) []Importance {
 	return out[:min(40, len(out))]
 }
 
+// judgeParams is all that a verdict depends on beside the candidate's records,
+// which are the stage's inputs.
 type judgeParams struct {
-	Config judge.Config `yaml:"config"`
-	Ledger string       `yaml:"ledger"`
-	Box    bool         `yaml:"box"`
-	Leak   bool         `yaml:"leak"`
-	Key    string       `yaml:"key"`
-	Hint   []string     `yaml:"caveats"`
+	Config     judge.Config `yaml:"config"`
+	Name       string       `yaml:"name"`
+	Instrument string       `yaml:"instrument"`
+	Ledger     string       `yaml:"ledger"`    // digest of what competed
+	Keys       []string     `yaml:"keys"`      // trials of all strategies: their returns are in them
+	Candidate  int          `yaml:"candidate"` // place of the candidate's
+	Box        bool         `yaml:"box"`       // the lockbox is open
+	Leaked     bool         `yaml:"leaked"`    // the audit failed
+	Culprits   []string     `yaml:"culprits"`  // of the audit
+	Caveats    []string     `yaml:"caveats"`
 }
 
-// judge records every strategy as a trial, reads the ledger and asks for the
-// verdict on the candidate.
+// judge records every strategy as a trial, reads the ledger, opens the lockbox
+// if that was asked for, and asks for the verdict on the candidate. The lockbox
+// is opened before anything is computed in it, so that a second candidate is
+// refused without a look.
 func (l *line) judge(ctx context.Context, env Env, o *Outcome, run func(...*flow.Node) (*flow.Report, error)) error {
 	for k := range o.Strategy {
 		st := &o.Strategy[k]
@@ -197,7 +200,7 @@ func (l *line) judge(ctx context.Context, env Env, o *Outcome, run func(...*flow
 			return err
 		}
 	}
-	cand := o.Strategy[o.Candidate]
+	cand := &o.Strategy[o.Candidate]
 	t := l.trial(cand.Name, cand.Record)
 	snap, err := env.Store.Snapshot(ctx, judge.Query{Instrument: t.Instrument, From: t.From, To: t.To})
 	if err != nil {
@@ -211,12 +214,21 @@ func (l *line) judge(ctx context.Context, env Env, o *Outcome, run func(...*flow
 	}
 	inputs := []*flow.Node{l.strategies[o.Candidate].trade}
 	if l.lockbox {
-		inputs = append(inputs, l.strategies[o.Candidate].box)
+		inputs = append(inputs, l.boxTrade)
+		if err := l.openedBox(env.Store, o, cand, run); err != nil {
+			return err
+		}
 	}
-	leak := o.Audit != nil && !o.Audit.OK
-	p := judgeParams{Config: l.rec.Judge, Ledger: snap.Digest, Box: l.lockbox, Leak: leak, Key: cand.Key, Hint: l.caveats(o)}
-	n, err := l.node("judge", "judge", p, 64<<20, inputs, func(_ context.Context, task *flow.Task) error {
-		v, err := l.verdict(o, cand, snap)
+	p := judgeParams{Config: l.rec.Judge, Name: l.strategyName(cand.Name), Instrument: l.inst.Name, Ledger: snap.Digest,
+		Candidate: o.Candidate, Box: l.lockbox, Caveats: l.caveats(o)}
+	for _, st := range o.Strategy {
+		p.Keys = append(p.Keys, st.Key)
+	}
+	if o.Audit != nil {
+		p.Leaked, p.Culprits = !o.Audit.OK, culprits(o.Audit)
+	}
+	n, err := l.node("judge", "judge", p, 4*fixedMemory, inputs, func(_ context.Context, task *flow.Task) error {
+		v, err := l.verdict(o, *cand, snap)
 		if err != nil {
 			return err
 		}
@@ -233,8 +245,34 @@ func (l *line) judge(ctx context.Context, env Env, o *Outcome, run func(...*flow
 	return err
 }
 
+// openedBox runs the candidate through the lockbox, which is open by now.
+func (l *line) openedBox(s *store.Store, o *Outcome, cand *Strategy, run func(...*flow.Node) (*flow.Report, error)) error {
+	rep, err := run(l.boxTrade)
+	if err != nil {
+		return fmt.Errorf("lockbox: %w", err)
+	}
+	if cand.Box, err = loadJSON[*Record](s, rep, l.boxTrade, "record.json"); err != nil {
+		return err
+	}
+	fs, err := loadJSON[folds](s, rep, l.boxFolds, "folds.json")
+	if err != nil {
+		return err
+	}
+	for w := range fs.Steps {
+		o.Steps = append(o.Steps, stepInfo(o.Labels, l.steps+w, &fs.Steps[w]))
+	}
+	o.Lockbox.Opened = true
+	return nil
+}
+
+// strategyName names a strategy for a reader: "stack h20".
+func (l *line) strategyName(name string) string {
+	return fmt.Sprintf("%s h%d", name, l.rec.Label.Horizon)
+}
+
+// trial is a strategy's record as the ledger keeps it, without its key.
 func (l *line) trial(name string, r *Record) judge.Trial {
-	t := judge.Trial{Name: fmt.Sprintf("%s h%d", name, l.rec.Label.Horizon), Instrument: l.inst.Name, Days: r.Days, Returns: r.Net}
+	t := judge.Trial{Name: l.strategyName(name), Instrument: l.inst.Name, Days: r.Days, Returns: r.Net}
 	if l.market.Synth != nil {
 		// Generated markets are instruments of their own: a trial on one says
 		// nothing of another.
@@ -247,10 +285,26 @@ func (l *line) trial(name string, r *Record) judge.Trial {
 	return t
 }
 
-// trialParams is the canonical text of what a strategy is made of.
+// trialParams is the canonical text of what a strategy is made of: the recipe
+// with nothing but its own models and ensemble, and without what decides only how
+// it is shown, measured beside the walk-forward or judged. Another model beside
+// it does not make it another trial.
 func (l *line) trialParams(name string) (string, error) {
 	c := *l.rec
 	c.Markets, c.Candidate, c.Judge, c.Random, c.Audit, c.Lockbox = nil, name, judge.Config{}, 0, "", false
+	c.Split.KFold.K = 0
+	c.Models, c.Ensembles = nil, nil
+	bases := []string{name}
+	for _, e := range l.rec.Ensembles {
+		if e.Name == name {
+			c.Ensembles, bases = []recipe.Ensemble{e}, e.Bases
+		}
+	}
+	for _, m := range l.rec.Models {
+		if slices.Contains(bases, m.Name) {
+			c.Models = append(c.Models, m)
+		}
+	}
 	b, err := param.Canonical(c)
 	return string(b), err
 }
@@ -259,7 +313,7 @@ func (l *line) trialParams(name string) (string, error) {
 func (l *line) verdict(o *Outcome, cand Strategy, snap judge.Snapshot) (judge.Verdict, error) {
 	r := cand.Record
 	e := judge.Evidence{
-		Candidate: fmt.Sprintf("%s h%d", cand.Name, l.rec.Label.Horizon), Key: cand.Key, Instrument: l.inst.Name, PeriodsPerYear: r.PerYear,
+		Candidate: l.strategyName(cand.Name), Key: cand.Key, Instrument: l.inst.Name, PeriodsPerYear: r.PerYear,
 		Days: r.Days, Net: r.Net, NetMultiple: r.NetMultiple, Gross: r.Gross, SameExposure: r.SameExposure, BuyAndHold: r.BuyAndHold,
 		RandomEntry: r.Random, Bets: len(r.Trades), EffectiveN: r.Stat("EffectiveN"), BreakEvenTicks: r.Stat("BreakEvenTicks"),
 		Trials: snap, Lockbox: judge.Lockbox{State: judge.LockboxUnopened}, Caveats: l.caveats(o),

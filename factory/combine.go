@@ -3,7 +3,6 @@ package factory
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/mlfactory/mlfactory/calibrate"
 	"github.com/mlfactory/mlfactory/ensemble"
@@ -14,55 +13,76 @@ import (
 	"github.com/mlfactory/mlfactory/view"
 )
 
-// prediction is the rows of p as a model.Prediction, in the order of want; a
-// row that p lacks is an error.
-func (p *probabilities) prediction(want []int) (*model.Prediction, error) {
-	at := make(map[int]int, len(p.Row))
-	for i, r := range p.Row {
-		at[r] = i
+// prediction is the rows of p, which are ascending, as a model.Prediction in
+// the order of want, ascending too; a row that p lacks is an error.
+func (p *probabilities) prediction(want rows) (*model.Prediction, error) {
+	at, err := positions(p.Row, want)
+	if err != nil {
+		return nil, fmt.Errorf("predictions: %w", err)
 	}
 	out := &model.Prediction{}
 	out.Resize(len(want), model.K)
-	for i, r := range want {
-		j, ok := at[r]
-		if !ok {
-			return nil, fmt.Errorf("factory: decision %d was not predicted", r)
-		}
+	for i, j := range at {
 		copy(out.Row(i), p.Prob[3*j:3*j+3])
 	}
 	return out, nil
 }
 
-// positions maps decisions to their places in base, an ascending list.
-func positions(base rows, r rows) []int {
+// positions maps decisions to their places in base; both lists are ascending. A
+// decision that base lacks is an error. O(len(base) + len(r)).
+func positions(base, r rows) ([]int, error) {
 	out := make([]int, len(r))
+	j := 0
 	for i, d := range r {
-		out[i], _ = slices.BinarySearch(base, d)
+		for j < len(base) && base[j] < d {
+			j++
+		}
+		if j == len(base) || base[j] != d {
+			return nil, fmt.Errorf("factory: decision %d is not among the %d rows", d, len(base))
+		}
+		out[i] = j
 	}
-	return out
+	return out, nil
 }
 
-// collectOOF puts inner predictions together: preds[b][k] is base b on inner
-// fold k.
-func collectOOF(use ensemble.Provenance, bases []string, s *label.Set, train rows, inner []fold, preds [][]*probabilities) (*ensemble.OOF, error) {
-	v := view.View{Rows: train, Spans: spansOf(s, train), Class: make([]int8, len(train))}
-	for i, d := range train {
+// inside maps folds in decisions to folds in positions of base.
+func inside(base rows, fs []fold) ([]split.Fold, error) {
+	out := make([]split.Fold, len(fs))
+	for k, f := range fs {
+		for _, s := range []struct {
+			to   *[]int
+			from rows
+		}{{&out[k].Train, f.Train}, {&out[k].Stop, f.Stop}, {&out[k].Test, f.Test}} {
+			var err error
+			if *s.to, err = positions(base, s.from); err != nil {
+				return nil, fmt.Errorf("fold %d: %w", k+1, err)
+			}
+		}
+	}
+	return out, nil
+}
+
+// collectOOF puts predictions of the folds of the given decisions together:
+// preds[b][k] is base b on fold k.
+func collectOOF(use ensemble.Provenance, bases []string, s *label.Set, of rows, folds []fold, preds [][]*probabilities) (*ensemble.OOF, error) {
+	v := view.View{Rows: of, Spans: spansOf(s, of), Class: make([]int8, len(of))}
+	for i, d := range of {
 		v.Class[i] = s.Class[d]
 	}
 	v.Weight = label.Uniqueness(v.Spans)
-	fs := make([]split.Fold, len(inner))
-	for k, f := range inner {
-		fs[k] = split.Fold{Train: positions(train, f.Train), Stop: positions(train, f.Stop), Test: positions(train, f.Test)}
+	fs, err := inside(of, folds)
+	if err != nil {
+		return nil, err
 	}
 	c, err := ensemble.NewCollector(use, bases, v, fs)
 	if err != nil {
 		return nil, err
 	}
 	for b, name := range bases {
-		for k, f := range inner {
+		for k, f := range folds {
 			p, err := preds[b][k].prediction(f.Test)
 			if err != nil {
-				return nil, fmt.Errorf("base %s, inner fold %d: %w", name, k+1, err)
+				return nil, fmt.Errorf("base %s, fold %d: %w", name, k+1, err)
 			}
 			if err := c.Add(name, k, p); err != nil {
 				return nil, err
@@ -136,13 +156,10 @@ func combineStep(ctx context.Context, reg *ensemble.Registry, spec combineSpec, 
 	if out.calibrator, err = calibrate.Fit(spec.Calib, calib, class, label.Uniqueness(spansOf(s, st.Calib))); err != nil {
 		return nil, err
 	}
-	window := make(rows, 0, st.Hi-st.Lo)
-	for d := st.Lo; d < st.Hi; d++ {
-		window = append(window, d)
-	}
+	window := st.window()
 	p, err := apply(window)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("window: %w", err)
 	}
 	if err := out.calibrator.Apply(p); err != nil {
 		return nil, err

@@ -62,8 +62,8 @@ func loadBars(ctx context.Context, m recipe.Market, inst bar.Instrument) (*bar.S
 	return s, rep, nil
 }
 
-// frames resolves the recipe's timeframes for a base; what the base cannot make
-// is left out with a note.
+// featureSet resolves what the recipe lets models look at for bars of a base;
+// timeframes that the base cannot make are left out with a note.
 func (c *Catalogue) featureSet(f recipe.Features, base bar.Timeframe) (feature.Set, []string, error) {
 	choices := feature.DefaultChoices(base)
 	var notes []string
@@ -108,13 +108,13 @@ func (c *Catalogue) featureSet(f recipe.Features, base bar.Timeframe) (feature.S
 				kept = append(kept, ch)
 			}
 		}
+		var families []string
+		for _, ch := range choices {
+			families = append(families, ch.Families...)
+		}
 		for _, x := range f.Families {
-			known := false
-			for _, ch := range choices {
-				known = known || slices.Contains(ch.Families, x)
-			}
-			if !known {
-				return feature.Set{}, nil, fmt.Errorf("features.families: no default feature is of the family %q; see mlfactory features list", x)
+			if !slices.Contains(families, x) {
+				return feature.Set{}, nil, fmt.Errorf("features.families: %w", unknown("family of default features", x, families))
 			}
 		}
 		choices = kept
@@ -128,8 +128,12 @@ func (c *Catalogue) featureSet(f recipe.Features, base bar.Timeframe) (feature.S
 	}
 	if len(f.Drop) > 0 {
 		hit := map[string]bool{}
+		var names []string
 		for i := range set.Frames {
 			set.Frames[i].Features = slices.DeleteFunc(set.Frames[i].Features, func(s feature.Spec) bool {
+				if !slices.Contains(names, s.Name) {
+					names = append(names, s.Name)
+				}
 				if slices.Contains(f.Drop, s.Name) {
 					hit[s.Name] = true
 					return true
@@ -139,7 +143,7 @@ func (c *Catalogue) featureSet(f recipe.Features, base bar.Timeframe) (feature.S
 		}
 		for _, d := range f.Drop {
 			if !hit[d] {
-				return feature.Set{}, nil, fmt.Errorf("features.drop: no feature of this recipe is called %q; see mlfactory features list", d)
+				return feature.Set{}, nil, fmt.Errorf("features.drop: %w; see mlfactory features list", unknown("feature of this recipe", d, names))
 			}
 		}
 	}

@@ -6,7 +6,7 @@
 //	bars → labels, features → table → folds
 //	                                   → fits (walk-forward: inner folds and final; k-fold)
 //	                                   → combine (ensemble on inner out-of-fold predictions, calibrate)
-//	                                   → trade → ledger → judge
+//	                                   → trade → ledger (→ lockbox) → judge
 //
 // Everything between two arrows is a stage with a content key; what the store
 // has is not computed again. Between labels and folds the start of the lockbox
@@ -17,7 +17,14 @@
 // diagnostics and nothing else; [ensemble.Provenance] and the inputs of the
 // stages keep the two apart.
 //
-// The package also holds the catalogue of all that is registered.
+// The lockbox is a walk-forward step of its own: it has its own folds, only the
+// candidate is traded in it, and only after it was recorded as opened. Before
+// that no fit, threshold or trade sees a price in it: the last window ends where
+// a position could reach it.
+//
+// The package also holds the catalogue of all that is registered. It refuses
+// recipes whose names it does not know, data without a single label and, with a
+// verdict that says why ([split.TooShort]), data too short for the protocol.
 package factory
 
 import (
@@ -32,8 +39,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mlfactory/mlfactory/bar"
-	"github.com/mlfactory/mlfactory/bar/calendar"
 	"github.com/mlfactory/mlfactory/bar/ingest"
 	"github.com/mlfactory/mlfactory/cost"
 	"github.com/mlfactory/mlfactory/flow"
@@ -128,8 +133,6 @@ func (r *Result) Close() error {
 	return errors.Join(errs...)
 }
 
-func timeDuration(ns int64) time.Duration { return time.Duration(ns) }
-
 // Run runs a recipe. The result must be closed.
 func (f *Factory) Run(ctx context.Context, rec recipe.Recipe, env Env) (*Result, error) {
 	return f.run(ctx, rec, env, nil)
@@ -147,15 +150,12 @@ func (f *Factory) run(ctx context.Context, rec recipe.Recipe, env Env, w *Window
 	return res, nil
 }
 
-// NewCalendar is the calendar of an instrument.
-func newCalendar(inst *bar.Instrument) (*calendar.Calendar, error) { return inst.NewCalendar() }
-
 func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Market, env Env, res *Result, w *Windows) (*Outcome, error) {
 	inst, err := f.Catalogue.Instruments.Find(m.Instrument)
 	if err != nil {
 		return nil, err
 	}
-	cal, err := newCalendar(&inst)
+	cal, err := inst.NewCalendar()
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +191,7 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 	if err != nil {
 		return nil, err
 	}
-	o := &Outcome{Market: m.Name, Instrument: inst, Generated: m.Synth != nil}
+	o := &Outcome{Market: m.Name, Instrument: inst, Generated: m.Synth != nil, Candidate: -1}
 	if o.Base, err = l.loadBars(env.Store, rep); err != nil {
 		return nil, err
 	}
@@ -203,7 +203,7 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 	}
 
 	// Phase 2: labels, features, table.
-	if err := l.addData(o.Base.Timeframe, env.Audit); err != nil {
+	if err := l.addData(o.Base, env.Audit); err != nil {
 		return nil, err
 	}
 	o.Clock, o.Notes = l.clock.String(), l.notes
@@ -232,6 +232,9 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 		return nil, err
 	}
 
+	o.Lockbox.Start = box.Start
+	l.size.labelled(len(o.Decisions), o.Counts.Concurrency, rec.Weights.MaxConcurrency)
+
 	// Phase 3: folds, fits, trades.
 	if err := l.addFits(box.Start, clockNS); err != nil {
 		return nil, err
@@ -247,12 +250,16 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 	if err != nil {
 		return nil, err
 	}
-	o.Lockbox = LockboxState{Start: fs.BoxStart, Rows: fs.BoxRows, Opened: rec.Lockbox}
+	o.Lockbox.Rows = fs.BoxRows
 	for w := range fs.Steps {
 		o.Steps = append(o.Steps, stepInfo(o.Labels, w, &fs.Steps[w]))
 	}
 	if env.Planned != nil {
-		plan, err := flow.NewPlan(ctx, env.Store, l.targets(), env.Workers, env.Memory)
+		targets := l.targets()
+		if l.boxTrade != nil {
+			targets = append(targets, l.boxTrade)
+		}
+		plan, err := flow.NewPlan(ctx, env.Store, targets, env.Workers, env.Memory)
 		if err != nil {
 			return nil, err
 		}
@@ -302,8 +309,16 @@ func (l *line) caveats(o *Outcome) []string {
 	if l.inst.Proxy != "" {
 		c = append(c, l.inst.Name+" is "+l.inst.Proxy)
 	}
-	if o.Base != nil && o.Data.Volume < o.Data.Accepted/2 {
-		c = append(c, fmt.Sprintf("volume is known for %.0f %% of the bars", 100*float64(o.Data.Volume)/float64(max(1, o.Data.Accepted))))
+	if n := o.Base.Len(); n > 0 {
+		known := 0
+		for _, v := range o.Base.Volume {
+			if v == v {
+				known++
+			}
+		}
+		if 2*known < n {
+			c = append(c, fmt.Sprintf("volume is known for %.0f %% of the bars", 100*float64(known)/float64(n)))
+		}
 	}
 	return append(c, l.notes...)
 }

@@ -11,36 +11,41 @@ import (
 
 // Outcome is everything that a run found out about one market. It is what the
 // report shows and what the run folder holds; nothing in it depends on the
-// clock, the machine or the number of workers.
+// clock, the machine or the number of workers. Base, Labels and Table are read
+// from mapped files: they end with [Result.Close].
+//
+// A refused run (Refused is not empty) ended with the labels: Table, Steps,
+// Fits, Skill, Strategy, Audit and Ledger are empty and Candidate is −1.
 type Outcome struct {
 	Market     string
 	Instrument bar.Instrument
-	Generated  bool
+	Generated  bool // a market of bar/synth, whose lockbox and trials are its own
 
 	Verdict judge.Verdict
 	// Refused says why the run ended before anything was traded (the data
 	// are too short for the protocol); Verdict is then not_enough_evidence.
 	Refused string
 
-	Data      ingest.Report
+	Data      ingest.Report // what reading and checking the bars found
 	Base      *bar.Series
 	Labels    *label.Set
 	Table     *view.Table // features by decision
-	Decisions []int64
+	Decisions []int64     // instants, one for each row of Labels and Table
 
-	Clock    string // timeframe of the decision clock
-	Notes    []string
+	Clock    string   // timeframe of the decision clock
+	Notes    []string // what the run decided by itself and a reader must know
 	Counts   LabelCounts
 	Lockbox  LockboxState
-	Steps    []StepInfo
-	Fits     []ModelFit
-	Skill    []Skill // per model and ensemble, from the purged k-fold
+	Steps    []StepInfo // of the walk-forward; the last may be the lockbox
+	Fits     []ModelFit // of the last walk-forward step, by model
+	Skill    []Skill    // per model and ensemble, from the purged k-fold
 	Strategy []Strategy
-	// Candidate is the index in Strategy of the one that is judged.
+	// Candidate is the index in Strategy of the one that is judged; −1 if
+	// there is none.
 	Candidate int
 
-	Audit  *AuditResult
-	Ledger judge.Snapshot
+	Audit  *AuditResult   // nil if the run had none
+	Ledger judge.Snapshot // what competed
 }
 
 // LabelCounts sums up the labels.
@@ -55,14 +60,18 @@ type LabelCounts struct {
 	Concurrency float64        `json:"mean_concurrency"`
 }
 
-// LockboxState says where the lockbox begins and whether it was opened.
+// LockboxState says where the lockbox begins, how many labelled decisions it
+// holds and whether this run opened it.
 type LockboxState struct {
 	Start  int64 `json:"start"`
 	Rows   int   `json:"rows"`
 	Opened bool  `json:"opened"`
 }
 
-// StepInfo describes one walk-forward step.
+// StepInfo describes one walk-forward step: rows of its sets, the last decision
+// that anything was fitted on, and first and last decision of its window. Test
+// is the labelled decisions of the test block; the window holds the unlabelled
+// ones too.
 type StepInfo struct {
 	Step     int   `json:"step"`
 	Train    int   `json:"train_rows"`
@@ -75,7 +84,7 @@ type StepInfo struct {
 	Box      bool  `json:"lockbox"`
 }
 
-// ModelFit is one final fit of a walk-forward step.
+// ModelFit is the final fit of a model in the last walk-forward step.
 type ModelFit struct {
 	Model      string       `json:"model"`
 	Info       FitInfo      `json:"info"`
@@ -116,7 +125,7 @@ type Strategy struct {
 	Kind        string // the learner or the ensemble
 	Key         string // of its trial
 	Record      *Record
-	Box         *Record       // in the lockbox; nil while that is unopened
+	Box         *Record       // in the lockbox; nil while that is unopened and for all but the candidate
 	Predictions *store.Object // frame: row, p_short, p_none, p_long, side, expected_net
 }
 

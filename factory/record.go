@@ -7,6 +7,7 @@ import (
 	"reflect"
 
 	"github.com/mlfactory/mlfactory/bar"
+	"github.com/mlfactory/mlfactory/cost"
 	"github.com/mlfactory/mlfactory/flow"
 	"github.com/mlfactory/mlfactory/frame"
 	"github.com/mlfactory/mlfactory/judge"
@@ -114,6 +115,13 @@ func recordOf(ctx context.Context, r *trade.Result, multiple float64, draws int,
 	if err != nil {
 		return nil, err
 	}
+	// Entries that earned exactly nothing on every day have no ratio; they
+	// count as one of 0.
+	for i, x := range random.Sharpe {
+		if math.IsNaN(x) {
+			random.Sharpe[i] = 0
+		}
+	}
 	out.Random = random.Sharpe
 	return out, nil
 }
@@ -125,17 +133,16 @@ type tradeParams struct {
 	Draws    int         `yaml:"draws"`
 	Seed     uint64      `yaml:"seed"`
 	Stream   string      `yaml:"stream"`
-	First    int         `yaml:"first"`
 	PerYear  float64     `yaml:"per_year"`
 }
 
-// trades makes the stage that trades one strategy over the windows of steps,
-// the first of which is step number first.
-func (l *line) trades(name string, steps []*flow.Node, first int, kind string) (*flow.Node, error) {
+// trades makes the stage that trades a strategy over all windows of folds; steps
+// are its combinations, one for each window.
+func (l *line) trades(node, name string, folding *flow.Node, steps []*flow.Node) (*flow.Node, error) {
 	p := tradeParams{Rule: l.rec.Rule, Cost: labelParams{l.rec.Label, l.clock.String(), l.rec.Clock.Events, *l.cost, l.cal.Name()},
-		Multiple: l.rec.Judge.CostMultiple * l.cost.Multiplier, Draws: l.rec.Random, Seed: l.rec.Seed, Stream: name, First: first, PerYear: l.cal.DaysPerYear()}
-	inputs := append([]*flow.Node{l.bars, l.labels, l.folds}, steps...)
-	return l.node(kind+"/"+name, kind, p, 256<<20, inputs, func(ctx context.Context, t *flow.Task) error {
+		Multiple: l.rec.Judge.CostMultiple * l.cost.Multiplier, Draws: l.rec.Random, Seed: l.rec.Seed, Stream: name, PerYear: l.cal.DaysPerYear()}
+	inputs := append([]*flow.Node{l.bars, l.labels, folding}, steps...)
+	return l.node(node, "trade", p, l.size.trades(), inputs, func(ctx context.Context, t *flow.Task) error {
 		b, err := l.readBars(t, 0)
 		if err != nil {
 			return err
@@ -148,6 +155,9 @@ func (l *line) trades(name string, steps []*flow.Node, first int, kind string) (
 		if err != nil {
 			return err
 		}
+		if len(fs.Steps) != len(steps) {
+			return fmt.Errorf("factory: %d windows for %d combinations", len(fs.Steps), len(steps))
+		}
 		var windows []*probabilities
 		for w := range steps {
 			q, err := l.readProb(t, 3+w)
@@ -156,7 +166,7 @@ func (l *line) trades(name string, steps []*flow.Node, first int, kind string) (
 			}
 			windows = append(windows, q)
 		}
-		rec, prob, err := tradeSteps(ctx, l, b, s, fs.Steps[first:first+len(steps)], windows, p, t.Workers)
+		rec, prob, err := tradeSteps(ctx, l.cost, b, s, fs.Steps, windows, p, t.Workers)
 		if err != nil {
 			return err
 		}
@@ -167,8 +177,9 @@ func (l *line) trades(name string, steps []*flow.Node, first int, kind string) (
 	}, "trade", "label", "cost")
 }
 
-// tradeSteps follows the rule through consecutive windows.
-func tradeSteps(ctx context.Context, l *line, b *bar.Series, s *label.Set, steps []step, windows []*probabilities, p tradeParams, workers int) (*Record, *frame.Frame, error) {
+// tradeSteps follows the rule through consecutive windows. The payoffs of a
+// window come from the rows that trained its step.
+func tradeSteps(ctx context.Context, m *cost.Model, b *bar.Series, s *label.Set, steps []step, windows []*probabilities, p tradeParams, workers int) (*Record, *frame.Frame, error) {
 	side := make([]int8, s.Len())
 	all := &probabilities{}
 	var sides []int8
@@ -196,7 +207,7 @@ func tradeSteps(ctx context.Context, l *line, b *bar.Series, s *label.Set, steps
 	if hi := steps[len(steps)-1].Hi; hi < s.Len() {
 		to = s.Spans[hi].Decision
 	}
-	r, err := trade.Simulate(trade.Input{Base: b, Labels: s, Cost: l.cost, Side: side, From: from, To: to, PerYear: p.PerYear})
+	r, err := trade.Simulate(trade.Input{Base: b, Labels: s, Cost: m, Side: side, From: from, To: to, PerYear: p.PerYear})
 	if err != nil {
 		return nil, nil, err
 	}

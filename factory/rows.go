@@ -3,7 +3,7 @@ package factory
 import (
 	"encoding/json"
 	"fmt"
-	"sort"
+	"slices"
 
 	"github.com/mlfactory/mlfactory/bar"
 	"github.com/mlfactory/mlfactory/bar/calendar"
@@ -41,12 +41,12 @@ func (r *rows) UnmarshalJSON(src []byte) error {
 		return err
 	}
 	if len(b)%2 != 0 {
-		return fmt.Errorf("factory: a list of %d range bounds is odd", len(b))
+		return fmt.Errorf("factory: stored rows have %d range bounds, want an even number", len(b))
 	}
 	*r = rows{}
 	for i := 0; i < len(b); i += 2 {
-		if b[i+1] <= b[i] || i > 0 && b[i] < b[i-1] {
-			return fmt.Errorf("factory: range [%d, %d) is empty or out of order", b[i], b[i+1])
+		if b[i] < 0 || b[i+1] <= b[i] || i > 0 && b[i] < b[i-1] {
+			return fmt.Errorf("factory: stored rows hold the range [%d, %d), which is empty, negative or out of order", b[i], b[i+1])
 		}
 		for x := b[i]; x < b[i+1]; x++ {
 			*r = append(*r, x)
@@ -71,6 +71,15 @@ type step struct {
 	Lo    int    `json:"lo"`    // decisions Lo ≤ i < Hi are predicted and traded
 	Hi    int    `json:"hi"`
 	Box   bool   `json:"box"` // the window is the lockbox
+}
+
+// window lists the decisions that are predicted and traded.
+func (s *step) window() rows {
+	out := make(rows, 0, s.Hi-s.Lo)
+	for d := s.Lo; d < s.Hi; d++ {
+		out = append(out, d)
+	}
+	return out
 }
 
 // folds is the division of a market's decisions.
@@ -106,16 +115,21 @@ func mapFold(dev []int, f split.Fold) fold {
 	return fold{Train: through(dev, f.Train), Stop: through(dev, f.Stop), Calib: through(dev, f.Calib), Test: through(dev, f.Test)}
 }
 
-// divideRows makes all folds of a market. The lockbox starts at boxStart; with
-// open set, a last step tests it. windows, if any, are the instants at which the
-// steps begin.
-func divideRows(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, boxStart int64, open bool, windows []int64) (*folds, error) {
-	labelled := s.Rows()
+// divideRows makes all folds of a market's development rows; the lockbox starts
+// at boxStart. The windows of the walk-forward follow one another without a gap.
+// The last one ends where a position could come to see a price of the lockbox:
+// with the last row that development may use, and before any row whose outcome
+// lies in the lockbox. windows, if any, are the instants at which the steps begin.
+func divideRows(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, boxStart int64, windows []int64) (*folds, error) {
+	labelled := rows(s.Rows())
 	locked, err := split.Lockbox(spansOf(s, labelled), boxStart, cfg.WalkForward.Purging, m)
 	if err != nil {
 		return nil, err
 	}
 	dev := through(labelled, locked.Dev)
+	if len(dev) == 0 {
+		return nil, fmt.Errorf("factory: no labelled row lies before the lockbox from %s; give more data", stamp(boxStart))
+	}
 	out := &folds{Decisions: s.Len(), Labelled: len(labelled), Dev: len(dev), BoxStart: boxStart, BoxRows: len(locked.Box)}
 	spans := spansOf(s, dev)
 	wf := cfg.WalkForward
@@ -124,41 +138,25 @@ func divideRows(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, 
 	if err != nil {
 		return nil, err
 	}
-	first := sort.Search(s.Len(), func(i int) bool { return s.Spans[i].Decision >= boxStart })
+	end := last(dev) + 1
+	for _, d := range labelled {
+		if d < end && s.Spans[d].Outcome >= boxStart {
+			end = d
+		}
+	}
 	for w, f := range outer {
-		st := step{fold: mapFold(dev, f), Hi: first}
+		st := step{fold: mapFold(dev, f), Hi: end}
 		st.Lo = st.Test[0]
 		if w+1 < len(outer) {
 			st.Hi = dev[outer[w+1].Test[0]]
 		}
+		if st.Lo >= st.Hi {
+			return nil, fmt.Errorf("factory: walk-forward step %d has no window before the lockbox; give more data or fewer steps", w+1)
+		}
+		if st.Inner, err = innerFolds(cat, s, cfg, m, st.Train); err != nil {
+			return nil, fmt.Errorf("walk-forward step %d: %w", w+1, err)
+		}
 		out.Steps = append(out.Steps, st)
-	}
-	if open {
-		if len(locked.Box) == 0 {
-			return nil, fmt.Errorf("factory: the lockbox from %s holds no labelled rows", stamp(boxStart))
-		}
-		// Everything before the box trains one more step, whose test block
-		// is the box.
-		before := len(labelled) - len(locked.Box)
-		one := split.WalkForward{Steps: 1, Initial: (float64(before) + 0.5) / float64(len(labelled)), Purging: wf.Purging, Market: m}
-		boxed, err := cat.splitter(one).Split(spansOf(s, labelled))
-		if err != nil {
-			return nil, fmt.Errorf("lockbox: %w", err)
-		}
-		st := step{fold: mapFold(labelled, boxed[0]), Lo: first, Hi: s.Len(), Box: true}
-		out.Steps = append(out.Steps, st)
-	}
-	for w := range out.Steps {
-		st := &out.Steps[w]
-		inner := split.PurgedKFold{K: cfg.InnerFolds, Purging: cfg.KFold.Purging, Market: m}
-		inner.Calib = 0
-		fs, err := cat.splitter(inner).Split(spansOf(s, st.Train))
-		if err != nil {
-			return nil, fmt.Errorf("walk-forward step %d, inner folds: %w", w+1, err)
-		}
-		for _, f := range fs {
-			st.Inner = append(st.Inner, mapFold(st.Train, f))
-		}
 	}
 	kf := cfg.KFold
 	kf.Market, kf.Calib = m, 0
@@ -168,6 +166,52 @@ func divideRows(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, 
 	}
 	for _, f := range fs {
 		out.KFold = append(out.KFold, mapFold(dev, f))
+	}
+	return out, nil
+}
+
+// divideBox makes the one step that tests the lockbox: what came before it
+// trains, as much of it as in a walk-forward step.
+func divideBox(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, boxStart int64) (*folds, error) {
+	labelled := rows(s.Rows())
+	wf := cfg.WalkForward
+	locked, err := split.Lockbox(spansOf(s, labelled), boxStart, wf.Purging, m)
+	if err != nil {
+		return nil, err
+	}
+	out := &folds{Decisions: s.Len(), Labelled: len(labelled), Dev: len(locked.Dev), BoxStart: boxStart, BoxRows: len(locked.Box)}
+	if len(locked.Box) == 0 {
+		return nil, fmt.Errorf("factory: the lockbox from %s holds no labelled row; there is nothing to open", stamp(boxStart))
+	}
+	if wf.Rolling {
+		before := len(labelled) - len(locked.Box)
+		labelled = labelled[max(0, before-int(wf.Initial*float64(len(locked.Dev)))):]
+	}
+	wf.Steps, wf.At, wf.Rolling, wf.Market = 1, []int64{boxStart}, false, m
+	fs, err := cat.splitter(wf).Split(spansOf(s, labelled))
+	if err != nil {
+		return nil, fmt.Errorf("lockbox: %w", err)
+	}
+	st := step{fold: mapFold(labelled, fs[0]), Hi: s.Len(), Box: true}
+	st.Lo = st.Test[0]
+	if st.Inner, err = innerFolds(cat, s, cfg, m, st.Train); err != nil {
+		return nil, fmt.Errorf("lockbox: %w", err)
+	}
+	out.Steps = []step{st}
+	return out, nil
+}
+
+// innerFolds divides a step's training rows for the inputs of the ensembles.
+func innerFolds(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, train rows) ([]fold, error) {
+	inner := split.PurgedKFold{K: cfg.InnerFolds, Purging: cfg.KFold.Purging, Market: m}
+	inner.Calib = 0
+	fs, err := cat.splitter(inner).Split(spansOf(s, train))
+	if err != nil {
+		return nil, fmt.Errorf("inner folds: %w", err)
+	}
+	var out []fold
+	for _, f := range fs {
+		out = append(out, mapFold(train, f))
 	}
 	return out, nil
 }
@@ -185,6 +229,6 @@ func clockBar(tf bar.Timeframe, decisions []int64, cal *calendar.Calendar) int64
 	if len(d) == 0 {
 		return int64(bar.Hour)
 	}
-	sort.Slice(d, func(i, j int) bool { return d[i] < d[j] })
+	slices.Sort(d)
 	return max(1, d[len(d)/2])
 }

@@ -2,8 +2,10 @@ package factory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/mlfactory/mlfactory/calibrate"
 	"github.com/mlfactory/mlfactory/ensemble"
@@ -11,9 +13,7 @@ import (
 	"github.com/mlfactory/mlfactory/label"
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/rng"
-	"github.com/mlfactory/mlfactory/split"
 	"github.com/mlfactory/mlfactory/stat"
-	"github.com/mlfactory/mlfactory/view"
 )
 
 // skillEnsemble is an ensemble as the skill stage sees it.
@@ -42,7 +42,7 @@ type skillParams struct {
 func (l *line) skillNode(models []string, ens []skillEnsemble, inputs []*flow.Node) (*flow.Node, error) {
 	k := l.rec.Split.KFold.K
 	p := skillParams{models, ens, l.rec.Seed, skillDraws, skillBins}
-	return l.node("skill", "skill", p, 256<<20, inputs, func(ctx context.Context, t *flow.Task) error {
+	return l.node("skill", "skill", p, l.size.skill(len(models), len(models)+len(ens)), inputs, func(ctx context.Context, t *flow.Task) error {
 		s, err := l.readLabels(t, 0)
 		if err != nil {
 			return err
@@ -61,7 +61,7 @@ func (l *line) skillNode(models []string, ens []skillEnsemble, inputs []*flow.No
 				preds[name] = append(preds[name], q)
 			}
 		}
-		out, err := measureSkill(ctx, l.f.Catalogue.Ensembles, p, s, fs.KFold, preds)
+		out, err := measureSkill(ctx, l.f.Catalogue.Ensembles, p, s, fs.KFold, preds, t.Workers)
 		if err != nil {
 			return err
 		}
@@ -70,22 +70,108 @@ func (l *line) skillNode(models []string, ens []skillEnsemble, inputs []*flow.No
 }
 
 // measureSkill compares every model's out-of-fold probabilities, and every
-// ensemble's, cross-fitted, with the class shares of the training rows.
-func measureSkill(ctx context.Context, reg *ensemble.Registry, p skillParams, s *label.Set, kf []fold, preds map[string][]*probabilities) ([]Skill, error) {
-	var test rows
+// ensemble's, cross-fitted, with the class shares of the training rows. It
+// measures up to workers of them at once; the result does not depend on it.
+func measureSkill(ctx context.Context, reg *ensemble.Registry, p skillParams, s *label.Set, kf []fold, preds map[string][]*probabilities, workers int) ([]Skill, error) {
+	m, err := newMeasure(p, s, kf)
+	if err != nil {
+		return nil, err
+	}
+	sf, err := inside(m.test, kf)
+	if err != nil {
+		return nil, err
+	}
+	collect := func(bases []string) (*ensemble.OOF, error) {
+		all := make([][]*probabilities, len(bases))
+		for b, name := range bases {
+			all[b] = preds[name]
+		}
+		return collectOOF(ensemble.Provenance{Use: ensemble.KFold}, bases, s, m.test, kf, all)
+	}
+	single := func(name string) (Skill, error) {
+		o, err := collect([]string{name})
+		if err != nil {
+			return Skill{}, err
+		}
+		return m.of(name, o.Prob[0])
+	}
+	combined := func(e skillEnsemble) (Skill, error) {
+		o, err := collect(e.Bases)
+		if err != nil {
+			return Skill{}, err
+		}
+		entry, ok := reg.Entry(e.Use)
+		if !ok {
+			return Skill{}, fmt.Errorf("factory: no ensemble is called %q", e.Use)
+		}
+		method, err := entry.New(e.Config)
+		if err != nil {
+			return Skill{}, err
+		}
+		q, err := ensemble.CrossFit(ctx, model.Env{Workers: 1, Stream: rng.New(p.Seed).Stream("crossfit").Stream(e.Name)}, method, o, sf)
+		if err != nil {
+			return Skill{}, err
+		}
+		return m.of(e.Name, q)
+	}
+	// The ensembles take longest and go first.
+	n := len(p.Models) + len(p.Ensembles)
+	out, errs := make([]Skill, n), make([]error, n)
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range max(1, min(workers, n)) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := range next {
+				if errs[i] = ctx.Err(); errs[i] != nil {
+					continue
+				}
+				if i < len(p.Models) {
+					out[i], errs[i] = single(p.Models[i])
+				} else {
+					out[i], errs[i] = combined(p.Ensembles[i-len(p.Models)])
+				}
+			}
+		}()
+	}
+	for i := n - 1; i >= 0; i-- {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return out, errors.Join(errs...)
+}
+
+// measure is what all strategies are measured on: the tested decisions in order
+// of time, what came true, and the losses of the prior.
+type measure struct {
+	p          skillParams
+	test       rows
+	class      []int8
+	index      []int // of the class
+	weight     []float64
+	begin, end []int64
+	prior      []float64 // loss of each row
+}
+
+// newMeasure computes the prior of each row: the class shares of the rows that
+// trained its fold, one row added to each class so that none has share 0.
+func newMeasure(p skillParams, s *label.Set, kf []fold) (*measure, error) {
+	m := &measure{p: p}
 	for _, f := range kf {
-		test = append(test, f.Test...)
+		m.test = append(m.test, f.Test...)
 	}
-	slices.Sort(test)
-	v := view.View{Rows: test, Spans: spansOf(s, test), Class: make([]int8, len(test))}
-	class := make([]int, len(test))
-	for i, d := range test {
-		v.Class[i] = s.Class[d]
-		class[i] = model.ClassIndex(s.Class[d])
+	slices.Sort(m.test)
+	n := len(m.test)
+	m.class, m.index, m.begin, m.end = make([]int8, n), make([]int, n), make([]int64, n), make([]int64, n)
+	spans := spansOf(s, m.test)
+	for i, d := range m.test {
+		m.class[i], m.index[i] = s.Class[d], model.ClassIndex(s.Class[d])
+		m.begin[i], m.end[i] = spans[i].Decision, spans[i].Outcome
 	}
-	v.Weight = label.Uniqueness(v.Spans)
-	// The prior of a row is the class shares of the rows that trained its fold.
-	prior := make([]float64, len(test)*model.K)
+	m.weight = label.Uniqueness(spans)
+	prior := make([]float64, n*model.K)
 	for _, f := range kf {
 		var share [model.K]float64
 		for _, d := range f.Train {
@@ -94,108 +180,56 @@ func measureSkill(ctx context.Context, reg *ensemble.Registry, p skillParams, s 
 		for i := range share {
 			share[i] = (share[i] + 1) / (float64(len(f.Train)) + model.K)
 		}
-		for _, i := range positions(test, f.Test) {
+		at, err := positions(m.test, f.Test)
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range at {
 			copy(prior[i*model.K:], share[:])
 		}
 	}
-	begin, end := make([]int64, len(test)), make([]int64, len(test))
-	for i, sp := range v.Spans {
-		begin[i], end[i] = sp.Decision, sp.Outcome
-	}
-	base, err := stat.LogLosses(nil, prior, model.K, class)
+	var err error
+	m.prior, err = stat.LogLosses(nil, prior, model.K, m.index)
+	return m, err
+}
+
+// of measures one strategy's probabilities of the tested decisions.
+func (m *measure) of(name string, q *model.Prediction) (Skill, error) {
+	fail := func(err error) (Skill, error) { return Skill{}, fmt.Errorf("skill of %s: %w", name, err) }
+	loss, err := stat.LogLosses(nil, q.Prob, model.K, m.index)
 	if err != nil {
-		return nil, err
+		return fail(err)
 	}
-	measure := func(name string, q *model.Prediction) (Skill, error) {
-		loss, err := stat.LogLosses(nil, q.Prob, model.K, class)
-		if err != nil {
-			return Skill{}, fmt.Errorf("%s: %w", name, err)
-		}
-		gain := make([]float64, len(loss))
-		for i := range loss {
-			gain[i] = base[i] - loss[i]
-		}
-		stream := rng.New(p.Seed).Stream("skill").Stream(name)
-		li, err := stat.MeanInterval(loss, begin, end, p.Draws, 0.95, stream.Stream("loss"))
-		if err != nil {
-			return Skill{}, fmt.Errorf("%s: %w", name, err)
-		}
-		gi, err := stat.MeanInterval(gain, begin, end, p.Draws, 0.95, stream.Stream("skill"))
-		if err != nil {
-			return Skill{}, fmt.Errorf("%s: %w", name, err)
-		}
-		out := Skill{Name: name, Rows: len(test), LogLoss: li.Value, LogLossLow: li.Low, LogLossHi: li.High,
-			Prior: stat.Mean(base), Skill: gi.Value, SkillLow: gi.Low, SkillHi: gi.High}
-		for c := int8(-1); c <= 1; c++ {
-			bins, err := calibrate.Reliability(q, v.Class, v.Weight, c, p.Bins)
-			if err != nil {
-				return Skill{}, fmt.Errorf("%s: %w", name, err)
-			}
-			var curve []RelyBin
-			for _, b := range bins {
-				curve = append(curve, RelyBin{N: b.Rows, Predicted: b.Predicted, Happened: b.Observed})
-			}
-			out.Curves = append(out.Curves, curve)
-		}
-		out.ECE, err = calibrate.ECE(q, v.Class, v.Weight, p.Bins)
-		return out, err
+	gain := make([]float64, len(loss))
+	for i := range loss {
+		gain[i] = m.prior[i] - loss[i]
 	}
-	sf := make([]split.Fold, len(kf))
-	for k, f := range kf {
-		sf[k] = split.Fold{Train: positions(test, f.Train), Stop: positions(test, f.Stop), Test: positions(test, f.Test)}
+	stream := rng.New(m.p.Seed).Stream("skill").Stream(name)
+	li, err := stat.MeanInterval(loss, m.begin, m.end, m.p.Draws, 0.95, stream.Stream("loss"))
+	if err != nil {
+		return fail(err)
 	}
-	collect := func(bases []string) (*ensemble.OOF, error) {
-		c, err := ensemble.NewCollector(ensemble.Provenance{Use: ensemble.KFold}, bases, v, sf)
-		if err != nil {
-			return nil, err
-		}
-		for _, b := range bases {
-			for k, f := range kf {
-				q, err := preds[b][k].prediction(f.Test)
-				if err != nil {
-					return nil, fmt.Errorf("%s, fold %d: %w", b, k+1, err)
-				}
-				if err := c.Add(b, k, q); err != nil {
-					return nil, err
-				}
-			}
-		}
-		return c.Finish()
+	gi, err := stat.MeanInterval(gain, m.begin, m.end, m.p.Draws, 0.95, stream.Stream("skill"))
+	if err != nil {
+		return fail(err)
 	}
-	var out []Skill
-	for _, name := range p.Models {
-		o, err := collect([]string{name})
+	out := Skill{Name: name, Rows: len(m.test), LogLoss: li.Value, LogLossLow: li.Low, LogLossHi: li.High,
+		Prior: stat.Mean(m.prior), Skill: gi.Value, SkillLow: gi.Low, SkillHi: gi.High}
+	var tables [][]calibrate.Bin
+	for c := int8(-1); c <= 1; c++ {
+		bins, err := calibrate.Reliability(q, m.class, m.weight, c, m.p.Bins)
 		if err != nil {
-			return nil, err
+			return fail(err)
 		}
-		sk, err := measure(name, o.Prob[0])
-		if err != nil {
-			return nil, err
+		var curve []RelyBin
+		for _, b := range bins {
+			curve = append(curve, RelyBin{N: b.Rows, Predicted: b.Predicted, Happened: b.Observed})
 		}
-		out = append(out, sk)
+		out.Curves = append(out.Curves, curve)
+		tables = append(tables, bins)
 	}
-	for _, e := range p.Ensembles {
-		o, err := collect(e.Bases)
-		if err != nil {
-			return nil, err
-		}
-		entry, ok := reg.Entry(e.Use)
-		if !ok {
-			return nil, fmt.Errorf("factory: no ensemble is called %q", e.Use)
-		}
-		m, err := entry.New(e.Config)
-		if err != nil {
-			return nil, err
-		}
-		q, err := ensemble.CrossFit(ctx, model.Env{Workers: 1, Stream: rng.New(p.Seed).Stream("crossfit").Stream(e.Name)}, m, o, sf)
-		if err != nil {
-			return nil, err
-		}
-		sk, err := measure(e.Name, q)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, sk)
+	if out.ECE, err = calibrate.ECEOf(tables); err != nil {
+		return fail(err)
 	}
 	return out, nil
 }

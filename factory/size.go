@@ -1,0 +1,107 @@
+package factory
+
+import (
+	"math"
+	"os"
+	"strings"
+
+	"github.com/mlfactory/mlfactory/bar"
+	"github.com/mlfactory/mlfactory/feature"
+	"github.com/mlfactory/mlfactory/recipe"
+)
+
+// size is how large a market is, as far as the memory of its stages depends on
+// it. The estimates are of heap at the peak of a stage; files that are mapped do
+// not count. They are sums of row counts times the bytes that a row takes, the
+// largest copies counted, plus a fixed part.
+type size struct {
+	bars      int64
+	decisions int64 // at most: bars of the clock, until the labels are there
+	columns   int64 // of the table
+	values    int64 // of all feature matrices
+	thinned   float64
+}
+
+const (
+	fixedMemory = 16 << 20 // of any stage
+	barBytes    = 100      // of a bar in a bar.Series: nine numbers of 8 bytes, two of 4, flags, slack
+	rowBytes    = 250      // of a decision in a label.Set with its spans and weights
+)
+
+// newSize measures base; columns are those of set.
+func newSize(base *bar.Series, clock bar.Timeframe, set feature.Set, reg *feature.Registry) (size, error) {
+	z := size{bars: int64(base.Len()), thinned: 1}
+	in := func(tf bar.Timeframe) int64 {
+		if tf > base.Timeframe && base.Timeframe > 0 {
+			return z.bars*int64(base.Timeframe)/int64(tf) + 1
+		}
+		return z.bars
+	}
+	z.decisions = in(clock)
+	for _, f := range set.Frames {
+		names, err := (feature.Set{Frames: []feature.Frame{f}}).Columns(reg)
+		if err != nil {
+			return z, err
+		}
+		z.columns += int64(len(names))
+		z.values += in(f.Timeframe) * int64(len(names))
+	}
+	return z, nil
+}
+
+// labelled takes what the labels tell: how many decisions there are, and what
+// thinning to a mean concurrency leaves of the rows that train.
+func (z *size) labelled(decisions int, concurrency, limit float64) {
+	z.decisions = int64(decisions)
+	if limit > 0 && concurrency > limit {
+		z.thinned = limit / concurrency
+	}
+}
+
+func (z size) labels() int64 { return fixedMemory + z.bars*barBytes + z.decisions*2*rowBytes }
+
+// features holds the bars, the matrices, and the largest of them once more while
+// it is written.
+func (z size) features() int64 { return fixedMemory + z.bars*barBytes + z.values*4*3/2 }
+
+func (z size) table() int64 { return fixedMemory + z.decisions*z.columns*4*2 + z.decisions*rowBytes }
+
+// audit makes labels, features and table a second time.
+func (z size) audit() int64 { return z.labels() + z.features() + z.table() }
+
+func (z size) folds() int64 { return fixedMemory + z.decisions*2*rowBytes }
+
+// fit gathers the rows that train, which the learner bins or scales into one
+// more copy, and predicts a chunk at a time.
+func (z size) fit(columns int) int64 {
+	n := int64(math.Ceil(float64(z.decisions) * z.thinned))
+	return fixedMemory + n*int64(columns)*(4+4) + n*rowBytes + chunk*int64(columns)*4 + z.decisions*100
+}
+
+func (z size) combine(bases int) int64 {
+	return fixedMemory + z.decisions*int64(rowBytes+bases*100)
+}
+
+// skill measures several strategies at once, each with its own losses.
+func (z size) skill(bases, strategies int) int64 {
+	return fixedMemory + z.decisions*int64(rowBytes+bases*50+strategies*150)
+}
+
+func (z size) trades() int64 { return fixedMemory + z.bars*barBytes/2 + z.decisions*rowBytes }
+
+// barsMemory estimates reading a market's bars before anything is known of them
+// but the size of the file: text takes about the bytes of its rows twice over in
+// numbers, packed files several times theirs.
+func barsMemory(m recipe.Market) int64 {
+	if m.Synth != nil {
+		return fixedMemory + int64(m.Synth.Sessions)*24*60*(barBytes+50)
+	}
+	info, err := os.Stat(m.Data)
+	if err != nil {
+		return fixedMemory // reading it will say what is wrong
+	}
+	if strings.HasSuffix(strings.ToLower(m.Data), ".csv") {
+		return 4*fixedMemory + 4*info.Size()
+	}
+	return 4*fixedMemory + 10*info.Size()
+}
