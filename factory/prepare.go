@@ -34,7 +34,7 @@ func (l *line) addBars() error {
 		p.Synth = *l.market.Synth
 	}
 	var err error
-	l.bars, err = l.node("bars", "bars", p, barsMemory(l.market), nil, func(ctx context.Context, t *flow.Task) error {
+	l.bars, err = l.node("bars", "bars", p, barsMemory(l.market, l.cal), nil, func(ctx context.Context, t *flow.Task) error {
 		s, rep, err := loadBars(ctx, l.market, l.inst)
 		if err != nil {
 			return err

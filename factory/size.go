@@ -4,8 +4,10 @@ import (
 	"math"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/mlfactory/mlfactory/bar"
+	"github.com/mlfactory/mlfactory/bar/calendar"
 	"github.com/mlfactory/mlfactory/feature"
 	"github.com/mlfactory/mlfactory/recipe"
 )
@@ -92,9 +94,10 @@ func (z size) trades() int64 { return fixedMemory + z.bars*barBytes/2 + z.decisi
 // barsMemory estimates reading a market's bars before anything is known of them
 // but the size of the file: text takes about the bytes of its rows twice over in
 // numbers, packed files several times theirs.
-func barsMemory(m recipe.Market) int64 {
+func barsMemory(m recipe.Market, cal *calendar.Calendar) int64 {
 	if m.Synth != nil {
-		return fixedMemory + int64(m.Synth.Sessions)*24*60*(barBytes+50)
+		s := cal.Next(time.Date(2018, 1, 2, 0, 0, 0, 0, time.UTC).UnixNano()) // any session: they are alike
+		return fixedMemory + int64(m.Synth.Sessions)*(s.Close-s.Open)/int64(bar.Minute)*(barBytes+50)
 	}
 	info, err := os.Stat(m.Data)
 	if err != nil {
