@@ -112,7 +112,7 @@ func (f *Factory) bundle(s *store.Store, r *Result, o *Outcome, st Strategy, ste
 	// The step after the walk-forward is the lockbox's, with folds of its own.
 	division, at := "folds", step-1
 	if at >= len(st.Record.Payoffs) {
-		division, at = "lockbox/folds", at-len(st.Record.Payoffs)
+		division, at = "folds/lockbox", at-len(st.Record.Payoffs)
 	}
 	folded, err := r.found(s, o.Market+"/"+division, "folds.json")
 	if err != nil {

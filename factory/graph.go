@@ -216,7 +216,7 @@ func (l *line) addFits(boxStart int64, clock int64) error {
 			}
 			steps = append(steps, n)
 		}
-		if s.trade, err = l.trades("trade/"+p.name, p.name, l.folds, steps); err != nil {
+		if s.trade, err = l.trades("trade", p.name, l.folds, steps); err != nil {
 			return err
 		}
 		l.strategies = append(l.strategies, s)
@@ -242,7 +242,7 @@ func (l *line) addFits(boxStart int64, clock int64) error {
 // theirs runs before the lockbox is opened, and no other strategy looks into it.
 func (l *line) addBox(p plan, all map[string]*modelFits, boxStart, clock int64) error {
 	var err error
-	if l.boxFolds, err = l.foldsNode("lockbox/folds", boxStart, clock, true); err != nil {
+	if l.boxFolds, err = l.foldsNode("folds/lockbox", boxStart, clock, true); err != nil {
 		return err
 	}
 	for _, b := range p.bases {
@@ -256,7 +256,7 @@ func (l *line) addBox(p plan, all map[string]*modelFits, boxStart, clock int64) 
 	if err != nil {
 		return err
 	}
-	l.boxTrade, err = l.trades("lockbox/"+p.name, p.name, l.boxFolds, []*flow.Node{n})
+	l.boxTrade, err = l.trades("lockbox", p.name, l.boxFolds, []*flow.Node{n})
 	return err
 }
 

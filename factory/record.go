@@ -137,12 +137,12 @@ type tradeParams struct {
 }
 
 // trades makes the stage that trades a strategy over all windows of folds; steps
-// are its combinations, one for each window.
-func (l *line) trades(node, name string, folding *flow.Node, steps []*flow.Node) (*flow.Node, error) {
+// are its combinations, one for each window. kind is trade, or lockbox.
+func (l *line) trades(kind, name string, folding *flow.Node, steps []*flow.Node) (*flow.Node, error) {
 	p := tradeParams{Rule: l.rec.Rule, Cost: labelParams{l.rec.Label, l.clock.String(), l.rec.Clock.Events, *l.cost, l.cal.Name()},
 		Multiple: l.rec.Judge.CostMultiple * l.cost.Multiplier, Draws: l.rec.Random, Seed: l.rec.Seed, Stream: name, PerYear: l.cal.DaysPerYear()}
 	inputs := append([]*flow.Node{l.bars, l.labels, folding}, steps...)
-	return l.node(node, "trade", p, l.size.trades(), inputs, func(ctx context.Context, t *flow.Task) error {
+	return l.node(kind+"/"+name, kind, p, l.size.trades(), inputs, func(ctx context.Context, t *flow.Task) error {
 		b, err := l.readBars(t, 0)
 		if err != nil {
 			return err

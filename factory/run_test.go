@@ -116,8 +116,8 @@ func TestRun(t *testing.T) {
 		r.Lockbox = true
 		res := run(t, s, r, factory.Env{})
 		kinds, n := ran(res)
-		// folds, 2 × (2 inner + 1 final), combine, trade, judge.
-		if want := []string{"folds", "fit", "combine", "trade", "judge"}; n != 10 || !slices.Equal(kinds, want) {
+		// folds, 2 × (2 inner + 1 final), combine, lockbox, judge.
+		if want := []string{"folds", "fit", "combine", "lockbox", "judge"}; n != 10 || !slices.Equal(kinds, want) {
 			t.Errorf("opening the lockbox ran %d stages %v, want 10 of %v", n, kinds, want)
 		}
 		b := res.Outcomes[0]

@@ -47,7 +47,7 @@ func stagesOf(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	none := func(context.Context, Prepared) (*AuditResult, error) { return nil, nil }
-	if err := l.addData(bar.Minute, none); err != nil {
+	if err := l.addData(&bar.Series{Timeframe: bar.Minute}, none); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.addFits(0, int64(5*bar.Minute)); err != nil {
@@ -66,7 +66,7 @@ func stagesOf(t *testing.T) map[string][]string {
 			walk(in)
 		}
 	}
-	for _, n := range l.targets() {
+	for _, n := range append(l.targets(), l.boxTrade) {
 		walk(n)
 	}
 	for _, in := range out {
