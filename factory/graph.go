@@ -76,12 +76,14 @@ type foldParams struct {
 	BoxStart int64        `yaml:"box_start"`
 	Open     bool         `yaml:"open"` // the one step that tests the lockbox
 	Windows  []int64      `yaml:"windows"`
+	Horizon  int          `yaml:"horizon"`
+	Frame    string       `yaml:"frame"` // of the decision clock
 }
 
 // foldsNode divides the decisions; with open set, into the one step that tests
 // the lockbox.
 func (l *line) foldsNode(name string, boxStart, clock int64, open bool) (*flow.Node, error) {
-	return l.node(name, "folds", foldParams{l.rec.Split, clock, l.cal.Name(), boxStart, open, l.windows}, l.size.folds(), []*flow.Node{l.labels}, func(_ context.Context, t *flow.Task) error {
+	return l.node(name, "folds", foldParams{l.rec.Split, clock, l.cal.Name(), boxStart, open, l.windows, l.rec.Label.Horizon, l.clock.String()}, l.size.folds(), []*flow.Node{l.labels}, func(_ context.Context, t *flow.Task) error {
 		s, err := l.readLabels(t, 0)
 		if err != nil {
 			return err
@@ -90,7 +92,7 @@ func (l *line) foldsNode(name string, boxStart, clock int64, open bool) (*flow.N
 		if cat, m := l.f.Catalogue, marketOf(l.cal, clock); open {
 			fs, err = divideBox(cat, s, l.rec.Split, m, boxStart)
 		} else {
-			fs, err = divideRows(cat, s, l.rec.Split, m, boxStart, l.windows)
+			fs, err = divideRows(cat, s, l.rec.Split, m, boxStart, l.rec.Label.Horizon, l.clock == bar.Native, l.windows)
 		}
 		if err != nil {
 			return err

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sort"
+	"time"
 
 	"github.com/mlfactory/mlfactory/bar"
 	"github.com/mlfactory/mlfactory/bar/calendar"
@@ -117,10 +119,10 @@ func mapFold(dev []int, f split.Fold) fold {
 
 // divideRows makes all folds of a market's development rows; the lockbox starts
 // at boxStart. The windows of the walk-forward follow one another without a gap.
-// The last one ends where a position could come to see a price of the lockbox:
-// with the last row that development may use, and before any row whose outcome
-// lies in the lockbox. windows, if any, are the instants at which the steps begin.
-func divideRows(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, boxStart int64, windows []int64) (*folds, error) {
+// The last one ends where a position could come to see a price of the lockbox
+// (see reach), irregular bars being counted. windows, if any, are the instants at
+// which the steps begin, and boxStart is where the last one ends.
+func divideRows(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, boxStart int64, horizon int, irregular bool, windows []int64) (*folds, error) {
 	labelled := rows(s.Rows())
 	locked, err := split.Lockbox(spansOf(s, labelled), boxStart, cfg.WalkForward.Purging, m)
 	if err != nil {
@@ -138,11 +140,9 @@ func divideRows(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, 
 	if err != nil {
 		return nil, err
 	}
-	end := last(dev) + 1
-	for _, d := range labelled {
-		if d < end && s.Spans[d].Outcome >= boxStart {
-			end = d
-		}
+	end := reach(s, m, irregular, boxStart, max(wf.FloorBars, horizon))
+	if windows != nil { // no lockbox: the caller says where the last window ends
+		end = sort.Search(s.Len(), func(i int) bool { return s.Spans[i].Decision >= boxStart })
 	}
 	for w, f := range outer {
 		st := step{fold: mapFold(dev, f), Hi: end}
@@ -168,6 +168,24 @@ func divideRows(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, 
 		out.KFold = append(out.KFold, mapFold(dev, f))
 	}
 	return out, nil
+}
+
+// reach is the first decision from which a position could live into the lockbox:
+// less than bars of the decision clock, and two more to fill entry and exit, lie
+// before it, in open time or, for irregular bars, in decisions. It is a matter of time and not of
+// outcomes, because whether a decision is traded must not depend on what comes
+// after it.
+func reach(s *label.Set, m split.Market, irregular bool, boxStart int64, bars int) int {
+	first := sort.Search(s.Len(), func(i int) bool { return s.Spans[i].Decision >= boxStart })
+	if m.Clock == nil {
+		return max(0, first-bars-2)
+	}
+	limit := m.Clock.AddOpenTime(boxStart, -time.Duration(bars+2)*m.Bar)
+	at := sort.Search(s.Len(), func(i int) bool { return s.Spans[i].Decision > limit })
+	if irregular {
+		at = min(at, max(0, first-bars-2))
+	}
+	return at
 }
 
 // divideBox makes the one step that tests the lockbox: what came before it

@@ -109,7 +109,7 @@ func TestDivideRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fs, err := divideRows(s, cfg, m, box)
+		fs, err := divideRows(&Catalogue{}, s, cfg, m, box, 20, rapid.Bool().Draw(t, "irregular"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +175,7 @@ func TestDivideRows(t *testing.T) {
 		if len(all) != fs.Dev || len(slices.Compact(all)) != fs.Dev {
 			t.Fatalf("the k-fold tests %d rows, development has %d", len(all), fs.Dev)
 		}
-		opened, err := divideBox(s, cfg, m, box)
+		opened, err := divideBox(&Catalogue{}, s, cfg, m, box)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -205,11 +205,11 @@ func TestSmallLockbox(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fs, err := divideBox(s, cfg, split.Market{}, box)
+	fs, err := divideBox(&Catalogue{}, s, cfg, split.Market{}, box)
 	if err != nil || len(fs.Steps[0].Test) != 40 {
 		t.Errorf("%v, %+v", err, fs)
 	}
-	if _, err := divideBox(s, cfg, split.Market{}, s.Spans[3999].Decision+1); err == nil || !strings.Contains(err.Error(), "nothing to open") {
+	if _, err := divideBox(&Catalogue{}, s, cfg, split.Market{}, s.Spans[3999].Decision+1); err == nil || !strings.Contains(err.Error(), "nothing to open") {
 		t.Errorf("an empty lockbox: %v", err)
 	}
 }
