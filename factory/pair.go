@@ -13,6 +13,7 @@ import (
 func Pair() recipe.Recipe {
 	r := DefaultRecipe()
 	planted := synth.Default()
+	planted.Seed = 2
 	null := planted.Null()
 	r.Markets = []recipe.Market{
 		{Name: "planted", Instrument: "SYNTH", Synth: &planted},
