@@ -84,6 +84,11 @@ func (p *Project) Report(ctx context.Context, id string, data []string, o RunOpt
 	if err != nil {
 		return nil, err
 	}
+	for _, l := range r.Labels {
+		if l.Name == "command" && l.Value != "run" {
+			return nil, Usage("%s is no whole run but a %s, which has no folder", r.ID[:12], l.Value)
+		}
+	}
 	d, err := recipe.Read(r.Run.Recipe, "run "+r.ID[:12], factory.DefaultRecipe(), p.Factory.Catalogue)
 	if err != nil {
 		return nil, err

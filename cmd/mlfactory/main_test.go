@@ -42,7 +42,7 @@ func scripts(t *testing.T, dir string) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": codeCommand, "bars": barsCommand, "gz": gzCommand, "cut": cutCommand, "same": sameCommand, "long": longCommand, "ids": idsCommand, "damage": damageCommand,
-			"empty": emptyCommand, "smalldisk": diskCommand(""), "growdisk": diskCommand("remount,"),
+			"empty": emptyCommand, "silent": silentCommand, "smalldisk": diskCommand(""), "growdisk": diskCommand("remount,"),
 		},
 		Condition: func(c string) (bool, error) {
 			if c == "disk" {
@@ -140,12 +140,15 @@ func longCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(f.Close())
 }
 
-// idsCommand sets ID0, ID1 … from the output of runs list: ids FILE.
+// idsCommand sets ID0, ID1 … and ID_MARKET from the output of runs list: ids FILE.
 func idsCommand(ts *testscript.TestScript, _ bool, args []string) {
 	n := 0
 	for _, line := range strings.Split(ts.ReadFile(args[0]), "\n") {
-		if f := strings.Fields(line); len(f) > 3 && f[1] == "run" {
+		if f := strings.Fields(line); len(f) > 4 && len(f[0]) == 12 {
 			ts.Setenv(fmt.Sprintf("ID%d", n), f[0])
+			for _, market := range f[2:4] { // a command has one word or two
+				ts.Setenv("ID_"+market, f[0])
+			}
 			n++
 		}
 	}
@@ -165,6 +168,18 @@ func damageCommand(ts *testscript.TestScript, _ bool, args []string) {
 	b[len(b)/2] ^= 1
 	ts.Check(os.Chmod(path, 0o644))
 	ts.Check(os.WriteFile(path, b, 0o644))
+}
+
+// silentCommand drops what states the sides of the stamps from a file that this
+// program wrote; the ends remain: silent IN OUT.
+func silentCommand(ts *testscript.TestScript, _ bool, args []string) {
+	lines := strings.Split(strings.TrimSuffix(ts.ReadFile(args[0]), "\n"), "\n")
+	for i, l := range lines {
+		f := strings.Split(l, ",")
+		lines[i] = strings.Join(append(f[1:2], f[3:]...), ",")
+	}
+	lines[0] = strings.Replace(lines[0], "bar_end", "time", 1)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.Join(lines, "\n")+"\n"), 0o666))
 }
 
 // emptyCommand wants a folder to be empty: empty DIR.
