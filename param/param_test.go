@@ -454,3 +454,19 @@ func FuzzParseDuration(f *testing.F) {
 		}
 	})
 }
+
+type selfChecked struct {
+	Horizon int `yaml:"horizon" doc:"bars" min:"1"`
+}
+
+func (c selfChecked) Validate() error { return param.Check(c) }
+
+// A Validate method that checks its own tags finds what the walk finds too.
+func TestAProblemIsReportedOnce(t *testing.T) {
+	err := param.Validate(&struct {
+		Label selfChecked `yaml:"label" doc:"label"`
+	}{})
+	if err == nil || err.Error() != "label.horizon: 0 is below the minimum 1" {
+		t.Errorf("%v", err)
+	}
+}

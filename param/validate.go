@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,7 +31,22 @@ func validate(cfg any, methods bool) error {
 		v = rv
 	}
 	c.value(v, "", limits{}, 0)
-	return errors.Join(c.problems...)
+	return errors.Join(once(c.problems)...)
+}
+
+// once leaves out a problem that was reported before: a Validate method that
+// checks its own tags finds what the walk over the whole has found.
+func once(problems []error) []error {
+	seen := map[Error]bool{}
+	return slices.DeleteFunc(problems, func(err error) bool {
+		e, ok := err.(*Error)
+		if !ok || e == nil {
+			return false
+		}
+		twice := seen[*e]
+		seen[*e] = true
+		return twice
+	})
 }
 
 type checker struct {
@@ -136,7 +152,7 @@ func (c *checker) leaf(v reflect.Value, path string, lim limits) {
 	if near, ok := Nearest(s, lim.enum); ok {
 		hint = fmt.Sprintf("; nearest is %q", near)
 	}
-	c.fail(path, "%q is not one of %s%s", s, strings.Join(quoted(lim.enum), ", "), hint)
+	c.fail(path, "%q is not one of %s%s", s, strings.Join(quoted(slices.DeleteFunc(slices.Clone(lim.enum), func(w string) bool { return w == "" })), ", "), hint)
 }
 
 func quoted(list []string) []string {
