@@ -120,6 +120,10 @@ func TestSentences(t *testing.T) {
 		{"exposure", "no evidence of an edge beyond its exposure to the market: net Sharpe 4.0 [2.5, 5.5], DSR >0.99 with 1 trial; to see a Sharpe of 1 you would need 7.3 years", func(e *judge.Evidence) {
 			e.SameExposure = series(500, 4, 9)
 		}},
+		{"exposure, after trials", "no evidence of an edge beyond its exposure to the market: net Sharpe 1.2 [−0.3, 2.7], DSR 0.74 with 4 trials; to see a Sharpe of 1 you would need 14.1 years", func(e *judge.Evidence) {
+			e.Net, e.NetMultiple, e.SameExposure = series(500, 1.2, 0), series(500, .8, 0), series(500, 1.2, 9)
+			four(e)
+		}},
 		{"random", "no better than random entries: net Sharpe 4.0 [2.5, 5.5], DSR >0.99 with 1 trial; to see a Sharpe of 1 you would need 7.3 years", func(e *judge.Evidence) {
 			e.RandomEntry = constantSeries(100, 9)
 		}},

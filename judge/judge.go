@@ -322,7 +322,8 @@ func (v *Verdict) sentence(c Config) string {
 	case Fail:
 		head := "no evidence of an edge after costs"
 		switch {
-		case failed(GateWorthwhile) || !(float64(v.DSR) >= c.MinDSR): // also without a cost test or a benchmark
+		case failed(GateWorthwhile):
+		case failed(GateCost) && !(float64(v.DSR) >= c.MinDSR):
 		case failed(GateCost):
 			head = fmt.Sprintf("no edge left at %g× cost", c.CostMultiple)
 		case failed(GateExcess):
