@@ -101,6 +101,15 @@ func (p *Project) ConfigExplain(path string) ([]Key, error) {
 		known = append(known, k.Path)
 	}
 	if len(out) == 0 {
+		var ends []string
+		for _, k := range known {
+			if strings.HasSuffix(k, "."+path) {
+				ends = append(ends, k)
+			}
+		}
+		if len(ends) > 0 {
+			return nil, Usage("no key is called %q; did you mean %s?", path, strings.Join(ends, " or "))
+		}
 		if near, ok := param.Nearest(path, known); ok {
 			return nil, Usage("no key is called %q; did you mean %q?", path, near)
 		}

@@ -297,6 +297,21 @@ func fieldsOf(v reflect.Value, keys *[]string, out map[string]reflect.Value) {
 	}
 }
 
+// within finds a key that stands one level deeper: the group's key and its own,
+// or "".
+func within(fields map[string]reflect.Value, keys []string, key string) string {
+	for _, group := range keys {
+		if f := fields[group]; f.Kind() == reflect.Struct {
+			var inner []string
+			fieldsOf(f, &inner, map[string]reflect.Value{})
+			if slices.Contains(inner, key) {
+				return group + "." + key
+			}
+		}
+	}
+	return ""
+}
+
 func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
 	if _, null := n.(*ast.NullNode); null {
 		return
@@ -324,6 +339,8 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
 			hint := "; known here: " + strings.Join(keys, ", ")
 			if near, ok := param.Nearest(key, keys); ok {
 				hint = fmt.Sprintf("; did you mean %q?", near)
+			} else if below := within(fields, keys, key); below != "" {
+				hint = fmt.Sprintf("; did you mean %q?", join(path, below))
 			}
 			d.fail(kt, "", "unknown key %q%s", full, hint)
 			continue

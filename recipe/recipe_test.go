@@ -140,6 +140,8 @@ func TestProblems(t *testing.T) {
 	for _, c := range []struct{ name, src, want string }{
 		{"unknown key", market + "label:\n  horizont: 30\n",
 			"r.yaml:5:3: unknown key \"label.horizont\"; did you mean \"horizon\"?\n    5 |   horizont: 30\n          ^"},
+		{"one level too high", "markets:\n  - instrument: ES\n    data: a.csv\n    stamps: end\n",
+			"r.yaml:4:5: unknown key \"markets.0.stamps\"; did you mean \"markets.0.read.stamps\"?\n    4 |     stamps: end\n            ^"},
 		{"unknown key far from all", market + "zzzzzzzz: 1\n",
 			"r.yaml:4:1: unknown key \"zzzzzzzz\"; known here: schema, seed, markets, clock, features, label, cost, split, weights, models, ensembles, calibrate, candidate, rule, judge, random_entries, audit, open_lockbox\n    4 | zzzzzzzz: 1\n        ^"},
 		{"unknown key of a learner", market + "models:\n  - use: xgboost\n    config: {dept: 3}\n",
