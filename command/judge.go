@@ -68,7 +68,9 @@ func Judge(path string, o JudgeOptions) (judge.Verdict, error) {
 // WriteVerdict writes a verdict for a person.
 func WriteVerdict(w io.Writer, v judge.Verdict) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n\n", strings.ReplaceAll(string(v.Status), "_", " "), v.Sentence)
+	// Only the sentence of one status begins with the status.
+	head := strings.ReplaceAll(string(v.Status), "_", " ") + ": "
+	fmt.Fprintf(&b, "%s%s\n\n", head, strings.TrimPrefix(v.Sentence, head))
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-34s %s\n", name, fmt.Sprintf(format, args...))
 	}

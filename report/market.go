@@ -388,9 +388,9 @@ func dataTable(o *factory.Outcome) *table {
 		stamps += " (an assumption)"
 	}
 	t := &table{Caption: "Data report", Head: []string{"Fact", "Value"}, Text: 1}
-	for _, f := range [][2]string{{"Source", d.Source}, {"Rows read", integer(d.Rows)}, {"Bars accepted", integer(d.Accepted)}, {"First stamp", d.First}, {"Last stamp", d.Last},
+	for _, f := range [][2]string{{"Source", d.Source}, {"Rows read", integer(d.Rows)}, {"Bars accepted", integer(d.Accepted)}, {"First bar begins", d.First}, {"Last bar ends", d.Last},
 		{"Bar length", d.Timeframe}, {"Stamps mark", stamps}, {"Time zone", d.Zone}, {"Bars with known volume", integer(d.Volume)},
-		{"Open minutes without a trade", integer(d.NoTrade)}, {"Trading dates", integer(d.Sessions)}, {"Outages", integer(d.Outages)}, {"Bars outside scheduled hours", integer(d.OffClock)}} {
+		{"Bars without a trade", integer(d.NoTrade)}, {"Trading dates", integer(d.Sessions)}, {"Outages", integer(d.Outages)}, {"Bars outside scheduled hours", integer(d.OffClock)}} {
 		t.Rows = append(t.Rows, row{Cells: []cell{text(f[0]), textIf(f[1], "not stated")}})
 	}
 	return t

@@ -87,8 +87,8 @@ func dataText(w io.Writer, r *ingest.Report) error {
 	t := newTable("", "")
 	t.row("rows", r.Rows)
 	t.row("accepted", r.Accepted)
-	t.row("first stamp", r.First)
-	t.row("last stamp", r.Last)
+	t.row("first bar begins", r.First)
+	t.row("last bar ends", r.Last)
 	t.row("timeframe", r.Timeframe)
 	side := r.Stamps
 	if r.Assumed {
@@ -97,7 +97,7 @@ func dataText(w io.Writer, r *ingest.Report) error {
 	t.row("stamps mark the", side)
 	t.row("zone", r.Zone)
 	t.row("rows with volume", r.Volume)
-	t.row("minutes without a trade", r.NoTrade)
+	t.row("bars without a trade", r.NoTrade)
 	t.row("trading dates", r.Sessions)
 	t.row("outages", r.Outages)
 	t.row("rows outside scheduled hours", r.OffClock)

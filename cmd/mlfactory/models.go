@@ -90,7 +90,7 @@ func tableCommand(g *global, c *cobra.Command, run func(c *cobra.Command, p *com
 	}
 	req.addPart(c.Flags())
 	c.Flags().StringVarP(&out, "out", "o", "", "Parquet file to write")
-	c.Flags().IntVar(&o.Workers, "workers", 0, "goroutines that compute at once (default: one per processor)")
+	c.Flags().Var((*countFlag)(&o.Workers), "workers", "goroutines that compute at once (default: one per processor)")
 	return c
 }
 
@@ -169,7 +169,7 @@ func newCV(g *global) *cobra.Command {
 	}
 	req.addPart(c.Flags())
 	c.Flags().StringVar(&model, "model", "", "model of the recipe, or learner (required)")
-	c.Flags().IntVar(&o.Workers, "workers", 0, "goroutines that compute at once (default: one per processor)")
+	c.Flags().Var((*countFlag)(&o.Workers), "workers", "goroutines that compute at once (default: one per processor)")
 	return c
 }
 

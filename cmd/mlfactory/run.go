@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -121,12 +122,27 @@ func newRun(g *global) *cobra.Command {
 	req.add(c.Flags())
 	f := c.Flags()
 	f.StringVarP(&o.Out, "out", "o", "", "run folder (default: runs/NAME)")
-	f.IntVar(&o.Workers, "workers", 0, "goroutines that compute at once (default: one per processor); results do not depend on it")
+	f.Var((*countFlag)(&o.Workers), "workers", "goroutines that compute at once (default: one per processor); results do not depend on it")
 	f.Var(&memory, "memory", "memory that the run plans with, such as 3GiB; 0: no limit")
 	f.BoolVar(&plan, "plan", false, "print what would run (fits, memory, embargo and purge) and stop")
 	f.BoolVar(&requirePass, "require-pass", false, "exit with code 3 unless every verdict is pass")
 	return c
 }
+
+// countFlag is a whole number of at least 0.
+type countFlag int
+
+func (n *countFlag) Set(s string) error {
+	v, err := strconv.Atoi(s)
+	if err != nil || v < 0 {
+		return fmt.Errorf("%q is not a whole number of at least 0", s)
+	}
+	*n = countFlag(v)
+	return nil
+}
+
+func (n *countFlag) String() string { return strconv.Itoa(int(*n)) }
+func (n *countFlag) Type() string   { return "int" }
 
 func runText(w io.Writer, r *command.RunResult) error {
 	var b strings.Builder
