@@ -72,7 +72,9 @@ func (p *program) killAfter(d time.Duration, args ...string) (killed bool) {
 		if err := c.Process.Kill(); err != nil {
 			p.t.Fatal(err)
 		}
-		<-done
+		if err := <-done; err == nil {
+			return false // it ended just before
+		}
 		return true
 	}
 }
