@@ -76,3 +76,21 @@ func TestDecisionsAreNumberedOnce(t *testing.T) {
 		t.Error("no decision found")
 	}
 }
+
+// Every page in docs/ can be reached from the README in one step.
+func TestReadmeLinksEveryPage(t *testing.T) {
+	r := root(t)
+	pages, err := docscheck.Files(filepath.Join(r, "docs"), ".md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile(filepath.Join(r, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range pages {
+		if !strings.Contains(p, "/") && !strings.Contains(string(readme), "](docs/"+p+")") {
+			t.Errorf("README.md has no link to docs/%s", p)
+		}
+	}
+}
