@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -175,23 +176,34 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 }
 
-// TestInterrupt sends what Ctrl-C sends.
+// TestInterrupt sends what Ctrl-C sends, once the first stage is done.
 func TestInterrupt(t *testing.T) {
 	p := newProgram(t)
-	c, out := p.command("run", "--config", "tiny.yaml", "--out", "out")
+	c, _ := p.command("run", "--config", "tiny.yaml", "--out", "out")
+	c.Stderr = nil
+	pipe, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(300 * time.Millisecond)
-	if err := c.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
+	var out strings.Builder
+	lines := bufio.NewScanner(pipe)
+	for sent := false; lines.Scan(); {
+		out.WriteString(lines.Text() + "\n")
+		if !sent && strings.Contains(lines.Text(), "labels: 1 done") {
+			sent = true
+			if err := c.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	err := c.Wait()
-	if err == nil {
+	if err := c.Wait(); err == nil {
 		t.Skip("the run was over before the signal came")
 	}
 	if c.ProcessState.ExitCode() != exitInterrupted || !strings.Contains(out.String(), "it goes on from here") {
-		t.Errorf("exit code %d, output\n%s", c.ProcessState.ExitCode(), out)
+		t.Errorf("exit code %d, output\n%s", c.ProcessState.ExitCode(), out.String())
 	}
 	p.run("run", "--config", "tiny.yaml", "--out", "out", "-q")
 }
