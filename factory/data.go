@@ -150,10 +150,11 @@ func (c *Catalogue) featureSet(f recipe.Features, base bar.Timeframe) (feature.S
 	return set, notes, nil
 }
 
-// clockFrame resolves the timeframe of the decision clock.
+// clockFrame resolves the timeframe of the decision clock: auto is 5m, or the
+// base's own bars where those are longer or irregular.
 func clockFrame(name string, base bar.Timeframe) (bar.Timeframe, error) {
 	if name == "auto" {
-		if bar.CheckMultiple(base, 5*bar.Minute) == nil {
+		if base != bar.Native && bar.CheckMultiple(base, 5*bar.Minute) == nil {
 			return 5 * bar.Minute, nil
 		}
 		return base, nil
