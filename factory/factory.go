@@ -294,8 +294,8 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 
 // refuse is the outcome of a run whose data are too short for the protocol.
 func (l *line) refuse(o *Outcome, short *split.TooShort) (*Outcome, error) {
-	o.Refused = short.Error()
-	o.Verdict = judge.Refuse(l.rec.Candidate, l.inst.Name, short.Error())
+	o.Refused = fmt.Sprintf("the data are too short, %d trading dates: %s", o.Data.Sessions, strings.TrimPrefix(short.Error(), "split: "))
+	o.Verdict = judge.Refuse(l.rec.Candidate, l.inst.Name, o.Refused)
 	o.Verdict.Caveats = append(o.Verdict.Caveats, l.caveats(o)...)
 	return o, nil
 }

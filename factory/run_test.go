@@ -270,7 +270,7 @@ func TestTooShort(t *testing.T) {
 	if o.Verdict.Status != judge.NotEnoughEvidence || o.Refused == "" {
 		t.Fatalf("verdict %s, refused %q", o.Verdict.Status, o.Refused)
 	}
-	for _, want := range []string{"purge (", "rows", "%", "give more data or fewer folds"} {
+	for _, want := range []string{"the data are too short, 40 trading dates: ", "purge (", "rows", "%", "give more data or fewer folds"} {
 		if !strings.Contains(o.Refused, want) {
 			t.Errorf("the refusal %q does not say %q", o.Refused, want)
 		}

@@ -166,9 +166,9 @@ func (v *Verdict) traded(net []float64) Reason {
 	case len(net) == 0:
 		return unmeasured(GateTraded, 1, "there is no out-of-sample day")
 	case moved == 0:
-		return result(GateTraded, false, 0, 1, Fail, "the rule never found a trade worth its cost in %s", count(len(net), "day"))
+		return result(GateTraded, false, 0, 1, Fail, "the rule never found a trade worth its cost in %s", count(len(net), v.period()))
 	}
-	return result(GateTraded, true, float64(moved), 1, Fail, "%d of %s have a return", moved, count(len(net), "day"))
+	return result(GateTraded, true, float64(moved), 1, Fail, "%d of %s have a return", moved, count(len(net), v.period()))
 }
 
 func (v *Verdict) worthwhile(c Config) Reason {
@@ -255,7 +255,7 @@ func (v *Verdict) bets(c Config) Reason {
 
 func (v *Verdict) length(c Config) Reason {
 	return result(GateDays, v.Days >= c.MinDays, float64(v.Days), float64(c.MinDays), NotEnoughEvidence,
-		"%s out of sample, %d asked", count(v.Days, "day"), c.MinDays)
+		"%s out of sample, %d asked", count(v.Days, v.period()), c.MinDays)
 }
 
 func (v *Verdict) overfitting(c Config, e Evidence) (Reason, error) {
@@ -295,6 +295,15 @@ func (v *Verdict) overfitting(c Config, e Evidence) (Reason, error) {
 	return r, nil
 }
 
+// period is what one return covers: a day, unless there are far fewer of them
+// in a year than trading days.
+func (v *Verdict) period() string {
+	if v.PeriodsPerYear < 200 {
+		return "period"
+	}
+	return "day"
+}
+
 // sentence says the verdict to a person.
 func (v *Verdict) sentence(c Config) string {
 	failed := func(g Gate) bool {
@@ -306,11 +315,11 @@ func (v *Verdict) sentence(c Config) string {
 		return false
 	}
 	if failed(GateTraded) {
-		return fmt.Sprintf("no evidence of an edge: the rule never found a trade worth its cost in %s", count(v.Days, "day"))
+		return fmt.Sprintf("no evidence of an edge: the rule never found a trade worth its cost in %s", count(v.Days, v.period()))
 	}
 	numbers := fmt.Sprintf("net Sharpe %s, DSR %s with %s", v.SharpeAnnual, probability(v.DSR, c.MinDSR), count(v.Trials, "trial"))
 	if !v.SharpeAnnual.Value.Exists() {
-		numbers = fmt.Sprintf("%s whose returns have no Sharpe ratio", count(v.Days, "day"))
+		numbers = fmt.Sprintf("%s whose returns have no Sharpe ratio", count(v.Days, v.period()))
 	}
 	need := ""
 	if v.YearsForOne.Exists() {

@@ -161,6 +161,12 @@ func TestFromReturns(t *testing.T) {
 			t.Errorf("%d periods: %s: %s", n, v.Status, v.Sentence)
 		}
 	}
+	// A monthly record has no days.
+	m := judge.Record{Days: days(150), Returns: series(150, 2, 0), PeriodsPerYear: 12}
+	if v := run(m, judge.Declared{Trials: 1}); reason(t, v, judge.GateDays).Text != "150 periods out of sample, 120 asked" ||
+		reason(t, v, judge.GateTraded).Text != "150 of 150 periods have a return" {
+		t.Errorf("a monthly record: %+v", v.Reasons)
+	}
 	if v := run(judge.Record{Days: days(300), Returns: make([]float64, 300)}, judge.Declared{Trials: 1}); v.Status != judge.Fail {
 		t.Errorf("flat record: %s", v.Status)
 	}
