@@ -116,3 +116,27 @@ func TestFullOnRealBars(t *testing.T) {
 		}
 	}
 }
+
+// TestFullOnTheDefaultRun audits the planted market of the embedded pair with the
+// default recipe.
+func TestFullOnTheDefaultRun(t *testing.T) {
+	c := newCatalogue(t, nil)
+	r := factory.Pair()
+	r.Markets = r.Markets[:1]
+	if err := r.Complete(c); err != nil {
+		t.Fatal(err)
+	}
+	t0 := time.Now()
+	reports, err := audit.Full(t.Context(), newFactory(t, c), r, audit.Options{Dir: t.TempDir(), Workers: 2, Progress: func(_, check string, ok bool) {
+		t.Logf("%5.1f s %s %v", time.Since(t0).Seconds(), check, ok)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range reports[0].Checks {
+		t.Log(c.Name, c.OK, c.Compared)
+		for _, x := range c.Culprits {
+			t.Errorf("accused: %s %s: %s", x.Stage, x.Name, x.Detail)
+		}
+	}
+}

@@ -61,3 +61,41 @@ func BenchmarkDecision(b *testing.B) {
 	slices.Sort(took)
 	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1e3, "p99_us")
 }
+
+// TestDecisionAllocates bounds what a decision allocates: the decision itself and
+// little beside it.
+func TestDecisionAllocates(t *testing.T) {
+	tr := generated(t)
+	o := tr.res.Outcomes[0]
+	bd, err := tr.f.Bundle(tr.store, tr.res, o.Market, "stack", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rt, err := bd.Open(registries(tr.f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, decisions := 5000, 0
+	stream(t, rt, o.Base.Slice(0, i), func(int) bool { return true })
+	var x bar.Bar
+	const runs, bars = 100, 50
+	allocs := testing.AllocsPerRun(runs, func() {
+		for range bars {
+			o.Base.At(i, &x)
+			i++
+			if err := rt.Push(&x); err != nil {
+				t.Fatal(err)
+			}
+			ds, err := rt.Advance(t.Context(), x.Known)
+			if err != nil {
+				t.Fatal(err)
+			}
+			decisions += len(ds)
+		}
+	})
+	per := allocs * (runs + 1) / float64(decisions) // AllocsPerRun warms up once
+	t.Logf("%.1f allocations a decision, %d decisions", per, decisions)
+	if decisions < 500 || per > 25 {
+		t.Errorf("%.1f allocations a decision over %d decisions, want at most 25", per, decisions)
+	}
+}
