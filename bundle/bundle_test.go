@@ -178,6 +178,7 @@ func TestStreamEqualsBatch(t *testing.T) {
 	})
 	t.Run("state", func(t *testing.T) { testState(t, tr) })
 	t.Run("file", func(t *testing.T) { testFile(t, tr) })
+	t.Run("allocations", func(t *testing.T) { testAllocates(t, tr) })
 	t.Run("refusals", func(t *testing.T) { testRefusals(t, tr) })
 }
 

@@ -62,10 +62,9 @@ func BenchmarkDecision(b *testing.B) {
 	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1e3, "p99_us")
 }
 
-// TestDecisionAllocates bounds what a decision allocates: the decision itself and
-// little beside it.
-func TestDecisionAllocates(t *testing.T) {
-	tr := generated(t)
+// testAllocates bounds what a decision allocates: the decision itself and little
+// beside it.
+func testAllocates(t *testing.T, tr *trained) {
 	o := tr.res.Outcomes[0]
 	bd, err := tr.f.Bundle(tr.store, tr.res, o.Market, "stack", 0)
 	if err != nil {
