@@ -152,8 +152,8 @@ func (r *RunResult) count(reports []*flow.Report) {
 	seen := map[string]bool{}
 	for _, rep := range reports {
 		for _, n := range rep.Nodes {
-			if seen[n.Name] {
-				continue // the phases of a run repeat the nodes before them
+			if seen[n.Name] || n.Status != store.StageRan && n.Status != store.StageCached {
+				continue // the phases of a run repeat the nodes before them; a stage that failed did neither
 			}
 			seen[n.Name] = true
 			r.Timing.add(n.Kind, n.Status == store.StageRan, n.Seconds)
