@@ -235,11 +235,13 @@ func innerFolds(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, 
 }
 
 // clockBar is the length of a bar of the decision clock in open time: for
-// irregular bars the median distance of decisions.
+// irregular bars the median distance of the first thousand decisions. Later ones
+// are not asked, because the purge of early folds would depend on them.
 func clockBar(tf bar.Timeframe, decisions []int64, cal *calendar.Calendar) int64 {
 	if tf > 0 && tf < bar.Session {
 		return int64(tf)
 	}
+	decisions = decisions[:min(len(decisions), 1001)]
 	d := make([]int64, 0, len(decisions))
 	for i := 1; i < len(decisions); i++ {
 		d = append(d, int64(cal.OpenTime(decisions[i-1], decisions[i])))
