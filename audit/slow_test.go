@@ -140,3 +140,24 @@ func TestFullOnTheDefaultRun(t *testing.T) {
 		}
 	}
 }
+
+// TestFullOnReadyMadeBars audits dollar bars, whose horizon counts bars: the purge
+// of early folds once depended on the spacing of later bars.
+func TestFullOnReadyMadeBars(t *testing.T) {
+	c := newCatalogue(t, nil)
+	r := small(t, c)
+	read := ingest.Default()
+	read.Stamps, read.Zone, read.Timeframe = "end", "UTC", "native"
+	r.Features.Timeframes = []string{"auto"}
+	r.Markets = []recipe.Market{{Name: "es", Instrument: "ES", Data: shareddata.Path(t, "es_dollar_bars_2015_2016.csv.gz"), Read: read}}
+	reports, err := audit.Full(t.Context(), newFactory(t, c), r, audit.Options{Dir: t.TempDir(), Workers: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range reports[0].Checks {
+		t.Log(c.Name, c.OK, c.Compared)
+		for _, x := range c.Culprits {
+			t.Errorf("accused: %s %s: %s", x.Stage, x.Name, x.Detail)
+		}
+	}
+}

@@ -31,7 +31,12 @@ func (a *auditor) future(ctx context.Context) error {
 		{middle, "replaced", func(cut int64) *bar.Series {
 			return replaceAfter(a.raw, cut, a.draws("worlds", 1), a.raw.Len())
 		}},
-		{middle, "left out", func(cut int64) *bar.Series { return until(a.raw, cut) }},
+		{middle, "left out", func(cut int64) *bar.Series {
+			if tail := a.counted(cut); tail > 0 {
+				return replaceAfter(a.raw, cut, a.draws("worlds", 2), tail)
+			}
+			return until(a.raw, cut)
+		}},
 	} {
 		if only := a.opt.only; len(only) > 0 && !slices.Contains(only, "future") && !slices.Contains(only, fmt.Sprintf("future%d", i+1)) {
 			continue
@@ -42,6 +47,30 @@ func (a *auditor) future(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// counted is how many bars after the cut a horizon counts: where it is a number of
+// ready-made bars or of sessions, a label is there only once they are, whatever
+// ended its position before. These bars stay, with other values. By the clock it
+// is 0.
+func (a *auditor) counted(cut int64) int {
+	o := a.base.outcome()
+	if o.Clock != bar.Native.String() && o.Clock != bar.Session.String() {
+		return 0
+	}
+	until := cut
+	for i := range decidedBy(o.Labels, cut) {
+		if o.Labels.Valid[i] {
+			until = max(until, o.Labels.Expiry[i])
+		}
+	}
+	n := 0
+	for _, end := range a.raw.End {
+		if end > cut && end <= until {
+			n++
+		}
+	}
+	return n + 1
 }
 
 // otherFuture is one other world.
