@@ -64,8 +64,10 @@ func writeRows(path string, s *bar.Series) (err error) {
 		return err
 	}
 	buf := bufio.NewWriterSize(w, 1<<20)
-	buf.WriteString("time,open,high,low,close,volume\n")
-	var line []byte
+	line := []byte("time,open,high,low,close,volume\n")
+	if _, err := buf.Write(line); err != nil {
+		return fmt.Errorf("%w (closing: %v)", err, w.Close())
+	}
 	for i := range s.Len() {
 		line = time.Unix(0, s.End[i]).UTC().AppendFormat(line[:0], time.RFC3339Nano)
 		for _, x := range [...]float64{s.Open[i], s.High[i], s.Low[i], s.Close[i], s.Volume[i]} {
@@ -74,7 +76,9 @@ func writeRows(path string, s *bar.Series) (err error) {
 				line = strconv.AppendFloat(line, x, 'f', -1, 64)
 			}
 		}
-		buf.Write(append(line, '\n'))
+		if _, err := buf.Write(append(line, '\n')); err != nil {
+			return fmt.Errorf("%w (closing: %v)", err, w.Close())
+		}
 	}
 	if err := buf.Flush(); err != nil {
 		return fmt.Errorf("%w (closing: %v)", err, w.Close())

@@ -216,7 +216,9 @@ func TestRead_Where(t *testing.T) {
 			for _, m := range mixed {
 				f := strings.Split(m, ",")
 				var expiry float64
-				fmt.Sscan(f[6], &expiry)
+				if _, err := fmt.Sscan(f[6], &expiry); err != nil {
+					t.Fatal(err)
+				}
 				c.set(rb.Field(0), expiry)
 				for k := range 6 {
 					rb.Field(k + 1).(*array.StringBuilder).Append(f[k])

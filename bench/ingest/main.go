@@ -68,7 +68,9 @@ func write(path string, rows int) error {
 	}
 	defer f.Close()
 	w := bufio.NewWriterSize(f, 1<<20)
-	w.WriteString("ts,open,high,low,close,volume\n")
+	if _, err := w.WriteString("ts,open,high,low,close,volume\n"); err != nil {
+		return err
+	}
 	r := rng.New(1).Stream("bench").Rand()
 	start := time.Date(2016, 9, 1, 0, 0, 0, 0, time.UTC)
 	p := 30000.0
