@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand"
 	"os"
@@ -70,13 +71,19 @@ func (p *program) killAfter(d time.Duration, args ...string) (killed bool) {
 		}
 		return false
 	case <-time.After(d):
-		if err := c.Process.Kill(); err != nil {
+		if err := c.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			p.t.Fatal(err)
 		}
-		if err := <-done; err == nil {
+		err := <-done
+		var exit *exec.ExitError
+		switch {
+		case err == nil:
 			return false // it ended just before
+		case errors.As(err, &exit) && !exit.Exited():
+			return true
 		}
-		return true
+		p.t.Fatalf("%v: %v\n%s", args, err, out)
+		return false
 	}
 }
 
