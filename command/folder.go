@@ -115,7 +115,7 @@ func (f *folder) holds(ctx context.Context, summary []byte, sum *report.Summary)
 		if st, err := os.Stat(name); err != nil || st.Size() != x.Bytes || ctx.Err() != nil {
 			return false
 		}
-		if d, err := fileDigest(name); err != nil || d != x.SHA256 {
+		if d, err := factory.FileDigest(name); err != nil || d != x.SHA256 {
 			return false
 		}
 	}

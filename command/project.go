@@ -6,9 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -65,26 +63,13 @@ func dataDigests(ctx context.Context, r recipe.Recipe) ([]string, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		d, err := fileDigest(m.Data)
+		d, err := factory.FileDigest(m.Data)
 		if err != nil {
 			return nil, mark(ErrData, err)
 		}
 		out[i] = d
 	}
 	return out, nil
-}
-
-func fileDigest(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // identity is the id of what a command does with a recipe, and the recipe that

@@ -101,7 +101,7 @@ func (p *Project) Report(ctx context.Context, id string, data []string, o RunOpt
 			return nil, Usage("market %d of the run is generated and takes no file", i+1)
 		}
 		want := d.Recipe.Markets[i].Data
-		have, err := fileDigest(path)
+		have, err := factory.FileDigest(path)
 		if err != nil {
 			return nil, mark(ErrData, err)
 		}

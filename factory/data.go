@@ -26,8 +26,8 @@ import (
 // stamp writes an instant for a message.
 func stamp(t int64) string { return time.Unix(0, t).UTC().Format("2006-01-02T15:04:05Z") }
 
-// fileDigest is the SHA-256 of a file.
-func fileDigest(path string) (string, error) {
+// FileDigest is the SHA-256 of a file.
+func FileDigest(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err

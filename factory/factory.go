@@ -170,7 +170,7 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 		// are in the store.
 		digest, content := strings.CutPrefix(m.Data, recipe.ContentPrefix)
 		if l.dataDigest = digest; !content {
-			if l.dataDigest, err = fileDigest(m.Data); err != nil {
+			if l.dataDigest, err = FileDigest(m.Data); err != nil {
 				return nil, err
 			}
 		}

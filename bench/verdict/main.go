@@ -135,8 +135,7 @@ func run(seeds int, first uint64, workers int, out, dir, only string) error {
 				mu.Lock()
 				done++
 				if log != nil && errs[i] == nil {
-					b, _ := json.Marshal(results[i])
-					fmt.Fprintln(log, string(b))
+					errs[i] = json.NewEncoder(log).Encode(results[i])
 				}
 				if done%20 == 0 {
 					fmt.Fprintf(os.Stderr, "%d of %d markets, %.0f s\n", done, len(jobs), time.Since(start).Seconds())
