@@ -1,0 +1,287 @@
+// Package ensemble holds finished ensembles of decision trees, whatever grew
+// them: boosting in the styles of XGBoost, LightGBM and CatBoost, random
+// forests, or a file of one of those libraries.
+//
+// # Trees
+//
+// A [Tree] is an array of [Node]s. The children of node i are Left and Left+1,
+// both after i; Left is 0 for a leaf. Nodes are in breadth-first order, which
+// [Tree.Check] holds to. A numeric node sends x < Threshold left. Libraries
+// that compare with x ≤ t are the same on float32 inputs with the next larger
+// float32 as the threshold, which is how they are stored ([Above]). A
+// categorical node sends the categories of a set left; a category is a
+// non-negative whole number. Missing values (NaN) go left where DefaultLeft is
+// set.
+//
+// # Scores
+//
+// A row has [Ensemble.Scores] raw scores: the base of each score and the leaf
+// values of the trees, summed in the order of the trees, in float32 or float64
+// as the library of the style does (Single). A tree adds one value to the
+// score Class, or, with Width > 1, a vector to all scores. The [Link] turns raw
+// scores into probabilities or a prediction.
+//
+// # Refusals
+//
+// An ensemble that is inconsistent, inputs that are infinite, a category that
+// is negative or no whole number, and columns that differ from those of the
+// fit are errors that name the tree and node, or the row and column.
+package ensemble
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+)
+
+// Link says what raw scores mean.
+type Link uint8
+
+// Links.
+const (
+	Identity Link = iota // the score is the prediction
+	Logistic             // one score, P(1) = 1/(1+e^−s)
+	Softmax              // K scores, softmax
+	Shares               // K scores that are class shares already (forests): divided by their sum
+	OneVsAll             // K scores, each 1/(1+e^−s), then divided by their sum
+)
+
+// Node is a node of a finished tree.
+type Node struct {
+	Feature     int32   // column
+	Left        int32   // children are Left and Left+1; 0: leaf
+	Threshold   float32 // numeric: x < Threshold goes left
+	Set         int32   // categorical: 1 + index in Tree.Sets of the categories that go left; 0: numeric
+	DefaultLeft bool    // where NaN goes
+	ZeroMissing bool    // |x| ≤ 1e-35 counts as missing too (LightGBM's zero_as_missing)
+	// Value is the leaf value, learning rate included; of an inner node what
+	// it would be as a leaf, 0 where the grower does not know it. With
+	// Tree.Width > 1 it is unused.
+	Value float64
+	Gain  float64 // of the split, in the units of the style
+	Cover float64 // sum of hessians of the training rows (weights, for forests and CatBoost)
+	Count int32   // training rows, 0 where unknown
+}
+
+// Leaf reports whether the node has no children.
+func (n *Node) Leaf() bool { return n.Left == 0 }
+
+// Tree is one tree.
+type Tree struct {
+	Nodes []Node
+	Sets  []Set // of the categorical nodes
+	Class int   // the score it adds to, if Width is 1
+	Width int   // values of a leaf: 1, or the number of scores
+	// Values has Width values for every node if Width > 1, node-major.
+	Values []float64
+	// Symmetric says that all nodes of a level have the same split.
+	Symmetric bool
+}
+
+// Set is a set of categories: bit c%64 of word c/64.
+type Set []uint64
+
+// Has reports whether category c is in the set.
+func (s Set) Has(c int) bool { return c>>6 < len(s) && s[c>>6]>>(c&63)&1 == 1 }
+
+// With is the set and category c.
+func (s Set) With(c int) Set {
+	for len(s) <= c>>6 {
+		s = append(s, 0)
+	}
+	s[c>>6] |= 1 << (c & 63)
+	return s
+}
+
+// Len is the number of categories.
+func (s Set) Len() int {
+	n := 0
+	for _, w := range s {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// Ensemble is a finished model. It is not changed after [Ensemble.Check].
+type Ensemble struct {
+	Style     string   // who grew it: "xgboost", "lightgbm", "catboost", "random_forest", "extra_trees"
+	Objective string   // in the words of the style, "multi:softprob" for example
+	Link      Link     // what scores mean
+	Columns   []string // of the fit, in order
+	Classes   []int8   // what the probabilities stand for; nil below the classifier
+	// Categorical lists the columns that hold categories, ascending.
+	Categorical []int
+	Base        []float64 // initial scores; its length is the number of scores
+	Trees       []Tree    // in order of addition
+	Mean        bool      // scores are means over the trees instead of sums (forests)
+	Single      bool      // scores are summed in float32
+	// Extra holds parameters of the objective that a file needs, by the names
+	// of the style: "scale_pos_weight", "sigmoid", "quantile_alpha".
+	Extra map[string]float64
+}
+
+// Scores is the number of raw scores of a row.
+func (e *Ensemble) Scores() int { return len(e.Base) }
+
+// Above is the smallest float32 greater than t: x ≤ t for a float32 x is
+// x < Above(t).
+func Above(t float64) float32 {
+	f := float32(t)
+	if float64(f) > t {
+		return f
+	}
+	return math.Nextafter32(f, float32(math.Inf(1)))
+}
+
+// Below is the largest float32 less than threshold: x < threshold is
+// x ≤ Below(threshold).
+func Below(threshold float32) float32 { return math.Nextafter32(threshold, float32(math.Inf(-1))) }
+
+// zeroMissing is LightGBM's kZeroThreshold.
+const zeroMissing = 1e-35
+
+// GoesLeft reports whether a row with value x goes left at an inner node.
+func (t *Tree) GoesLeft(n *Node, x float32) bool {
+	if x != x || n.ZeroMissing && math.Abs(float64(x)) <= zeroMissing {
+		return n.DefaultLeft
+	}
+	if n.Set != 0 {
+		return x >= 0 && x < 1<<24 && t.Sets[n.Set-1].Has(int(x))
+	}
+	return x < n.Threshold
+}
+
+// LeafOf is the leaf that a row reaches.
+func (t *Tree) LeafOf(x []float32) int {
+	i := 0
+	for t.Nodes[i].Left != 0 {
+		n := &t.Nodes[i]
+		if i = int(n.Left); !t.GoesLeft(n, x[n.Feature]) {
+			i++
+		}
+	}
+	return i
+}
+
+// Score writes the raw scores of one row to out by walking the nodes: the
+// plain twin of the fast predictor. len(out) is [Ensemble.Scores].
+func (e *Ensemble) Score(x []float32, out []float64) {
+	if e.Single {
+		s := make([]float32, len(out))
+		for c, b := range e.Base {
+			s[c] = float32(b)
+		}
+		e.each(x, func(c int, v float64) { s[c] += float32(v) })
+		for c := range out {
+			out[c] = float64(s[c])
+		}
+		return
+	}
+	clear(out)
+	if !e.Mean {
+		copy(out, e.Base)
+	}
+	e.each(x, func(c int, v float64) { out[c] += v })
+	if e.Mean {
+		for c := range out {
+			out[c] = out[c]/float64(len(e.Trees)) + e.Base[c]
+		}
+	}
+}
+
+// each calls add with every score and value that the trees give a row.
+func (e *Ensemble) each(x []float32, add func(c int, v float64)) {
+	for i := range e.Trees {
+		t := &e.Trees[i]
+		l := t.LeafOf(x)
+		if t.Width <= 1 {
+			add(t.Class, t.Nodes[l].Value)
+			continue
+		}
+		for c, v := range t.Values[l*t.Width : (l+1)*t.Width] {
+			add(c, v)
+		}
+	}
+}
+
+// Check reports the first inconsistency of the ensemble.
+func (e *Ensemble) Check() error {
+	k := len(e.Base)
+	switch {
+	case len(e.Columns) == 0:
+		return fmt.Errorf("ensemble: no columns")
+	case k == 0:
+		return fmt.Errorf("ensemble: no scores")
+	case e.Link == Logistic && k != 1:
+		return fmt.Errorf("ensemble: %d scores for a logistic link, want 1", k)
+	case (e.Link == Softmax || e.Link == Shares || e.Link == OneVsAll) && k < 2:
+		return fmt.Errorf("ensemble: %d scores for classes, want at least 2", k)
+	case e.Link > OneVsAll:
+		return fmt.Errorf("ensemble: unknown link %d", e.Link)
+	case len(e.Trees) == 0 && e.Mean:
+		return fmt.Errorf("ensemble: the mean of no trees")
+	}
+	for c, b := range e.Base {
+		if !finite(b) {
+			return fmt.Errorf("ensemble: base score %d is %v", c, b)
+		}
+	}
+	for j, c := range e.Categorical {
+		if c < 0 || c >= len(e.Columns) || j > 0 && c <= e.Categorical[j-1] {
+			return fmt.Errorf("ensemble: categorical column %d of %d", c, len(e.Columns))
+		}
+	}
+	for i := range e.Trees {
+		if err := e.Trees[i].Check(len(e.Columns), k); err != nil {
+			return fmt.Errorf("ensemble: tree %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// Check reports what is wrong with a tree over p columns and k scores: nodes
+// that are not in breadth-first order, are reached twice or never, split a
+// column that does not exist, or hold values that are not finite.
+func (t *Tree) Check(p, k int) error {
+	n := len(t.Nodes)
+	if n == 0 || n%2 == 0 {
+		return fmt.Errorf("%d nodes", n)
+	}
+	switch {
+	case t.Width != 1 && (t.Width != k || len(t.Values) != n*t.Width):
+		return fmt.Errorf("leaves of %d values and %d values in all for %d scores and %d nodes", t.Width, len(t.Values), k, n)
+	case t.Width == 1 && (t.Class < 0 || t.Class >= k):
+		return fmt.Errorf("it adds to score %d of %d", t.Class, k)
+	}
+	for i, v := range t.Values {
+		if !finite(v) {
+			return fmt.Errorf("value %d is %v", i, v)
+		}
+	}
+	next := int32(1)
+	for i := range t.Nodes {
+		nd := &t.Nodes[i]
+		if !finite(nd.Value) || !finite(nd.Gain) || !finite(nd.Cover) || !finite(float64(nd.Threshold)) {
+			return fmt.Errorf("node %d holds a value that is not finite", i)
+		}
+		if nd.Leaf() {
+			continue
+		}
+		if nd.Left != next || int(next)+1 >= n || int(next) <= i {
+			return fmt.Errorf("node %d of %d has children at %d, not at %d", i, n, nd.Left, next)
+		}
+		if nd.Feature < 0 || int(nd.Feature) >= p {
+			return fmt.Errorf("node %d splits column %d of %d", i, nd.Feature, p)
+		}
+		if nd.Set < 0 || int(nd.Set) > len(t.Sets) {
+			return fmt.Errorf("node %d uses set %d of %d", i, nd.Set, len(t.Sets))
+		}
+		next += 2
+	}
+	if int(next) != n {
+		return fmt.Errorf("%d of %d nodes are reached", next, n)
+	}
+	return nil
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
