@@ -66,6 +66,7 @@ func helpers() map[string][]string {
 		"internal/archtest":   nil,
 		"internal/docscheck":  nil,
 		"internal/floats":     nil,
+		"internal/race":       nil,
 		"internal/shareddata": nil,
 		"internal/simd":       nil,
 		"internal/simd/gen":   nil,
