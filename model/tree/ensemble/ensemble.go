@@ -50,10 +50,10 @@ const (
 type Node struct {
 	Feature     int32   // column
 	Left        int32   // children are Left and Left+1; 0: leaf
-	Threshold   float32 // numeric: x < Threshold goes left
+	Threshold   float32 // numeric: x < Threshold goes left; +Inf sends every value left
 	Set         int32   // categorical: 1 + index in Tree.Sets of the categories that go left; 0: numeric
 	DefaultLeft bool    // where NaN goes
-	ZeroMissing bool    // |x| ≤ 1e-35 counts as missing too (LightGBM's zero_as_missing)
+	ZeroMissing bool    // |x| ≤ float32(1e-35) counts as missing too (LightGBM's zero_as_missing)
 	// Value is the leaf value, learning rate included; of an inner node what
 	// it would be as a leaf, 0 where the grower does not know it. With
 	// Tree.Width > 1 it is unused.
@@ -137,8 +137,8 @@ func Above(t float64) float32 {
 // x ≤ Below(threshold).
 func Below(threshold float32) float32 { return math.Nextafter32(threshold, float32(math.Inf(-1))) }
 
-// zeroMissing is LightGBM's kZeroThreshold.
-const zeroMissing = 1e-35
+// zeroMissing is LightGBM's kZeroThreshold, which is a float32.
+const zeroMissing = float64(float32(1e-35))
 
 // GoesLeft reports whether a row with value x goes left at an inner node.
 func (t *Tree) GoesLeft(n *Node, x float32) bool {
@@ -261,7 +261,7 @@ func (t *Tree) Check(p, k int) error {
 	next := int32(1)
 	for i := range t.Nodes {
 		nd := &t.Nodes[i]
-		if !finite(nd.Value) || !finite(nd.Gain) || !finite(nd.Cover) || !finite(float64(nd.Threshold)) {
+		if !finite(nd.Value) || !finite(nd.Gain) || !finite(nd.Cover) || !finite(float64(nd.Threshold)) && !math.IsInf(float64(nd.Threshold), 1) {
 			return fmt.Errorf("node %d holds a value that is not finite", i)
 		}
 		if nd.Leaf() {
