@@ -11,7 +11,7 @@ import (
 	"github.com/mlfactory/mlfactory/factory"
 	"github.com/mlfactory/mlfactory/feature"
 	"github.com/mlfactory/mlfactory/feature/featuretest"
-	"github.com/mlfactory/mlfactory/model/tree"
+	"github.com/mlfactory/mlfactory/model/tree/xgboost"
 	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/recipe"
 	"github.com/mlfactory/mlfactory/store"
@@ -74,7 +74,7 @@ func small(t testing.TB, c *factory.Catalogue) recipe.Recipe {
 	r.Split.WalkForward.MaxLost, r.Split.KFold.MaxLost = 2, 2
 	r.Random = 100
 	for _, m := range r.Models {
-		if x, ok := m.Config.(*tree.Config); ok {
+		if x, ok := m.Config.(*xgboost.Config); ok {
 			x.Rounds, x.MaxDepth = 20, 3
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/mlfactory/mlfactory/flow"
 	"github.com/mlfactory/mlfactory/judge"
 	"github.com/mlfactory/mlfactory/label"
-	"github.com/mlfactory/mlfactory/model/tree"
+	"github.com/mlfactory/mlfactory/model/tree/xgboost"
 	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/recipe"
 	"github.com/mlfactory/mlfactory/store"
@@ -127,7 +127,7 @@ func (l *line) importances(s *store.Store, rep *flow.Report, o *Outcome) error {
 		case interface{ Importance() ([]string, []float64) }:
 			names, values := x.Importance()
 			mf.Importance = shares(values, names)
-		case interface{ Importance() []tree.Importance }:
+		case interface{ Importance() []xgboost.Importance }:
 			var names []string
 			var gains []float64
 			for _, c := range x.Importance() {

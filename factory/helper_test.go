@@ -7,7 +7,7 @@ import (
 	mlfactory "github.com/mlfactory/mlfactory"
 	"github.com/mlfactory/mlfactory/bar/ingest"
 	"github.com/mlfactory/mlfactory/factory"
-	"github.com/mlfactory/mlfactory/model/tree"
+	"github.com/mlfactory/mlfactory/model/tree/xgboost"
 	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/recipe"
 	"github.com/mlfactory/mlfactory/store"
@@ -49,7 +49,7 @@ func tiny(t testing.TB, market string, seed uint64, sessions int) recipe.Recipe 
 	r.Random = 100
 	r.Judge.BootstrapDraws = 100
 	for i := range r.Models {
-		if c, ok := r.Models[i].Config.(*tree.Config); ok {
+		if c, ok := r.Models[i].Config.(*xgboost.Config); ok {
 			small := *c
 			small.Rounds = 60
 			r.Models[i].Config = &small

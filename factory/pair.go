@@ -3,7 +3,7 @@ package factory
 import (
 	"github.com/mlfactory/mlfactory/bar/synth"
 	"github.com/mlfactory/mlfactory/model/linear"
-	"github.com/mlfactory/mlfactory/model/tree"
+	"github.com/mlfactory/mlfactory/model/tree/xgboost"
 	"github.com/mlfactory/mlfactory/recipe"
 )
 
@@ -45,7 +45,7 @@ func SmallPair(seed uint64) recipe.Recipe {
 	r.Random = 300
 	r.Judge.BootstrapDraws = 200
 	for i := range r.Models {
-		if c, ok := r.Models[i].Config.(*tree.Config); ok {
+		if c, ok := r.Models[i].Config.(*xgboost.Config); ok {
 			c.Rounds, c.Eta, c.EarlyStoppingRounds = 120, 0.1, 12
 		}
 	}
@@ -55,8 +55,8 @@ func SmallPair(seed uint64) recipe.Recipe {
 // BoostConfig is the boosting of the default recipe: shallower and slower than
 // the library's default, because labels of overlapping spans hold little
 // information per row.
-func BoostConfig() *tree.Config {
-	c := tree.Default()
+func BoostConfig() *xgboost.Config {
+	c := xgboost.Default()
 	c.Eta, c.MaxDepth, c.MinChildWeight = 0.05, 4, 20
 	c.Rounds, c.EarlyStoppingRounds = 200, 20
 	c.Subsample, c.ColsampleByTree, c.MaxBin = 0.7, 0.5, 64

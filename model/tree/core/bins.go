@@ -1,0 +1,278 @@
+package core
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/mlfactory/mlfactory/internal/simd/hist"
+	"github.com/mlfactory/mlfactory/view"
+)
+
+// MissingBin is the bin of NaN; values use 1 to 255.
+const MissingBin = 0
+
+// cuts are the bin edges of one feature. Value x has bin 1 + the number of
+// edges ≤ x, so the rows below edge i are those of bins 1 to i+1. Edges are
+// observed values, as in XGBoost, the smallest value excepted.
+type Cuts struct {
+	Edge []float32 // ascending, at most 254
+	Last float32   // above every observed value: splits values from missing
+}
+
+// Bins is the number of bins in use, the missing one included.
+func (c *Cuts) Bins() int { return len(c.Edge) + 2 }
+
+// Threshold is the value that a split after bin b compares with.
+func (c *Cuts) Threshold(b uint8) float32 {
+	if int(b) <= len(c.Edge) {
+		return c.Edge[b-1]
+	}
+	return c.Last
+}
+
+// NewCuts chooses the edges of at most k bins over the sorted finite values s
+// with weights w (nil: all 1). With at most k distinct values each has its own
+// bin. Otherwise the values are cut greedily into bins of equal weight: a bin
+// is closed as soon as it holds its share of what remains, and a value that
+// alone exceeds the share has a bin of its own. A row of weight 2 counts as two
+// rows. O(len(s)).
+func NewCuts(s, w []float32, k int) Cuts {
+	if len(s) == 0 {
+		return Cuts{Last: math.MaxFloat32}
+	}
+	top := s[len(s)-1]
+	c := Cuts{Last: top + (float32(math.Abs(float64(top))) + 1e-5)}
+	if math.IsInf(float64(c.Last), 1) {
+		c.Last = math.MaxFloat32
+	}
+	distinct := 1
+	for i := 1; i < len(s) && distinct <= k; i++ {
+		if s[i] != s[i-1] {
+			distinct++
+		}
+	}
+	if distinct <= k {
+		for i := 1; i < len(s); i++ {
+			if s[i] != s[i-1] {
+				c.Edge = append(c.Edge, s[i])
+			}
+		}
+		return c
+	}
+	left := float64(len(s)) // weight outside closed bins
+	if w != nil {
+		left = 0
+		for _, x := range w {
+			left += float64(x)
+		}
+	}
+	bins, held := float64(k), 0.0 // bins to fill, weight of the open one
+	for i := 0; i < len(s) && bins > 1; {
+		n, j := 0.0, i // weight of this value
+		for ; j < len(s) && s[j] == s[i]; j++ {
+			if w == nil {
+				n++
+			} else {
+				n += float64(w[j])
+			}
+		}
+		if held > 0 && (held*bins >= left || n*bins >= left) {
+			c.Edge = append(c.Edge, s[i])
+			left, bins, held = left-held, bins-1, 0
+		}
+		held += n
+		i = j
+	}
+	return c
+}
+
+// matrix holds binned rows twice: row-major in words of eight features for
+// histograms, column-major for partitioning. It is read-only once built.
+type Matrix struct {
+	N, P         int
+	Blocks       int      // words in use of a row
+	Stride       int      // words of a row
+	Words        []uint64 // n×stride
+	Col          [][]uint8
+	Cut          []Cuts
+	NBin         []int  // bins of each feature
+	BlockBins    []int  // most bins of the features of a block
+	BlockMissing []bool // whether a feature of the block has missing values
+}
+
+// NewMatrix bins the given rows of t (nil: all); edges come from these rows
+// and their weights w (nil: all 1) alone. rows are ascending.
+func NewMatrix(t *view.Table, rows []int, w []float32, maxBin int, pl *Pool) (*Matrix, error) {
+	n := t.N
+	if rows != nil {
+		n = len(rows)
+	}
+	m := &Matrix{N: n, P: t.P, Cut: make([]Cuts, t.P), NBin: make([]int, t.P)}
+	m.shape()
+	m.Col = make([][]uint8, t.P)
+	buf := make([]uint8, n*t.P)
+	for j := range m.Col {
+		m.Col[j] = buf[j*n : (j+1)*n : (j+1)*n]
+	}
+	err := m.fill("training", t, rows, pl, func(j int, vals []float32, so *sorter) {
+		m.Cut[j] = so.cuts(vals, w, maxBin-1)
+		m.NBin[j] = m.Cut[j].Bins()
+	})
+	if err != nil {
+		return nil, err
+	}
+	for j := range m.P {
+		b := j / hist.Lanes
+		m.BlockBins[b] = max(m.BlockBins[b], m.NBin[j])
+	}
+	return m, nil
+}
+
+// Like bins the rows of t with the edges of m, row-major only.
+func (m *Matrix) Like(t *view.Table, rows []int, pl *Pool) (*Matrix, error) {
+	o := &Matrix{N: t.N, P: m.P, Cut: m.Cut, NBin: m.NBin}
+	if rows != nil {
+		o.N = len(rows)
+	}
+	o.shape()
+	return o, o.fill("stop", t, rows, pl, nil)
+}
+
+// shape lays out the words: a row of up to 8 words divides a cache line, a
+// longer one fills whole lines, so no row straddles more lines than it must.
+func (m *Matrix) shape() {
+	m.Blocks = (m.P + hist.Lanes - 1) / hist.Lanes
+	m.Stride = m.Blocks
+	if m.Stride > 8 {
+		m.Stride = (m.Stride + 7) &^ 7
+	} else {
+		for m.Stride&(m.Stride-1) != 0 {
+			m.Stride++
+		}
+	}
+	m.Words = make([]uint64, m.N*m.Stride)
+	adviseHuge(m.Words)
+	m.BlockBins, m.BlockMissing = make([]int, m.Blocks), make([]bool, m.Blocks)
+}
+
+// fill bins all columns, block by block. cut, if not nil, is called with the
+// values of each column first. what names the rows in errors.
+func (m *Matrix) fill(what string, t *view.Table, rows []int, pl *Pool, cut func(j int, vals []float32, so *sorter)) error {
+	errs := make([]error, m.Blocks)
+	pl.Each(m.Blocks, func(next func() int) {
+		vals := make([]float32, m.N)
+		var so sorter
+		var lane [hist.Lanes][]uint8 // columns of the block; the first stands in for absent ones
+		for b := next(); b < m.Blocks; b = next() {
+			f0 := b * hist.Lanes
+			nf := min(hist.Lanes, m.P-f0)
+			for k := range nf {
+				j := f0 + k
+				if m.Col != nil {
+					lane[k] = m.Col[j]
+				} else if lane[k] == nil {
+					lane[k] = make([]uint8, m.N)
+				}
+				if row, ok := column(t.Col(j), rows, vals); !ok {
+					errs[b] = fmt.Errorf("model/tree: %s column %q row %d is %v; give NaN for a missing value", what, t.Names[j], row, t.Col(j)[row])
+					return
+				}
+				if cut != nil {
+					cut(j, vals, &so)
+				}
+				if m.Cut[j].assign(vals, lane[k]) {
+					m.BlockMissing[b] = true
+				}
+			}
+			m.pack(b, nf, &lane)
+		}
+	})
+	for _, err := range errs { // the lowest block's error, whatever the workers
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// column copies the values of the given rows (nil: all) to vals; it fails with
+// the row of the first infinite value.
+func column(src []float32, rows []int, vals []float32) (row int, ok bool) {
+	if rows == nil {
+		copy(vals, src)
+	} else {
+		for i, r := range rows {
+			vals[i] = src[r]
+		}
+	}
+	for i, v := range vals {
+		if math.IsInf(float64(v), 0) {
+			if rows != nil {
+				i = rows[i]
+			}
+			return i, false
+		}
+	}
+	return 0, true
+}
+
+// pack writes the words of block b from its nf columns.
+func (m *Matrix) pack(b, nf int, lane *[hist.Lanes][]uint8) {
+	if nf < hist.Lanes { // the last block: unused bytes stay 0
+		for k := range nf {
+			for i, v := range lane[k][:m.N] {
+				m.Words[i*m.Stride+b] |= uint64(v) << (8 * k)
+			}
+		}
+		return
+	}
+	l0, l1, l2, l3 := lane[0][:m.N], lane[1][:m.N], lane[2][:m.N], lane[3][:m.N]
+	l4, l5, l6, l7 := lane[4][:m.N], lane[5][:m.N], lane[6][:m.N], lane[7][:m.N]
+	for i := range l0 {
+		m.Words[i*m.Stride+b] = uint64(l0[i]) | uint64(l1[i])<<8 | uint64(l2[i])<<16 | uint64(l3[i])<<24 |
+			uint64(l4[i])<<32 | uint64(l5[i])<<40 | uint64(l6[i])<<48 | uint64(l7[i])<<56
+	}
+}
+
+// OrderedKey maps floats that are not NaN to integers in the same order, −0
+// and 0 to the same.
+func OrderedKey(v float32) uint32 {
+	u := math.Float32bits(v + 0) // −0 + 0 = 0
+	return u ^ (uint32(int32(u)>>31) | 1<<31)
+}
+
+// FromKey is the inverse of OrderedKey.
+func FromKey(u uint32) float32 {
+	return math.Float32frombits(u ^ (uint32(int32(^u)>>31) | 1<<31))
+}
+
+// assign writes the bin of every value and reports whether one is missing. The
+// number of edges ≤ v is found by a binary search without branches, which a
+// processor could not predict.
+func (c *Cuts) assign(vals []float32, dst []uint8) (missing bool) {
+	var tab [256]int64
+	for k := range tab {
+		tab[k] = math.MaxUint32
+	}
+	for k, e := range c.Edge {
+		tab[k] = int64(OrderedKey(e))
+	}
+	first := int64(128) // the first step of the search; fewer edges need fewer
+	for first > 1 && int(first/2) > len(c.Edge) {
+		first /= 2
+	}
+	dst = dst[:len(vals)]
+	for i, v := range vals {
+		if v != v {
+			missing = true
+			dst[i] = MissingBin
+			continue
+		}
+		key, p := int64(OrderedKey(v)), int64(0)
+		for s := first; s > 0; s >>= 1 {
+			p += s & ((tab[(p+s-1)&255] - key - 1) >> 63)
+		}
+		dst[i] = uint8(p + 1)
+	}
+	return missing
+}

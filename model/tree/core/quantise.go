@@ -1,0 +1,86 @@
+package core
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/mlfactory/mlfactory/internal/simd/hist"
+)
+
+// Scales turn gradients and hessians into integers.
+type Scales struct{ G, H float64 }
+
+// NewScales chooses the largest powers of two such that no sum over any subset
+// of n rows leaves the ranges of a packed entry: it is at most the sum over
+// all rows plus half a unit of rounding for each. Powers of two cost up to one
+// bit and keep what is exact exact: unit hessians, the gradients ±½ of a first
+// round and dyadic weights stay what they are, and with them comparisons with
+// min_child_weight and gamma at the boundary.
+func NewScales(sumAbsG, sumH float64, n int) Scales {
+	at := func(limit, sum float64) float64 {
+		if sum == 0 {
+			return 1
+		}
+		_, e := math.Frexp((limit - float64(n) - 2) / sum)
+		return math.Ldexp(1, min(e-1, 100)) // used in float32, which ends at 2¹²⁷
+	}
+	return Scales{G: at(1<<31, sumAbsG), H: at(1<<32, sumH)}
+}
+
+// Quantise writes the packed gradient and hessian of the given rows to gh[row]
+// and returns their sum.
+func (s Scales) Quantise(rows []uint32, g, h []float32, gh []uint64) (sum uint64) {
+	fg, fh := float32(s.G), float32(s.H)
+	for _, i := range rows {
+		v, half := float64(g[i]*fg), 0.5
+		if v < 0 {
+			half = -0.5
+		}
+		u := float64(h[i] * fh)
+		p := hist.Pack(int64(v+half), int64(u+0.5))
+		gh[i] = p
+		sum += p
+	}
+	return sum
+}
+
+// maxWeightSpan is the largest Σw/min(w) at which the row of least weight keeps
+// one unit of gradient; see the package comment.
+const maxWeightSpan = 1 << 30
+
+// CheckSpan refuses weights and targets that the integers cannot hold.
+func CheckSpan(l *Loss, t *Targets) error {
+	if t.W != nil {
+		sum, low := 0.0, math.Inf(1)
+		for _, w := range t.W {
+			sum += float64(w)
+			low = min(low, float64(w))
+		}
+		if !(sum > 1e-30 && sum < 1e30) {
+			return fmt.Errorf("model/tree: training weights sum to %g; scale them so that their mean is near 1", sum)
+		}
+		if sum/low > maxWeightSpan {
+			return fmt.Errorf("model/tree: training weights span too wide a range: the least is %g, the sum %g, and their ratio must not exceed 2³⁰; drop rows of negligible weight or give them weight 0", low, sum)
+		}
+	}
+	if l.Name != SquaredError {
+		return nil
+	}
+	sorted := slices.Clone(t.Y)
+	slices.Sort(sorted)
+	median, sum, lost := float64(sorted[len(sorted)/2]), 0.0, 0
+	far := func(i int) float64 { return math.Abs(float64(t.Y[i])-median) * t.Weight(i) }
+	for i := range t.Y {
+		sum += far(i)
+	}
+	for i := range t.Y {
+		if d := far(i); d > 0 && d*maxWeightSpan < 0.5*sum {
+			lost++
+		}
+	}
+	if lost > len(t.Y)/2 {
+		return fmt.Errorf("model/tree: %d of %d training targets vanish beside the largest (their distances from the median are below 1/2³¹ of the sum of all); clip or transform the target", lost, len(t.Y))
+	}
+	return nil
+}
