@@ -100,9 +100,19 @@ type Matrix struct {
 	BlockMissing []bool // whether a feature of the block has missing values
 }
 
+// Cutter chooses the edges of a column from its values in ascending order, NaN
+// left out, and their weights (nil: all 1). It keeps neither slice. Each style
+// has its own; [NewCuts] is that of XGBoost.
+type Cutter func(sorted, weights []float32) Cuts
+
+// EqualWeight is the [Cutter] that calls [NewCuts] for at most bins bins.
+func EqualWeight(bins int) Cutter {
+	return func(sorted, weights []float32) Cuts { return NewCuts(sorted, weights, bins) }
+}
+
 // NewMatrix bins the given rows of t (nil: all); edges come from these rows
 // and their weights w (nil: all 1) alone. rows are ascending.
-func NewMatrix(t *view.Table, rows []int, w []float32, maxBin int, pl *Pool) (*Matrix, error) {
+func NewMatrix(t *view.Table, rows []int, w []float32, cut Cutter, pl *Pool) (*Matrix, error) {
 	n := t.N
 	if rows != nil {
 		n = len(rows)
@@ -115,7 +125,7 @@ func NewMatrix(t *view.Table, rows []int, w []float32, maxBin int, pl *Pool) (*M
 		m.Col[j] = buf[j*n : (j+1)*n : (j+1)*n]
 	}
 	err := m.fill("training", t, rows, pl, func(j int, vals []float32, so *sorter) {
-		m.Cut[j] = so.cuts(vals, w, maxBin-1)
+		m.Cut[j] = so.cuts(vals, w, cut)
 		m.NBin[j] = m.Cut[j].Bins()
 	})
 	if err != nil {

@@ -133,10 +133,10 @@ func TestSorterAgreesWithASort(t *testing.T) {
 	want := NewCuts(finite, nil, 100)
 	var plain, weighted sorter
 	for range 2 { // buffers are used again
-		if got := plain.cuts(vals, nil, 100); !slices.Equal(got.Edge, want.Edge) || got.Last != want.Last {
+		if got := plain.cuts(vals, nil, EqualWeight(100)); !slices.Equal(got.Edge, want.Edge) || got.Last != want.Last {
 			t.Fatal("the edges are not those of the sorted values")
 		}
-		if got := weighted.cuts(vals, w, 100); !slices.Equal(got.Edge, want.Edge) || got.Last != want.Last {
+		if got := weighted.cuts(vals, w, EqualWeight(100)); !slices.Equal(got.Edge, want.Edge) || got.Last != want.Last {
 			t.Fatal("weights of 1 change the edges")
 		}
 	}
@@ -154,7 +154,7 @@ func TestMatrixHoldsTheSameBinsTwice(t *testing.T) {
 		}
 		rows := []int{0, 3, 4, 10, 11, 12, 40, 49}
 		for _, workers := range []int{1, 3} {
-			m, err := NewMatrix(x, rows, nil, 16, NewPool(workers))
+			m, err := NewMatrix(x, rows, nil, EqualWeight(15), NewPool(workers))
 			if err != nil {
 				t.Fatal(err)
 			}

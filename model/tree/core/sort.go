@@ -8,8 +8,8 @@ type sorter struct {
 }
 
 // cuts sorts the values of a column that are not missing, with their weights w
-// (nil: all 1), and cuts them into at most k bins.
-func (s *sorter) cuts(vals, w []float32, k int) Cuts {
+// (nil: all 1), and cuts them.
+func (s *sorter) cuts(vals, w []float32, cut Cutter) Cuts {
 	if cap(s.vals) < len(vals) {
 		s.vals = make([]float32, len(vals))
 		if w == nil {
@@ -30,7 +30,7 @@ func (s *sorter) cuts(vals, w []float32, k int) Cuts {
 		for i, u := range radixSort(a, s.key[1], 0) {
 			out[i] = FromKey(u)
 		}
-		return NewCuts(out, nil, k)
+		return cut(out, nil)
 	}
 	a := s.pair[0][:0]
 	for i, v := range vals {
@@ -42,7 +42,7 @@ func (s *sorter) cuts(vals, w []float32, k int) Cuts {
 	for i, u := range radixSort(a, s.pair[1], 32) {
 		out[i], wgts[i] = FromKey(uint32(u>>32)), w[uint32(u)]
 	}
-	return NewCuts(out, wgts, k)
+	return cut(out, wgts)
 }
 
 // radixSort sorts a by the 32 bits from bit shift on, stably, and returns a or

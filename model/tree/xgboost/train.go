@@ -100,7 +100,7 @@ func newTrainer(env model.Env, d core.Data, cfg Config) (*trainer, error) {
 	if err := core.CheckSpan(&t.loss, &t.tg); err != nil {
 		return nil, err
 	}
-	if t.m, err = core.NewMatrix(d.X, rows, t.tg.W, cfg.MaxBin, t.pl); err != nil {
+	if t.m, err = core.NewMatrix(d.X, rows, t.tg.W, core.EqualWeight(cfg.MaxBin-1), t.pl); err != nil {
 		return nil, err
 	}
 	t.gr = newGrower(t.m, t.pl, cfg.MaxDepth)
