@@ -30,8 +30,10 @@ package ensemble
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // Link says what raw scores mean.
@@ -220,6 +222,23 @@ func (e *Ensemble) Check() error {
 		return fmt.Errorf("ensemble: unknown link %d", e.Link)
 	case len(e.Trees) == 0 && e.Mean:
 		return fmt.Errorf("ensemble: the mean of no trees")
+	case e.Mean && e.Single:
+		return fmt.Errorf("ensemble: means are of sums in float64, not in float32")
+	}
+	seen := make(map[string]int, len(e.Columns))
+	for j, c := range e.Columns {
+		if i, ok := seen[c]; ok {
+			return fmt.Errorf("ensemble: columns %d and %d are both named %q", i, j, c)
+		}
+		seen[c] = j
+	}
+	if err := e.checkClasses(); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Extra)) {
+		if !finite(e.Extra[name]) {
+			return fmt.Errorf("ensemble: %s is %v", name, e.Extra[name])
+		}
 	}
 	for c, b := range e.Base {
 		if !finite(b) {
@@ -232,8 +251,33 @@ func (e *Ensemble) Check() error {
 		}
 	}
 	for i := range e.Trees {
-		if err := e.Trees[i].Check(len(e.Columns), k); err != nil {
+		t := &e.Trees[i]
+		if err := t.Check(len(e.Columns), k); err != nil {
 			return fmt.Errorf("ensemble: tree %d: %w", i, err)
+		}
+		for j := range t.Nodes {
+			if nd := &t.Nodes[j]; nd.Left != 0 && nd.Set != 0 {
+				if _, ok := slices.BinarySearch(e.Categorical, int(nd.Feature)); !ok {
+					return fmt.Errorf("ensemble: tree %d: node %d sorts the categories of column %d, which is not categorical", i, j, nd.Feature)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// checkClasses reports what is wrong with the classes: they must ascend from
+// −1 to 1 and be as many as the link has probabilities.
+func (e *Ensemble) checkClasses() error {
+	if len(e.Classes) == 0 {
+		return nil
+	}
+	if want := e.Link.width(len(e.Base)); len(e.Classes) != want || want > 3 {
+		return fmt.Errorf("ensemble: %d classes for %d probabilities", len(e.Classes), want)
+	}
+	for i, c := range e.Classes {
+		if c < -1 || c > 1 || i > 0 && c <= e.Classes[i-1] {
+			return fmt.Errorf("ensemble: classes %v; they are from -1, 0 and 1, in that order", e.Classes)
 		}
 	}
 	return nil
