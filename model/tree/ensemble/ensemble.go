@@ -325,7 +325,29 @@ func (t *Tree) Check(p, k int) error {
 	if int(next) != n {
 		return fmt.Errorf("%d of %d nodes are reached", next, n)
 	}
+	if t.Symmetric && !t.symmetric() {
+		return fmt.Errorf("it is not symmetric")
+	}
 	return nil
+}
+
+// symmetric reports whether all nodes of a level have the same split.
+func (t *Tree) symmetric() bool {
+	n := len(t.Nodes)
+	if n&(n+1) != 0 {
+		return false // not 2^d − 1
+	}
+	for lo := 1; lo <= n; lo *= 2 {
+		a := &t.Nodes[lo-1]
+		for i := lo; i < 2*lo-1; i++ {
+			b := &t.Nodes[i]
+			if a.Leaf() != b.Leaf() || !a.Leaf() && (a.Feature != b.Feature || a.Threshold != b.Threshold || a.Set != b.Set ||
+				a.DefaultLeft != b.DefaultLeft || a.ZeroMissing != b.ZeroMissing) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
