@@ -113,39 +113,66 @@ func EqualWeight(bins int) Cutter {
 // NewMatrix bins the given rows of t (nil: all); edges come from these rows
 // and their weights w (nil: all 1) alone. rows are ascending.
 func NewMatrix(t *view.Table, rows []int, w []float32, cut Cutter, pl *Pool) (*Matrix, error) {
-	n := t.N
-	if rows != nil {
-		n = len(rows)
-	}
-	m := &Matrix{N: n, P: t.P, Cut: make([]Cuts, t.P), NBin: make([]int, t.P)}
-	m.shape()
-	m.Col = make([][]uint8, t.P)
-	buf := make([]uint8, n*t.P)
-	for j := range m.Col {
-		m.Col[j] = buf[j*n : (j+1)*n : (j+1)*n]
-	}
-	err := m.fill("training", t, rows, pl, func(j int, vals []float32, so *sorter) {
-		m.Cut[j] = so.cuts(vals, w, cut)
-		m.NBin[j] = m.Cut[j].Bins()
+	m := newMatrix(t.N, t.P, rows)
+	m.columns()
+	err := m.fill(pl, func() binner {
+		vals, so := make([]float32, m.N), sorter{}
+		return func(j int, dst []uint8) (bool, error) {
+			if err := column("training", t, j, rows, vals); err != nil {
+				return false, err
+			}
+			m.Cut[j] = so.cuts(vals, w, cut)
+			m.NBin[j] = m.Cut[j].Bins()
+			return m.Cut[j].assign(vals, dst), nil
+		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	for j := range m.P {
-		b := j / hist.Lanes
-		m.BlockBins[b] = max(m.BlockBins[b], m.NBin[j])
-	}
+	m.finish()
 	return m, nil
 }
 
 // Like bins the rows of t with the edges of m, row-major only.
 func (m *Matrix) Like(t *view.Table, rows []int, pl *Pool) (*Matrix, error) {
-	o := &Matrix{N: t.N, P: m.P, Cut: m.Cut, NBin: m.NBin}
+	o := newMatrix(t.N, m.P, rows)
+	o.Cut, o.NBin = m.Cut, m.NBin
+	return o, o.fill(pl, func() binner {
+		vals := make([]float32, o.N)
+		return func(j int, dst []uint8) (bool, error) {
+			if err := column("stop", t, j, rows, vals); err != nil {
+				return false, err
+			}
+			return o.Cut[j].assign(vals, dst), nil
+		}
+	})
+}
+
+// newMatrix is an empty matrix of the given of n rows (nil: all).
+func newMatrix(n, p int, rows []int) *Matrix {
 	if rows != nil {
-		o.N = len(rows)
+		n = len(rows)
 	}
-	o.shape()
-	return o, o.fill("stop", t, rows, pl, nil)
+	m := &Matrix{N: n, P: p, Cut: make([]Cuts, p), NBin: make([]int, p)}
+	m.shape()
+	return m
+}
+
+// columns makes room for the column-major copy.
+func (m *Matrix) columns() {
+	m.Col = make([][]uint8, m.P)
+	buf := make([]uint8, m.N*m.P)
+	for j := range m.Col {
+		m.Col[j] = buf[j*m.N : (j+1)*m.N : (j+1)*m.N]
+	}
+}
+
+// finish notes what is known once all columns have their edges.
+func (m *Matrix) finish() {
+	for j := range m.P {
+		b := j / hist.Lanes
+		m.BlockBins[b] = max(m.BlockBins[b], m.NBin[j])
+	}
 }
 
 // shape lays out the words: a row of up to 8 words divides a cache line, a
@@ -165,34 +192,34 @@ func (m *Matrix) shape() {
 	m.BlockBins, m.BlockMissing = make([]int, m.Blocks), make([]bool, m.Blocks)
 }
 
-// fill bins all columns, block by block. cut, if not nil, is called with the
-// values of each column first. what names the rows in errors.
-func (m *Matrix) fill(what string, t *view.Table, rows []int, pl *Pool, cut func(j int, vals []float32, so *sorter)) error {
+// binner writes the bins of column j to dst and reports whether a value is
+// missing. It belongs to one goroutine and keeps buffers between columns.
+type binner func(j int, dst []uint8) (missing bool, err error)
+
+// fill bins all columns, block by block, and packs them.
+func (m *Matrix) fill(pl *Pool, start func() binner) error {
 	errs := make([]error, m.Blocks)
 	pl.Each(m.Blocks, func(next func() int) {
-		vals := make([]float32, m.N)
-		var so sorter
-		var lane [hist.Lanes][]uint8 // columns of the block; the first stands in for absent ones
+		var bin binner
+		var lane [hist.Lanes][]uint8
 		for b := next(); b < m.Blocks; b = next() {
+			if bin == nil {
+				bin = start()
+			}
 			f0 := b * hist.Lanes
 			nf := min(hist.Lanes, m.P-f0)
 			for k := range nf {
-				j := f0 + k
 				if m.Col != nil {
-					lane[k] = m.Col[j]
+					lane[k] = m.Col[f0+k]
 				} else if lane[k] == nil {
 					lane[k] = make([]uint8, m.N)
 				}
-				if row, ok := column(t.Col(j), rows, vals); !ok {
-					errs[b] = fmt.Errorf("model/tree: %s column %q row %d is %v; give NaN for a missing value", what, t.Names[j], row, t.Col(j)[row])
+				missing, err := bin(f0+k, lane[k])
+				if err != nil {
+					errs[b] = err
 					return
 				}
-				if cut != nil {
-					cut(j, vals, &so)
-				}
-				if m.Cut[j].assign(vals, lane[k]) {
-					m.BlockMissing[b] = true
-				}
+				m.BlockMissing[b] = m.BlockMissing[b] || missing
 			}
 			m.pack(b, nf, &lane)
 		}
@@ -205,9 +232,10 @@ func (m *Matrix) fill(what string, t *view.Table, rows []int, pl *Pool, cut func
 	return nil
 }
 
-// column copies the values of the given rows (nil: all) to vals; it fails with
-// the row of the first infinite value.
-func column(src []float32, rows []int, vals []float32) (row int, ok bool) {
+// column copies the values of the given rows (nil: all) to vals; an infinite
+// one is an error. what names the rows.
+func column(what string, t *view.Table, j int, rows []int, vals []float32) error {
+	src := t.Col(j)
 	if rows == nil {
 		copy(vals, src)
 	} else {
@@ -215,15 +243,28 @@ func column(src []float32, rows []int, vals []float32) (row int, ok bool) {
 			vals[i] = src[r]
 		}
 	}
+	i := infinite(vals)
+	if i < 0 {
+		return nil
+	}
+	if rows != nil {
+		i = rows[i]
+	}
+	return infiniteError(what, t, j, i)
+}
+
+// infinite is the first infinite value, −1 if there is none.
+func infinite(vals []float32) int {
 	for i, v := range vals {
-		if math.IsInf(float64(v), 0) {
-			if rows != nil {
-				i = rows[i]
-			}
-			return i, false
+		if v > math.MaxFloat32 || v < -math.MaxFloat32 {
+			return i
 		}
 	}
-	return 0, true
+	return -1
+}
+
+func infiniteError(what string, t *view.Table, j, row int) error {
+	return fmt.Errorf("model/tree: %s column %q row %d is %v; give NaN for a missing value", what, t.Names[j], row, t.Col(j)[row])
 }
 
 // pack writes the words of block b from its nf columns.

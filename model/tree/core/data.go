@@ -12,7 +12,7 @@ import (
 type Data struct {
 	X *view.Table
 	// Y is the target of every row: the class 0…Classes−1 for multi:softprob,
-	// 0 or 1 for binary:logistic, a number for reg:squarederror.
+	// 0 or 1 for binary:logistic, a number otherwise.
 	Y []float64
 	// Weight is ≥ 0 and finite; nil means all 1. A row of weight 0 is the same
 	// as no row.
@@ -80,16 +80,12 @@ func (d *Data) Targets(l *Loss, rows []int, what string) (Targets, error) {
 			i = rows[k]
 		}
 		y := d.Y[i]
-		switch l.Name {
-		case SquaredError:
-			if !Finite32(float32(y)) || math.Abs(y) > 1e18 {
-				return t, fmt.Errorf("model/tree: %s target of row %d is %v; it must be finite and at most 1e18 in size", what, i, y)
+		if err := l.check(y); err != nil {
+			noun := "target"
+			if l.Classifies() {
+				noun = "label"
 			}
-		default:
-			limit := max(l.K, 2)
-			if !(y >= 0 && y < float64(limit)) || y != math.Trunc(y) {
-				return t, fmt.Errorf("model/tree: %s label of row %d is %v; %s wants 0 to %d", what, i, y, l.Name, limit-1)
-			}
+			return t, fmt.Errorf("model/tree: %s %s of row %d is %v; %w", what, noun, i, y, err)
 		}
 		t.Y[k] = float32(y)
 		if t.W != nil {

@@ -15,6 +15,8 @@ const (
 	Softprob     = "multi:softprob"   // K classes, softmax
 	Logistic     = "binary:logistic"  // two classes
 	SquaredError = "reg:squarederror" // a real target
+	Quantile     = "reg:quantileerror"
+	PseudoHuber  = "reg:pseudohubererror"
 )
 
 // MinHessian keeps hessians positive, as in XGBoost (kRtEps).
@@ -37,14 +39,18 @@ func (t *Targets) Weight(i int) float64 {
 // Loss is one of the objectives for k scores a row.
 type Loss struct {
 	Name      string
-	K         int     // scores a row
-	PosWeight float32 // weight factor of class 1 of binary:logistic
+	K         int       // scores a row
+	PosWeight float32   // weight factor of class 1 of binary:logistic
+	Alpha     float32   // which quantile of reg:quantileerror, in (0, 1)
+	Slope     float32   // where reg:pseudohubererror turns from square to line
+	Custom    Objective // from outside ([NewCustom]); nil: one of the above
 }
 
 // Base estimates the initial scores as XGBoost does: the log class shares less
 // their mean (softmax), the log odds, or one Newton step from 0 where
-// scale_pos_weight is set (logistic), the mean (squared error). A class without
-// rows counts as half an average row. given, unless auto, is base_score.
+// scale_pos_weight is set (logistic), the mean (squared error), one Newton step
+// from 0 (pseudo-Huber), the quantile (quantile error). A class without rows
+// counts as half an average row. given, unless auto, is base_score.
 func (l *Loss) Base(t *Targets, given float64, auto bool) []float32 {
 	out := make([]float32, l.K)
 	if !auto {
@@ -54,6 +60,27 @@ func (l *Loss) Base(t *Targets, given float64, auto bool) []float32 {
 		for k := range out {
 			out[k] = float32(given)
 		}
+		return out
+	}
+	switch {
+	case l.Custom != nil:
+		for k, b := range l.Custom.Base(t) {
+			if k < l.K {
+				out[k] = float32(b)
+			}
+		}
+		return out
+	case l.Name == Quantile:
+		out[0] = QuantileOf(append([]float32(nil), t.Y...), t.W, l.Alpha)
+		return out
+	case l.Name == PseudoHuber:
+		g, h := 0.0, 0.0
+		for i := range t.Y {
+			a, b := l.huber(-t.Y[i])
+			g += float64(t.Weight(i) * float64(a))
+			h += float64(t.Weight(i) * float64(b))
+		}
+		out[0] = float32(-g / max(h, 1e-6))
 		return out
 	}
 	sum := make([]float64, max(l.K, 2))
@@ -100,13 +127,35 @@ func (l *Loss) Base(t *Targets, given float64, auto bool) []float32 {
 //	softmax:  g = p − [y = k], h = 2p(1−p)
 //	logistic: g = p − y,       h = p(1−p)
 //	squared:  g = score − y,   h = 1
+//	quantile: g = [score ≥ y] − α, h = 1
+//	pseudo-Huber, z = score − y: g = z/√(1+z²/δ²), h = (1+z²/δ²)^−3/2
 //
 // each times the weight of the row (Chen and Guestrin 2016, §2.2; the factor 2
 // is XGBoost's). exps has room for k values.
 func (l *Loss) Gradients(rows []uint32, t *Targets, score []float32, g, h [][]float32, exps []float32, sums []float64) {
+	if l.Custom != nil {
+		l.custom(rows, t, score, g, h, sums)
+		return
+	}
 	var a, b float64
 	g0, h0 := g[0], h[0]
 	switch l.Name {
+	case Quantile, PseudoHuber:
+		for _, i := range rows {
+			var gi, hi float32
+			if l.Name == PseudoHuber {
+				gi, hi = l.huber(score[i] - t.Y[i])
+			} else if gi, hi = -l.Alpha, 1; score[i] >= t.Y[i] {
+				gi = 1 - l.Alpha
+			}
+			if t.W != nil {
+				gi, hi = gi*t.W[i], hi*t.W[i]
+			}
+			g0[i], h0[i] = gi, hi
+			a += math.Abs(float64(gi))
+			b += float64(hi)
+		}
+		sums[0], sums[1] = a, b
 	case SquaredError:
 		for _, i := range rows {
 			gi, hi := score[i]-t.Y[i], float32(1)
@@ -172,10 +221,22 @@ func (l *Loss) Gradients(rows []uint32, t *Targets, score []float32, g, h [][]fl
 	}
 }
 
+// huber is the gradient and hessian of the pseudo-Huber loss at the residual z,
+// as XGBoost rounds them.
+func (l *Loss) huber(z float32) (g, h float32) {
+	d := float32(l.Slope * l.Slope)
+	zz := float32(z * z)
+	root := float32(math.Sqrt(float64(1 + float32(zz/d))))
+	return z / root, d / float32((d+zz)*root)
+}
+
 // Mean is the weighted mean loss of the rows at their scores: log-loss for the
-// classifiers, half the squared error otherwise. Partial sums are of fixed
-// chunks.
+// classifiers, half the squared error, the pinball loss max(α(y−s), (α−1)(y−s))
+// or the pseudo-Huber loss δ²(√(1+z²/δ²)−1). Partial sums are of fixed chunks.
 func (l *Loss) Mean(t *Targets, score []float32) float64 {
+	if l.Custom != nil {
+		return l.Custom.Mean(t, score)
+	}
 	total, weight := 0.0, 0.0
 	for lo := 0; lo < len(t.Y); lo += Chunk {
 		part, pw := 0.0, 0.0
@@ -194,6 +255,13 @@ func (l *Loss) one(y float32, s []float32) float64 {
 	case SquaredError:
 		d := float64(s[0]) - float64(y)
 		return 0.5 * d * d
+	case Quantile:
+		d, alpha := float64(y)-float64(s[0]), float64(l.Alpha)
+		return max(alpha*d, (alpha-1)*d)
+	case PseudoHuber:
+		z, slope := float64(s[0])-float64(y), float64(l.Slope)
+		q := z / slope
+		return slope * slope * (math.Sqrt(1+q*q) - 1)
 	case Logistic:
 		z := float64(s[0])
 		if y == 1 {
