@@ -11,16 +11,26 @@ import (
 // MissingBin is the bin of NaN; values use 1 to 255.
 const MissingBin = 0
 
-// cuts are the bin edges of one feature. Value x has bin 1 + the number of
-// edges ≤ x, so the rows below edge i are those of bins 1 to i+1. Edges are
-// observed values, as in XGBoost, the smallest value excepted.
+// Cuts are the bins of one feature. Of a numeric one they have edges: value x
+// has bin 1 + the number of edges ≤ x, so the rows below edge i are those of
+// bins 1 to i+1. Of a categorical one they list categories, each of which has a
+// bin of its own; a value that is not listed has bin 0 as if it were missing.
 type Cuts struct {
 	Edge []float32 // ascending, at most 254
 	Last float32   // above every observed value: splits values from missing
+	// Category, if not nil, is the category of bin b at b−1: at most 255 whole
+	// numbers from 0 to 2²⁴−1, all different, in any order. Edge and Last are then
+	// unused.
+	Category []int32
 }
 
 // Bins is the number of bins in use, the missing one included.
-func (c *Cuts) Bins() int { return len(c.Edge) + 2 }
+func (c *Cuts) Bins() int {
+	if c.Category != nil {
+		return len(c.Category) + 1
+	}
+	return len(c.Edge) + 2
+}
 
 // Threshold is the value that a split after bin b compares with.
 func (c *Cuts) Threshold(b uint8) float32 {
@@ -113,6 +123,12 @@ func EqualWeight(bins int) Cutter {
 // NewMatrix bins the given rows of t (nil: all); edges come from these rows
 // and their weights w (nil: all 1) alone. rows are ascending.
 func NewMatrix(t *view.Table, rows []int, w []float32, cut Cutter, pl *Pool) (*Matrix, error) {
+	return NewMatrixEach(t, rows, w, func(int) Cutter { return cut }, pl)
+}
+
+// NewMatrixEach is [NewMatrix] with a cutter for every column, which is asked
+// for once, on any goroutine.
+func NewMatrixEach(t *view.Table, rows []int, w []float32, cut func(column int) Cutter, pl *Pool) (*Matrix, error) {
 	m := newMatrix(t.N, t.P, rows)
 	m.columns()
 	err := m.fill(pl, func() binner {
@@ -121,7 +137,7 @@ func NewMatrix(t *view.Table, rows []int, w []float32, cut Cutter, pl *Pool) (*M
 			if err := column("training", t, j, rows, vals); err != nil {
 				return false, err
 			}
-			m.Cut[j] = so.cuts(vals, w, cut)
+			m.Cut[j] = so.cuts(vals, w, cut(j))
 			m.NBin[j] = m.Cut[j].Bins()
 			return m.Cut[j].assign(vals, dst), nil
 		}
@@ -301,6 +317,9 @@ func FromKey(u uint32) float32 {
 // number of edges ≤ v is found by a binary search without branches, which a
 // processor could not predict.
 func (c *Cuts) assign(vals []float32, dst []uint8) (missing bool) {
+	if c.Category != nil {
+		return c.assignCategories(vals, dst)
+	}
 	var tab [256]int64
 	for k := range tab {
 		tab[k] = math.MaxUint32
@@ -324,6 +343,23 @@ func (c *Cuts) assign(vals []float32, dst []uint8) (missing bool) {
 			p += s & ((tab[(p+s-1)&255] - key - 1) >> 63)
 		}
 		dst[i] = uint8(p + 1)
+	}
+	return missing
+}
+
+// assignCategories is assign for a categorical feature.
+func (c *Cuts) assignCategories(vals []float32, dst []uint8) (missing bool) {
+	bin := make(map[int32]uint8, len(c.Category))
+	for i, v := range c.Category {
+		bin[v] = uint8(i + 1)
+	}
+	for i, v := range vals {
+		b := uint8(MissingBin)
+		if v >= 0 && v < 1<<24 {
+			b = bin[int32(v)]
+		}
+		missing = missing || b == MissingBin
+		dst[i] = b
 	}
 	return missing
 }

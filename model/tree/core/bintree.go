@@ -13,17 +13,35 @@ type binNode struct {
 	limit       uint8 // bins 1 to limit go left
 	defaultLeft bool
 	value       float32
+	set         *BinSet // of a categorical node: the bins that go left
 }
 
 // BinTree turns the numeric nodes of a tree whose thresholds are edges of m
 // into a tree over bins.
 func (m *Matrix) BinTree(tree []ensemble.Node) BinTree {
-	out := make(BinTree, len(tree))
-	for i, nd := range tree {
+	return m.BinTreeOf(&ensemble.Tree{Nodes: tree})
+}
+
+// BinTreeOf is BinTree for a tree that may have categorical nodes. Categories
+// without a bin of m are left out.
+func (m *Matrix) BinTreeOf(tree *ensemble.Tree) BinTree {
+	out := make(BinTree, len(tree.Nodes))
+	for i := range tree.Nodes {
+		nd := &tree.Nodes[i]
 		out[i] = binNode{left: nd.Left, value: float32(nd.Value), defaultLeft: nd.DefaultLeft}
-		if nd.Left != 0 {
-			out[i].word, out[i].shift = nd.Feature/8, uint8(nd.Feature%8*8)
+		if nd.Left == 0 {
+			continue
+		}
+		out[i].word, out[i].shift = nd.Feature/8, uint8(nd.Feature%8*8)
+		if nd.Set == 0 {
 			out[i].limit = m.Cut[nd.Feature].limit(nd.Threshold)
+			continue
+		}
+		out[i].set = new(BinSet)
+		for b, c := range m.Cut[nd.Feature].Category {
+			if tree.Sets[nd.Set-1].Has(int(c)) {
+				out[i].set.Add(uint8(b + 1))
+			}
 		}
 	}
 	return out
@@ -44,15 +62,21 @@ func (c *Cuts) limit(threshold float32) uint8 {
 }
 
 // Value is the leaf value of a row of words.
-func (t BinTree) Value(row []uint64) float32 {
-	nd := &t[0]
-	for nd.left != 0 {
+func (t BinTree) Value(row []uint64) float32 { return t[t.Leaf(row)].value }
+
+// Leaf is the leaf that a row of words reaches.
+func (t BinTree) Leaf(row []uint64) int {
+	at := 0
+	for nd := &t[0]; nd.left != 0; nd = &t[at] {
 		b := uint8(row[nd.word] >> nd.shift)
-		i := nd.left + 1
-		if b-1 < nd.limit || b == MissingBin && nd.defaultLeft {
-			i = nd.left
+		at = int(nd.left) + 1
+		if nd.set != nil {
+			if nd.set.Has(b) {
+				at--
+			}
+		} else if b-1 < nd.limit || b == MissingBin && nd.defaultLeft {
+			at--
 		}
-		nd = &t[i]
 	}
-	return nd.value
+	return at
 }

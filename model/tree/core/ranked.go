@@ -95,12 +95,17 @@ func tally(rank []uint32, rows []int, count []uint32) {
 // byte for byte, in a fraction of the time. rows are ascending; w has one
 // weight for each of them (nil: all 1).
 func (r *Ranked) Matrix(rows []int, w []float32, cut Cutter, pl *Pool) (*Matrix, error) {
+	return r.MatrixEach(rows, w, func(int) Cutter { return cut }, pl)
+}
+
+// MatrixEach is to [Ranked.Matrix] what [NewMatrixEach] is to [NewMatrix].
+func (r *Ranked) MatrixEach(rows []int, w []float32, cut func(column int) Cutter, pl *Pool) (*Matrix, error) {
 	m := newMatrix(r.X.N, r.X.P, rows)
 	m.columns()
 	err := m.fill(pl, func() binner {
 		s := ranker{r: r, rows: rows}
 		return func(j int, dst []uint8) (bool, error) {
-			m.Cut[j] = s.cuts(j, w, cut)
+			m.Cut[j] = s.cuts(j, w, cut(j))
 			m.NBin[j] = m.Cut[j].Bins()
 			s.table(j, &m.Cut[j])
 			return s.assign(j, dst), nil
@@ -193,6 +198,11 @@ func (s *ranker) table(j int, c *Cuts) {
 		s.bin = make([]uint8, s.r.X.N+1)
 	}
 	s.bin = s.bin[:len(value)+1]
+	if c.Category != nil {
+		c.assignCategories(value, s.bin)
+		s.bin[len(value)] = MissingBin
+		return
+	}
 	d := 0
 	for b, e := range c.Edge { // values below edge b have bin b+1 at most
 		for ; d < len(value) && value[d] < e; d++ {
