@@ -117,7 +117,7 @@ func (t *trainer) finish(g, h []float32) ([]node, []leafRows) {
 			out = append(out, node{}, node{})
 			order = append(order, gn[i].left, gn[i].right)
 		} else {
-			leaves = append(leaves, leafRows{gn[i].lo, gn[i].hi, nd.value})
+			leaves = append(leaves, leafRows{gn[i].lo, gn[i].hi, k, nd.value})
 		}
 		out[k] = nd
 	}
@@ -134,8 +134,34 @@ func nodes(tree []node) []ensemble.Node {
 	return out
 }
 
-// leafRows are the rows idx[lo:hi] of a leaf and its value.
+// leafRows are the rows idx[lo:hi] of a leaf, its node and its value.
 type leafRows struct {
-	lo, hi int
-	value  float32
+	lo, hi, node int
+	value        float32
+}
+
+// quantiles sets every leaf to the quantile of the residuals of its rows, eta
+// included, as XGBoost does where the gradient says too little of the loss.
+func (t *trainer) quantiles(tree []node, leaves []leafRows) {
+	t.pl.Each(len(leaves), func(next func() int) {
+		var v, w []float32
+		for i := next(); i < len(leaves); i = next() {
+			lf := &leaves[i]
+			if lf.lo == lf.hi {
+				continue
+			}
+			v, w = v[:0], w[:0]
+			for _, r := range t.gr.Idx[lf.lo:lf.hi] {
+				v = append(v, t.tg.Y[r]-t.score[r])
+				if t.tg.W != nil {
+					w = append(w, t.tg.W[r])
+				}
+			}
+			if t.tg.W == nil {
+				w = nil
+			}
+			lf.value = float32(t.cfg.Eta) * core.QuantileOf(v, w, t.loss.Alpha)
+			tree[lf.node].value = lf.value
+		}
+	})
 }

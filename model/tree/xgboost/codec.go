@@ -154,7 +154,7 @@ func decodeBody(d []byte) (*Booster, error) {
 	case r.err != nil:
 	case b.loss.Name == core.Softprob && k >= 2:
 		b.loss.K = k
-	case (b.loss.Name == core.Logistic || b.loss.Name == core.SquaredError) && k == 1:
+	case (b.loss.Name == core.Logistic || b.loss.Name == core.SquaredError || b.loss.Name == core.Quantile || b.loss.Name == core.PseudoHuber) && k == 1:
 	default:
 		r.fail("objective %q with %d scores", b.loss.Name, k)
 	}

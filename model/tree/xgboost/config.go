@@ -16,7 +16,7 @@ const baseScoreAuto = "auto"
 // (yaml keys) and with XGBoost's defaults, except that rounds and
 // early_stopping_rounds, which XGBoost leaves to the caller, have values.
 type Config struct {
-	Objective           string  `yaml:"objective" doc:"loss: multi:softprob (K classes), binary:logistic (exactly two classes), reg:squarederror (only below the classifier)" enum:"multi:softprob,binary:logistic,reg:squarederror"`
+	Objective           string  `yaml:"objective" doc:"loss: multi:softprob (K classes), binary:logistic (exactly two classes); below the classifier also reg:squarederror, reg:quantileerror (with leaves set to the quantile of their residuals) and reg:pseudohubererror" enum:"multi:softprob,binary:logistic,reg:squarederror,reg:quantileerror,reg:pseudohubererror"`
 	Rounds              int     `yaml:"rounds" doc:"most boosting rounds (n_estimators); early stopping may use fewer" min:"1" max:"100000"`
 	EarlyStoppingRounds int     `yaml:"early_stopping_rounds" doc:"stop after this many rounds without a lower loss on the stop rows and predict with the best round; 0 or no stop rows: all rounds" min:"0" max:"100000"`
 	Eta                 float64 `yaml:"eta" doc:"learning rate: factor on every leaf" min:"1e-6" max:"1" search:"log 0.01 0.3"`
@@ -29,8 +29,10 @@ type Config struct {
 	Subsample           float64 `yaml:"subsample" doc:"probability that a row takes part in a round" min:"1e-3" max:"1" search:"lin 0.5 1"`
 	ColsampleByTree     float64 `yaml:"colsample_bytree" doc:"share of the columns that a tree may use (at least one)" min:"1e-4" max:"1" search:"lin 0.3 1"`
 	MaxBin              int     `yaml:"max_bin" doc:"most bins of a feature, the bin of missing values included" min:"3" max:"256" search:"int 32 256"`
-	BaseScore           string  `yaml:"base_score" doc:"initial prediction (a probability for binary:logistic, a value for reg:squarederror, a common score for multi:softprob) or auto: estimated from the training rows"`
+	BaseScore           string  `yaml:"base_score" doc:"initial prediction (a probability for binary:logistic, a value for the regressions, a common score for multi:softprob) or auto: estimated from the training rows"`
 	ScalePosWeight      float64 `yaml:"scale_pos_weight" doc:"factor on the weight of the positive class; binary:logistic only" min:"1e-6" max:"1e6"`
+	QuantileAlpha       float64 `yaml:"quantile_alpha" doc:"which quantile reg:quantileerror estimates, strictly between 0 and 1" min:"1e-6" max:"0.999999"`
+	HuberSlope          float64 `yaml:"huber_slope" doc:"residual at which reg:pseudohubererror turns from square to straight" min:"1e-6" max:"1e6"`
 }
 
 // Default is XGBoost's default for every parameter that XGBoost sets, and 300
@@ -52,6 +54,8 @@ func Default() Config {
 		MaxBin:              256,
 		BaseScore:           baseScoreAuto,
 		ScalePosWeight:      1,
+		QuantileAlpha:       0.5,
+		HuberSlope:          1,
 	}
 }
 
@@ -63,6 +67,12 @@ func (c Config) Validate() error {
 	}
 	if c.ScalePosWeight != 1 && c.Objective != core.Logistic {
 		bad("scale_pos_weight", "has an effect with %s only; leave it at 1", core.Logistic)
+	}
+	if c.QuantileAlpha != 0.5 && c.Objective != core.Quantile {
+		bad("quantile_alpha", "has an effect with %s only; leave it at 0.5", core.Quantile)
+	}
+	if c.HuberSlope != 1 && c.Objective != core.PseudoHuber {
+		bad("huber_slope", "has an effect with %s only; leave it at 1", core.PseudoHuber)
 	}
 	if v, auto, err := c.baseScore(); err != nil {
 		bad("base_score", "%v", err)
@@ -82,4 +92,9 @@ func (c Config) baseScore() (v float64, auto bool, err error) {
 		return 0, false, fmt.Errorf("%q is neither %q nor a number of ordinary size", c.BaseScore, baseScoreAuto)
 	}
 	return v, false, nil
+}
+
+// loss is the objective.
+func (c Config) loss() core.Loss {
+	return core.Loss{Name: c.Objective, K: 1, PosWeight: float32(c.ScalePosWeight), Alpha: float32(c.QuantileAlpha), Slope: float32(c.HuberSlope)}
 }

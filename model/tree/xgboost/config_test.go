@@ -19,7 +19,7 @@ func TestDefaultIsValidAndDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(fields) != 15 {
+	if len(fields) != 17 {
 		t.Errorf("%d fields", len(fields))
 	}
 }

@@ -26,6 +26,8 @@ type golden struct {
 		BaseScore      string   `json:"base_score"`
 		ScalePosWeight *float64 `json:"scale_pos_weight"`
 		MinChildWeight *float64 `json:"min_child_weight"`
+		QuantileAlpha  *float64 `json:"quantile_alpha"`
+		HuberSlope     *float64 `json:"huber_slope"`
 		MaxDeltaStep   float64  `json:"max_delta_step"`
 		Lambda         *float64
 		Alpha, Gamma   float64
@@ -70,7 +72,7 @@ func (g *golden) data() core.Data {
 		z := v[5]*v[6]/4000 + v[3]/20 + c + v[0]*v[1]/4 + (float64(noise)/1000 - 2)
 		d.Weight[i] = float64(1+next()%16) / 8
 		switch g.Params.Objective {
-		case core.SquaredError:
+		case core.SquaredError, core.Quantile, core.PseudoHuber:
 			d.Y[i] = float64(float32(z))
 		case core.Logistic:
 			if z > 0 {
@@ -99,7 +101,7 @@ func (g *golden) config() xgboost.Config {
 	for _, o := range []struct {
 		dst *float64
 		src *float64
-	}{{&c.ScalePosWeight, p.ScalePosWeight}, {&c.MinChildWeight, p.MinChildWeight}, {&c.Lambda, p.Lambda}} {
+	}{{&c.ScalePosWeight, p.ScalePosWeight}, {&c.MinChildWeight, p.MinChildWeight}, {&c.Lambda, p.Lambda}, {&c.QuantileAlpha, p.QuantileAlpha}, {&c.HuberSlope, p.HuberSlope}} {
 		if o.src != nil {
 			*o.dst = *o.src
 		}

@@ -22,8 +22,8 @@ func New(cfg Config) (*Learner, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("model/tree: %w", err)
 	}
-	if cfg.Objective == core.SquaredError {
-		return nil, fmt.Errorf("model/tree: objective: %s predicts a number, the classifier needs %s or %s", core.SquaredError, core.Softprob, core.Logistic)
+	if cfg.Objective != core.Softprob && cfg.Objective != core.Logistic {
+		return nil, fmt.Errorf("model/tree: objective: %s predicts a number, the classifier needs %s or %s", cfg.Objective, core.Softprob, core.Logistic)
 	}
 	return &Learner{cfg}, nil
 }

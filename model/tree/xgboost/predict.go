@@ -162,10 +162,10 @@ func (b *Booster) Raw(ctx context.Context, t *view.Table, dst []float32) ([]floa
 
 // Probabilities writes the class probabilities of every row to dst, row-major:
 // k a row for multi:softprob, (P(0), P(1)) for binary:logistic; an error for
-// reg:squarederror. The rules of [Booster.Raw] hold.
+// the regressions. The rules of [Booster.Raw] hold.
 func (b *Booster) Probabilities(ctx context.Context, t *view.Table, dst []float64) ([]float64, error) {
-	if b.loss.Name == core.SquaredError {
-		return nil, fmt.Errorf("model/tree: %s has no probabilities; use Raw", core.SquaredError)
+	if !b.loss.Classifies() {
+		return nil, fmt.Errorf("model/tree: %s has no probabilities; use Raw", b.loss.Name)
 	}
 	if err := b.checkTable(t); err != nil {
 		return nil, err

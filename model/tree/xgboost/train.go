@@ -77,7 +77,7 @@ func newTrainer(env model.Env, d core.Data, cfg Config) (*trainer, error) {
 	if d.X.N > core.MaxRows {
 		return nil, fmt.Errorf("model/tree: %d training rows, at most %d are possible", d.X.N, core.MaxRows)
 	}
-	t := &trainer{cfg: cfg, loss: core.Loss{Name: cfg.Objective, K: 1, PosWeight: float32(cfg.ScalePosWeight)}, pl: core.NewPool(env.Workers)}
+	t := &trainer{cfg: cfg, loss: cfg.loss(), pl: core.NewPool(env.Workers)}
 	if cfg.Objective == core.Softprob {
 		if t.loss.K, err = d.ClassCount(rows); err != nil {
 			return nil, err
@@ -86,7 +86,7 @@ func newTrainer(env model.Env, d core.Data, cfg Config) (*trainer, error) {
 	if t.tg, err = d.Targets(&t.loss, rows, "training"); err != nil {
 		return nil, err
 	}
-	if cfg.Objective != core.SquaredError {
+	if t.loss.Classifies() {
 		if err := t.tg.CheckClasses(); err != nil {
 			return nil, err
 		}
@@ -230,6 +230,9 @@ func (t *trainer) tree(c int, sumAbsG, sumH float64) []node {
 	t.gr.Idx = append(t.gr.Idx[:0], t.rows...)
 	t.gr.grow(tot)
 	tree, leaves := t.finish(t.g[c], t.h[c])
+	if t.loss.Name == core.Quantile {
+		t.quantiles(tree, leaves)
+	}
 	k := t.loss.K
 	t.pl.Each(len(leaves), func(next func() int) {
 		for i := next(); i < len(leaves); i = next() {

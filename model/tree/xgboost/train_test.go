@@ -63,6 +63,71 @@ func TestEveryParameterHasAnEffect(t *testing.T) {
 	}
 }
 
+// The quantile of a constant model is that of the targets, and a share alpha of
+// the targets lies below the predictions of a deeper one.
+func TestQuantileErrorEstimatesQuantiles(t *testing.T) {
+	s := synth(2000, 5, 46, 0, 0)
+	for _, alpha := range []float64{0.1, 0.5, 0.9} {
+		c := xgboost.Default()
+		c.Objective, c.QuantileAlpha, c.Rounds, c.MaxDepth, c.MinChildWeight = core.Quantile, alpha, 40, 3, 50
+		b, err := xgboost.Train(context.Background(), env(2), core.Data{X: s.x, Y: s.y}, core.Data{}, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := b.Raw(context.Background(), s.x, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		below := 0
+		for i, y := range s.y {
+			if y <= float64(raw[i]) {
+				below++
+			}
+		}
+		if share := float64(below) / 2000; math.Abs(share-alpha) > 0.03 {
+			t.Errorf("alpha %v: a share %v of the targets lies below", alpha, share)
+		}
+	}
+}
+
+// With a steep slope the pseudo-Huber loss is the squared error, with a small
+// one a far target hardly moves the model.
+func TestPseudoHuberTurnsAtItsSlope(t *testing.T) {
+	s := synth(500, 4, 47, 0, 0)
+	predict := func(change func(c *xgboost.Config)) []float32 {
+		c := xgboost.Default()
+		c.Rounds, c.MaxDepth, c.BaseScore, c.MinChildWeight = 10, 3, "0", 9.5
+		change(&c)
+		b, err := xgboost.Train(context.Background(), env(1), core.Data{X: s.x, Y: s.y}, core.Data{}, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := b.Raw(context.Background(), s.x, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	far := func(a, b []float32) (d float64) {
+		for i := range a {
+			d = max(d, math.Abs(float64(a[i]-b[i])))
+		}
+		return d
+	}
+	huber := func(slope float64) func(c *xgboost.Config) {
+		return func(c *xgboost.Config) { c.Objective, c.HuberSlope = core.PseudoHuber, slope }
+	}
+	squared := predict(func(c *xgboost.Config) { c.Objective = core.SquaredError })
+	if d := far(squared, predict(huber(1e4))); d > 1e-3 { // z²/δ² is below 1e-7
+		t.Errorf("a steep slope differs from the squared error by %v", d)
+	}
+	calm := predict(huber(1))
+	s.y[7] = 1e6
+	if d := far(calm, predict(huber(1))); d > 1 {
+		t.Errorf("one far target moves a prediction by %v", d)
+	}
+}
+
 func TestParametersKeepTheirPromises(t *testing.T) {
 	s := synth(600, 5, 41, 0, 0.1)
 	d := core.Data{X: s.x, Y: s.y}

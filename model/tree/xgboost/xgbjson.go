@@ -57,6 +57,10 @@ func (b *Booster) EncodeXGBoost(w io.Writer) error {
 		objective["reg_loss_param"] = map[string]string{"scale_pos_weight": spw}
 	case core.SquaredError:
 		objective["reg_loss_param"] = map[string]string{"scale_pos_weight": spw}
+	case core.Quantile:
+		objective["quantile_loss_param"] = map[string]string{"quantile_alpha": "[" + string(number(b.loss.Alpha)) + "]"}
+	case core.PseudoHuber:
+		objective["pseudo_huber_param"] = map[string]string{"huber_slope": string(number(b.loss.Slope))}
 	}
 	types := make([]string, len(b.names))
 	for j := range types {

@@ -46,6 +46,7 @@ def data(n, seed, permille):
 
 
 B, S, L = "binary:logistic", "multi:softprob", "reg:squarederror"
+Q, H = "reg:quantileerror", "reg:pseudohubererror"
 CASES = {
     # name: objective, missing cells per mille, weights, parameters
     "binary": (B, 0, False, {}),
@@ -65,6 +66,10 @@ CASES = {
     "squared_weights": (L, 50, True, {"lambda": 0, "gamma": 2}),
     "squared_step": (L, 50, True, {"max_delta_step": 0.3, "alpha": 1}),
     "squared_auto": (L, 50, True, {"base_score": "auto"}),
+    "quantile": (Q, 50, False, {"base_score": "auto", "quantile_alpha": 0.8}),
+    "quantile_weights": (Q, 50, True, {"base_score": "auto", "quantile_alpha": 0.25, "lambda": 0.5}),
+    "huber": (H, 50, False, {"base_score": "auto", "min_child_weight": 0.5}),
+    "huber_weights": (H, 50, True, {"base_score": "auto", "huber_slope": 0.7}),
 }
 N, ROUNDS, EVERY = 1200, 8, 5
 
