@@ -140,7 +140,9 @@ type LedgerTrial struct {
 type LedgerLocked struct {
 	Key    string `json:"key"`
 	Start  string `json:"start"`
-	Opened string `json:"opened_by"` // key of the trial that opened it; empty while unopened
+	End    string `json:"end"`         // the first instant behind it; empty in a record that does not say
+	By     string `json:"recorded_by"` // run that recorded it; empty in a record that does not say
+	Opened string `json:"opened_by"`   // key of the trial that opened it; empty while unopened
 }
 
 // Ledger lists the trials and lockboxes, of one instrument if it is given.
@@ -168,7 +170,11 @@ func (p *Project) Ledger(ctx context.Context, instrument string) (*Ledger, error
 		out.Digest = judge.Digest(kept)
 		boxes, err := s.Lockboxes(ctx)
 		for _, b := range boxes {
-			out.Boxes = append(out.Boxes, LedgerLocked{b.Key, stamp(b.Start), b.OpenedBy})
+			x := LedgerLocked{Key: b.Key, Start: stamp(b.Start), By: b.By, Opened: b.OpenedBy}
+			if b.End != 0 {
+				x.End = stamp(b.End)
+			}
+			out.Boxes = append(out.Boxes, x)
 		}
 		return err
 	})

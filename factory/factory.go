@@ -20,7 +20,9 @@
 // The lockbox is a walk-forward step of its own: it has its own folds, only the
 // candidate is traded in it, and only after it was recorded as opened. Before
 // that no fit, threshold or trade sees a price in it: the last window ends where
-// a position could reach it.
+// a position could reach it. A project keeps the lockboxes of an instrument as
+// ranges of time; no run develops on a decision that another run has locked, and
+// none locks a decision that another has developed on (see file.place).
 //
 // The package also holds the catalogue of all that is registered. It refuses
 // recipes whose names it does not know, data without a single label and, with a
@@ -225,18 +227,18 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 		return o, l.loadTable(env.Store, rep, o)
 	}
 	clockNS := clockBar(l.clock, o.Decisions, cal)
-	var box store.Lockbox
+	dev := development{from: math.MinInt64, end: math.MaxInt64}
 	if w != nil {
-		l.windows, box.Start = w.Starts, w.End
-	} else if box, err = l.recordLockbox(ctx, env.Store, o, rec.Split.Lockbox); err != nil {
+		l.windows, dev.start = w.Starts, w.End
+	} else if dev, err = l.recordLockbox(ctx, env, o, clockNS); err != nil {
 		return nil, err
 	}
-
-	o.Lockbox.Start = box.Start
+	o.Notes = l.notes
+	o.Lockbox.From, o.Lockbox.Start, o.Lockbox.End = dev.from, dev.start, dev.end
 	l.size.labelled(len(o.Decisions), o.Counts.Concurrency, rec.Weights.MaxConcurrency)
 
 	// Phase 3: folds, fits, trades.
-	if err := l.addFits(box.Start, clockNS); err != nil {
+	if err := l.addFits(dev, clockNS); err != nil {
 		return nil, err
 	}
 	if rep, err = run(l.folds); err != nil {
@@ -321,51 +323,6 @@ func (l *line) caveats(o *Outcome) []string {
 		}
 	}
 	return append(c, l.notes...)
-}
-
-// lockboxKey tells lockboxes apart: an instrument has one, whatever file its
-// bars come from; a generated market has one for its own process.
-func (l *line) lockboxKey() string {
-	if l.market.Synth != nil {
-		return "generated/" + l.dataDigest[:16]
-	}
-	return l.inst.Name + "/" + l.market.Name
-}
-
-// recordLockbox records the lockbox at its first use and takes its recorded
-// start ever after.
-func (l *line) recordLockbox(ctx context.Context, s *store.Store, o *Outcome, share float64) (store.Lockbox, error) {
-	r := o.Labels.Rows()
-	if len(r) == 0 {
-		return store.Lockbox{}, fmt.Errorf("none of %d decisions has a label: %s", o.Labels.Len(), mostFrequent(o.Counts.Invalid))
-	}
-	start, err := split.LockboxStart(spansOf(o.Labels, r), share)
-	if err != nil {
-		return store.Lockbox{}, err
-	}
-	first, last := o.Labels.Spans[r[0]].Decision, o.Labels.Spans[r[len(r)-1]].Decision
-	l.box = l.lockboxKey()
-	box, err := s.Lockbox(ctx, l.box, start)
-	if err != nil {
-		return box, err
-	}
-	if box.Start <= first || box.Start > last {
-		// The recorded lockbox guards other years than this file's: these
-		// have one of their own, known by their first month.
-		l.notes = append(l.notes, fmt.Sprintf("the lockbox of %s begins at %s, outside of this file; its own years have a lockbox of their own", l.box, stamp(box.Start)))
-		l.box += "/" + time.Unix(0, first).UTC().Format("2006-01")
-		if box, err = s.Lockbox(ctx, l.box, start); err != nil {
-			return box, err
-		}
-		if box.Start <= first || box.Start > last {
-			return box, fmt.Errorf("the lockbox of %s was recorded to begin at %s, but this file runs from %s to %s; give the market a name of its own (--name) so that it has its own lockbox",
-				l.box, stamp(box.Start), stamp(first), stamp(last))
-		}
-	}
-	if box.Start != start {
-		l.notes = append(l.notes, fmt.Sprintf("the lockbox begins at %s, as recorded at its first use; this file alone would put it at %s", stamp(box.Start), stamp(start)))
-	}
-	return box, nil
 }
 
 func mostFrequent(m map[string]int) string {

@@ -73,7 +73,9 @@ type foldParams struct {
 	Split    recipe.Split `yaml:"split"`
 	Clock    int64        `yaml:"clock"`
 	Hours    string       `yaml:"hours"`
+	From     int64        `yaml:"from"` // of development
 	BoxStart int64        `yaml:"box_start"`
+	BoxEnd   int64        `yaml:"box_end"`
 	Open     bool         `yaml:"open"` // the one step that tests the lockbox
 	Windows  []int64      `yaml:"windows"`
 	Horizon  int          `yaml:"horizon"`
@@ -82,17 +84,17 @@ type foldParams struct {
 
 // foldsNode divides the decisions; with open set, into the one step that tests
 // the lockbox.
-func (l *line) foldsNode(name string, boxStart, clock int64, open bool) (*flow.Node, error) {
-	return l.node(name, "folds", foldParams{l.rec.Split, clock, l.cal.Name(), boxStart, open, l.windows, l.rec.Label.Horizon, l.clock.String()}, l.size.folds(), []*flow.Node{l.labels}, func(_ context.Context, t *flow.Task) error {
+func (l *line) foldsNode(name string, dev development, clock int64, open bool) (*flow.Node, error) {
+	return l.node(name, "folds", foldParams{l.rec.Split, clock, l.cal.Name(), dev.from, dev.start, dev.end, open, l.windows, l.rec.Label.Horizon, l.clock.String()}, l.size.folds(), []*flow.Node{l.labels}, func(_ context.Context, t *flow.Task) error {
 		s, err := l.readLabels(t, 0)
 		if err != nil {
 			return err
 		}
 		var fs *folds
 		if cat, m := l.f.Catalogue, marketOf(l.cal, clock); open {
-			fs, err = divideBox(cat, s, l.rec.Split, m, boxStart)
+			fs, err = divideBox(cat, s, l.rec.Split, m, dev)
 		} else {
-			fs, err = divideRows(cat, s, l.rec.Split, m, boxStart, l.rec.Label.Horizon, l.clock == bar.Native, l.windows)
+			fs, err = divideRows(cat, s, l.rec.Split, m, dev, l.rec.Label.Horizon, l.clock == bar.Native, l.windows)
 		}
 		if err != nil {
 			return err
@@ -175,11 +177,11 @@ func (l *line) combineNode(p plan, all map[string]*modelFits, folding *flow.Node
 }
 
 // addFits is the third phase: folds, fits, combinations, trades, skill.
-func (l *line) addFits(boxStart int64, clock int64) error {
+func (l *line) addFits(dev development, clock int64) error {
 	var err error
 	l.steps = l.rec.Split.WalkForward.Steps
 	l.lockbox = l.rec.Lockbox
-	if l.folds, err = l.foldsNode("folds", boxStart, clock, false); err != nil {
+	if l.folds, err = l.foldsNode("folds", dev, clock, false); err != nil {
 		return err
 	}
 	all := map[string]*modelFits{}
@@ -226,7 +228,7 @@ func (l *line) addFits(boxStart int64, clock int64) error {
 			ens = append(ens, skillEnsemble{Name: p.name, Use: p.use, Config: p.config, Bases: p.bases})
 		}
 		if l.lockbox && p.name == l.rec.Candidate {
-			if err := l.addBox(p, all, boxStart, clock); err != nil {
+			if err := l.addBox(p, all, dev, clock); err != nil {
 				return err
 			}
 		}
@@ -242,9 +244,9 @@ func (l *line) addFits(boxStart int64, clock int64) error {
 
 // addBox makes the stages that trade the candidate in the lockbox. Nothing of
 // theirs runs before the lockbox is opened, and no other strategy looks into it.
-func (l *line) addBox(p plan, all map[string]*modelFits, boxStart, clock int64) error {
+func (l *line) addBox(p plan, all map[string]*modelFits, dev development, clock int64) error {
 	var err error
-	if l.boxFolds, err = l.foldsNode("folds/lockbox", boxStart, clock, true); err != nil {
+	if l.boxFolds, err = l.foldsNode("folds/lockbox", dev, clock, true); err != nil {
 		return err
 	}
 	for _, b := range p.bases {

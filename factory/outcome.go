@@ -60,10 +60,13 @@ type LabelCounts struct {
 	Concurrency float64        `json:"mean_concurrency"`
 }
 
-// LockboxState says where the lockbox begins, how many labelled decisions it
-// holds and whether this run opened it.
+// LockboxState says from which decision on this run developed, where the lockbox
+// begins and ends, how many labelled decisions it holds and whether this run
+// opened it.
 type LockboxState struct {
+	From   int64 `json:"from"`
 	Start  int64 `json:"start"`
+	End    int64 `json:"end"`
 	Rows   int   `json:"rows"`
 	Opened bool  `json:"opened"`
 }

@@ -89,7 +89,9 @@ type folds struct {
 	Decisions int    `json:"decisions"`
 	Labelled  int    `json:"labelled"`  // with a label
 	Dev       int    `json:"dev"`       // labelled and before the lockbox
+	From      int64  `json:"from"`      // first instant of development
 	BoxStart  int64  `json:"box_start"` // first instant of the lockbox
+	BoxEnd    int64  `json:"box_end"`   // the first behind it
 	BoxRows   int    `json:"box_rows"`
 	Steps     []step `json:"steps"`
 	KFold     []fold `json:"kfold"`
@@ -117,13 +119,13 @@ func mapFold(dev []int, f split.Fold) fold {
 	return fold{Train: through(dev, f.Train), Stop: through(dev, f.Stop), Calib: through(dev, f.Calib), Test: through(dev, f.Test)}
 }
 
-// divideRows makes all folds of a market's development rows; the lockbox starts
-// at boxStart. The windows of the walk-forward follow one another without a gap.
+// divideRows makes all folds of a market's development rows: those decided at or
+// after dev.from that end before the lockbox starts. The windows of the walk-forward follow one another without a gap.
 // The last one ends where a position could come to see a price of the lockbox
 // (see reach), irregular bars being counted. windows, if any, are the instants at
-// which the steps begin, and boxStart is where the last one ends.
-func divideRows(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, boxStart int64, horizon int, irregular bool, windows []int64) (*folds, error) {
-	labelled := rows(s.Rows())
+// which the steps begin, and the start of the lockbox is where the last one ends.
+func divideRows(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, d development, horizon int, irregular bool, windows []int64) (*folds, error) {
+	labelled, boxStart := d.rows(s), d.start
 	locked, err := split.Lockbox(spansOf(s, labelled), boxStart, cfg.WalkForward.Purging, m)
 	if err != nil {
 		return nil, err
@@ -132,7 +134,7 @@ func divideRows(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, 
 	if len(dev) == 0 {
 		return nil, fmt.Errorf("factory: no labelled row lies before the lockbox from %s; give more data", stamp(boxStart))
 	}
-	out := &folds{Decisions: s.Len(), Labelled: len(labelled), Dev: len(dev), BoxStart: boxStart, BoxRows: len(locked.Box)}
+	out := &folds{Decisions: s.Len(), Labelled: len(labelled), Dev: len(dev), From: d.from, BoxStart: boxStart, BoxEnd: d.end, BoxRows: len(locked.Box)}
 	spans := spansOf(s, dev)
 	wf := cfg.WalkForward
 	wf.Market, wf.At = m, windows
@@ -190,14 +192,14 @@ func reach(s *label.Set, m split.Market, irregular bool, boxStart int64, bars in
 
 // divideBox makes the one step that tests the lockbox: what came before it
 // trains, as much of it as in a walk-forward step.
-func divideBox(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, boxStart int64) (*folds, error) {
-	labelled := rows(s.Rows())
+func divideBox(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, d development) (*folds, error) {
+	labelled, boxStart := d.rows(s), d.start
 	wf := cfg.WalkForward
 	locked, err := split.Lockbox(spansOf(s, labelled), boxStart, wf.Purging, m)
 	if err != nil {
 		return nil, err
 	}
-	out := &folds{Decisions: s.Len(), Labelled: len(labelled), Dev: len(locked.Dev), BoxStart: boxStart, BoxRows: len(locked.Box)}
+	out := &folds{Decisions: s.Len(), Labelled: len(labelled), Dev: len(locked.Dev), From: d.from, BoxStart: boxStart, BoxEnd: d.end, BoxRows: len(locked.Box)}
 	if len(locked.Box) == 0 {
 		return nil, fmt.Errorf("factory: the lockbox from %s holds no labelled row; there is nothing to open", stamp(boxStart))
 	}
@@ -210,7 +212,7 @@ func divideBox(cat *Catalogue, s *label.Set, cfg recipe.Split, m split.Market, b
 	if err != nil {
 		return nil, fmt.Errorf("lockbox: %w", err)
 	}
-	st := step{fold: mapFold(labelled, fs[0]), Hi: s.Len(), Box: true}
+	st := step{fold: mapFold(labelled, fs[0]), Hi: d.endRow(s), Box: true}
 	st.Lo = st.Test[0]
 	if st.Inner, err = innerFolds(cat, s, cfg, m, st.Train); err != nil {
 		return nil, fmt.Errorf("lockbox: %w", err)

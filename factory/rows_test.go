@@ -2,6 +2,7 @@ package factory
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -84,6 +85,9 @@ func randomLabels(t *rapid.T, cal *calendar.Calendar, sessions int) *label.Set {
 	return s
 }
 
+// whole is the use of a file with one lockbox from box to its end.
+func whole(box int64) development { return development{math.MinInt64, box, math.MaxInt64} }
+
 // TestDivideRows: whatever the spans, what a step is fitted on is known before
 // its window, inner folds divide what trains, windows follow one another, the
 // k-fold covers every development row once, and no window or row of development
@@ -109,7 +113,7 @@ func TestDivideRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fs, err := divideRows(&Catalogue{}, s, cfg, m, box, 20, rapid.Bool().Draw(t, "irregular"), nil)
+		fs, err := divideRows(&Catalogue{}, s, cfg, m, whole(box), 20, rapid.Bool().Draw(t, "irregular"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +179,7 @@ func TestDivideRows(t *testing.T) {
 		if len(all) != fs.Dev || len(slices.Compact(all)) != fs.Dev {
 			t.Fatalf("the k-fold tests %d rows, development has %d", len(all), fs.Dev)
 		}
-		opened, err := divideBox(&Catalogue{}, s, cfg, m, box)
+		opened, err := divideBox(&Catalogue{}, s, cfg, m, whole(box))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -205,11 +209,11 @@ func TestSmallLockbox(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fs, err := divideBox(&Catalogue{}, s, cfg, split.Market{}, box)
+	fs, err := divideBox(&Catalogue{}, s, cfg, split.Market{}, whole(box))
 	if err != nil || len(fs.Steps[0].Test) != 40 {
 		t.Errorf("%v, %+v", err, fs)
 	}
-	if _, err := divideBox(&Catalogue{}, s, cfg, split.Market{}, s.Spans[3999].Decision+1); err == nil || !strings.Contains(err.Error(), "nothing to open") {
+	if _, err := divideBox(&Catalogue{}, s, cfg, split.Market{}, whole(s.Spans[3999].Decision+1)); err == nil || !strings.Contains(err.Error(), "nothing to open") {
 		t.Errorf("an empty lockbox: %v", err)
 	}
 }

@@ -344,28 +344,3 @@ func TestAudit(t *testing.T) {
 		t.Error("the audit ran though it is off")
 	}
 }
-
-// TestLockboxStays: the start of the lockbox is recorded once. More bars at the
-// end do not move it, and a note says where they would.
-func TestLockboxStays(t *testing.T) {
-	s := openStore(t)
-	start := func(inst string, first, last int64) (int64, []string) {
-		t.Helper()
-		return factory.RecordLockboxForTest(t.Context(), s, inst, first, last)
-	}
-	a, notes := start("MES", 0, 1000)
-	if a != 850 || len(notes) != 0 {
-		t.Errorf("first use: %d, notes %q", a, notes)
-	}
-	b, notes := start("MES", 0, 2000)
-	if b != a || len(notes) != 1 || !strings.Contains(notes[0], "recorded at its first use") {
-		t.Errorf("a longer file: lockbox at %d, notes %q", b, notes)
-	}
-	c, notes := start("MES", 3000, 4000)
-	if c != 3850 || len(notes) != 1 || !strings.Contains(notes[0], "outside of this file") {
-		t.Errorf("other years: lockbox at %d, notes %q", c, notes)
-	}
-	if d, _ := start("NQ", 0, 1000); d != 850 {
-		t.Errorf("another instrument: %d", d)
-	}
-}

@@ -50,7 +50,7 @@ func stagesOf(t *testing.T) map[string][]string {
 	if err := l.addData(&bar.Series{Timeframe: bar.Minute}, none); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.addFits(0, int64(5*bar.Minute)); err != nil {
+	if err := l.addFits(development{}, int64(5*bar.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	out := map[string][]string{}

@@ -191,8 +191,10 @@ type Step struct {
 // Lockbox is the state of the lockbox.
 type Lockbox struct {
 	State string `json:"state" doc:"unopened or opened; none for a run that was refused"`
+	From  string `json:"development_from" doc:"first instant of what was developed on; later than the first decision where the file begins in the lockbox of an earlier run"`
 	Start string `json:"start" doc:"instant from which on nothing was looked at; empty if there is none"`
-	Rows  int    `json:"rows" doc:"decisions in it"`
+	End   string `json:"end" doc:"first instant behind it; before the end of the file where another run has developed on what follows"`
+	Rows  int    `json:"rows" doc:"labelled decisions in it"`
 }
 
 // Labels sums up the labels.
@@ -327,7 +329,7 @@ func summarizeRun(o *factory.Outcome) Run {
 		r.Data.Findings[c.Kind] = int(c.N)
 	}
 	if o.Lockbox.Start != 0 {
-		r.Lockbox = Lockbox{State: "unopened", Start: stamp(o.Lockbox.Start), Rows: o.Lockbox.Rows}
+		r.Lockbox = Lockbox{State: "unopened", From: stamp(o.Lockbox.From), Start: stamp(o.Lockbox.Start), End: stamp(o.Lockbox.End), Rows: o.Lockbox.Rows}
 		if o.Lockbox.Opened {
 			r.Lockbox.State = "opened"
 		}

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"io"
 	"math"
 	"path/filepath"
 	"slices"
@@ -241,29 +242,86 @@ func TestRecord_ConcurrentProjects(t *testing.T) {
 
 func TestLockbox(t *testing.T) {
 	s := open(t, t.TempDir())
-	b, err := s.Lockbox(t.Context(), "BTCUSD", 100)
-	if err != nil || b.Start != 100 || b.OpenedBy != "" || b.Opened != "" || b.Used == "" {
+	use := func(instrument string, want store.Lockbox) (known []store.Lockbox, b store.Lockbox, err error) {
+		b, err = s.UseLockbox(t.Context(), instrument, func(k []store.Lockbox) (store.Lockbox, error) { known = k; return want, nil })
+		return known, b, err
+	}
+	known, b, err := use("BTCUSD", store.Lockbox{Key: "BTCUSD/a", From: 10, Start: 100, End: 200, By: "run"})
+	if err != nil || len(known) != 0 || b.Key != "BTCUSD/a" || b.Instrument != "BTCUSD" || b.From != 10 || b.Start != 100 || b.End != 200 || b.By != "run" || b.OpenedBy != "" || b.Opened != "" || b.Used == "" || !b.Locked() {
+		t.Fatalf("%+v, %+v, %v", known, b, err)
+	}
+	// It grows to both sides and does not shrink.
+	b.From, b.End = 5, 250
+	if known, b, err = use("BTCUSD", b); err != nil || len(known) != 1 || b.From != 5 || b.End != 250 {
+		t.Fatalf("%+v, %+v, %v", known, b, err)
+	}
+	if _, b, err = use("BTCUSD", store.Lockbox{Key: "BTCUSD/a", From: 50, Start: 100, End: 150, By: "other"}); err != nil || b.From != 5 || b.End != 250 || b.By != "run" {
 		t.Fatalf("%+v, %v", b, err)
 	}
-	if b, err = s.Lockbox(t.Context(), "BTCUSD", 200); err != nil || b.Start != 100 {
-		t.Fatalf("the start moved: %+v, %v", b, err)
+	if _, _, err := use("BTCUSD", store.Lockbox{Key: "BTCUSD/a", Start: 101}); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("another start: %v", err)
+	}
+	if known, _, err = use("BTC", store.Lockbox{Key: "BTC/a", From: 1, Start: 2, End: 3}); err != nil || len(known) != 0 {
+		t.Errorf("another instrument knows %+v, %v", known, err)
+	}
+	if _, err := s.UseLockbox(t.Context(), "BTC", func([]store.Lockbox) (store.Lockbox, error) { return store.Lockbox{}, io.EOF }); err != io.EOF {
+		t.Errorf("a refusal came back as %v", err)
 	}
 	if _, err := s.OpenLockbox(t.Context(), "ETHUSD", "r1"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("one that was never used: %v", err)
 	}
-	if _, err := s.OpenLockbox(t.Context(), "BTCUSD", ""); err == nil {
+	if _, err := s.OpenLockbox(t.Context(), "BTCUSD/a", ""); err == nil {
 		t.Error("opened by nobody")
 	}
 	for range 2 { // the same run may come again after a kill
-		if b, err = s.OpenLockbox(t.Context(), "BTCUSD", "r1"); err != nil || b.OpenedBy != "r1" || b.Opened == "" {
+		if b, err = s.OpenLockbox(t.Context(), "BTCUSD/a", "r1"); err != nil || b.OpenedBy != "r1" || b.Opened == "" || b.Locked() {
 			t.Fatalf("%+v, %v", b, err)
 		}
 	}
-	if _, err := s.OpenLockbox(t.Context(), "BTCUSD", "r2"); !errors.Is(err, store.ErrLockboxOpened) || !strings.Contains(err.Error(), "by run r1") {
+	if _, err := s.OpenLockbox(t.Context(), "BTCUSD/a", "r2"); !errors.Is(err, store.ErrLockboxOpened) || !strings.Contains(err.Error(), "by run r1") {
 		t.Errorf("a second opening: %v", err)
 	}
+	opened := b
+	b.End = 900
+	if _, b, err = use("BTCUSD", b); err != nil || b != opened {
+		t.Errorf("an opened lockbox grew: %+v, %v", b, err)
+	}
 	all, err := s.Lockboxes(t.Context())
-	if err != nil || len(all) != 1 || all[0] != b {
+	if err != nil || len(all) != 2 || all[1] != b {
 		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// TestLockboxOfSchema1: a record of the first schema is known to its instrument,
+// begins where it began, and does not say where it ends.
+func TestLockboxOfSchema1(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	for _, q := range []string{
+		"ALTER TABLE lockbox DROP COLUMN instrument", "ALTER TABLE lockbox DROP COLUMN dev_from", "ALTER TABLE lockbox DROP COLUMN stop", "ALTER TABLE lockbox DROP COLUMN recorded_by",
+		"INSERT INTO lockbox VALUES ('ES/m', 100, '', 'then', ''), ('ES/m/2020-01', 300, 'r', 'then', 'later'), ('ESX/m', 5, '', 'then', ''), ('generated/0123', 7, '', 'then', '')",
+		"PRAGMA user_version = 1",
+	} {
+		if err := s.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir)
+	for instrument, want := range map[string][]store.Lockbox{
+		"ES":             {{Key: "ES/m", From: 100, Start: 100, Used: "then"}, {Key: "ES/m/2020-01", From: 300, Start: 300, OpenedBy: "r", Used: "then", Opened: "later"}},
+		"generated/0123": {{Key: "generated/0123", From: 7, Start: 7, Used: "then"}},
+	} {
+		_, err := s.UseLockbox(t.Context(), instrument, func(known []store.Lockbox) (store.Lockbox, error) {
+			if !slices.Equal(known, want) {
+				t.Errorf("%s knows %+v, want %+v", instrument, known, want)
+			}
+			return known[0], nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -97,6 +97,15 @@ CREATE TABLE lockbox (
 	logged_opened TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 `,
+	// A lockbox is a range of an instrument's time. Of older ones nobody knows
+	// where they end (0) and what was developed on before them (nothing).
+	`
+ALTER TABLE lockbox ADD COLUMN instrument TEXT NOT NULL DEFAULT '';
+ALTER TABLE lockbox ADD COLUMN dev_from INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE lockbox ADD COLUMN stop INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE lockbox ADD COLUMN recorded_by TEXT NOT NULL DEFAULT '';
+UPDATE lockbox SET dev_from = start;
+`,
 }
 
 // migrate brings the database to the current schema. The caller holds the

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,8 +23,16 @@ func TestOpen_StrangeFolders(t *testing.T) {
 			continue
 		}
 		put(t, s, "x", "content")
-		if _, err := s.Lockbox(t.Context(), "BTC", 1); err != nil {
-			t.Errorf("%q: %v", name, err)
+		box := func(s *store.Store, start int64) ([]store.Lockbox, error) {
+			var known []store.Lockbox
+			_, err := s.UseLockbox(t.Context(), "BTC", func(k []store.Lockbox) (store.Lockbox, error) {
+				known = k
+				return store.Lockbox{Key: fmt.Sprint(start), Start: start}, nil
+			})
+			return known, err
+		}
+		if known, err := box(s, 1); err != nil || len(known) != 0 {
+			t.Errorf("%q: %+v, %v", name, known, err)
 		}
 		if err := s.Close(); err != nil {
 			t.Errorf("%q: %v", name, err)
@@ -32,8 +41,8 @@ func TestOpen_StrangeFolders(t *testing.T) {
 			t.Errorf("%q: the database is elsewhere: %v", name, err)
 		}
 		again := open(t, dir)
-		if b, err := again.Lockbox(t.Context(), "BTC", 2); err != nil || b.Start != 1 {
-			t.Errorf("%q: reopened: %+v, %v", name, b, err)
+		if known, err := box(again, 2); err != nil || len(known) != 1 || known[0].Start != 1 {
+			t.Errorf("%q: reopened: %+v, %v", name, known, err)
 		}
 	}
 }

@@ -233,7 +233,11 @@ func newLedger(g *global) *cobra.Command {
 					if b.Opened != "" {
 						state = "opened by " + b.Opened[:min(12, len(b.Opened))]
 					}
-					if _, err := fmt.Fprintf(w, "lockbox %s from %s: %s\n", b.Key, b.Start, state); err != nil {
+					to := ""
+					if b.End != "" {
+						to = " to " + b.End
+					}
+					if _, err := fmt.Fprintf(w, "lockbox %s from %s%s: %s\n", b.Key, b.Start, to, state); err != nil {
 						return err
 					}
 				}
