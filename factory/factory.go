@@ -26,7 +26,8 @@
 //
 // The package also holds the catalogue of all that is registered. It refuses
 // recipes whose names it does not know, data without a single label and, with a
-// verdict that says why ([split.TooShort]), data too short for the protocol.
+// verdict that says why, data too short for the protocol ([split.TooShort]) and
+// folds with one class or without two blocks for an interval.
 package factory
 
 import (
@@ -244,7 +245,7 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 	if rep, err = run(l.folds); err != nil {
 		var short *split.TooShort
 		if errors.As(err, &short) {
-			return l.refuse(o, short)
+			return l.refuse(o, fmt.Sprintf("the data are too short, %d trading dates: %s", o.Data.Sessions, strings.TrimPrefix(short.Error(), "split: ")))
 		}
 		return nil, err
 	}
@@ -255,6 +256,13 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 	o.Lockbox.Rows = fs.BoxRows
 	for w := range fs.Steps {
 		o.Steps = append(o.Steps, stepInfo(o.Labels, w, &fs.Steps[w]))
+	}
+	// The audit's windows are tried on data that have been altered.
+	if why, err := lacking(o.Labels, &fs, rec.Weights, w == nil && !env.NoSkill); err != nil || why != "" {
+		if err != nil {
+			return nil, err
+		}
+		return l.refuse(o, why)
 	}
 	if env.Planned != nil {
 		targets := l.targets()
@@ -294,9 +302,9 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 	return o, nil
 }
 
-// refuse is the outcome of a run whose data are too short for the protocol.
-func (l *line) refuse(o *Outcome, short *split.TooShort) (*Outcome, error) {
-	o.Refused = fmt.Sprintf("the data are too short, %d trading dates: %s", o.Data.Sessions, strings.TrimPrefix(short.Error(), "split: "))
+// refuse is the outcome of a run whose data do not suffice for the protocol.
+func (l *line) refuse(o *Outcome, why string) (*Outcome, error) {
+	o.Refused = why
 	o.Verdict = judge.Refuse(l.rec.Candidate, l.inst.Name, o.Refused)
 	o.Verdict.Caveats = append(o.Verdict.Caveats, l.caveats(o)...)
 	return o, nil

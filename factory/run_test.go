@@ -303,15 +303,22 @@ func TestNoLabel(t *testing.T) {
 	}
 }
 
-// TestSingleClass: labels of one class cannot be learnt; the error names the fit.
+// TestSingleClass: labels of one class cannot be learnt; the verdict says so and
+// names the fold, for any number of workers and in a plan too.
 func TestSingleClass(t *testing.T) {
 	r := tiny(t, "null", 3, 60)
 	r.Label.ProfitTake, r.Label.StopLoss = 0, 0
 	r.Label.Horizon = 2
 	r.Cost.Multiplier = 100 // nothing is ever worth its cost: class 0 throughout
-	_, err := tryRun(t, openStore(t), r, factory.Env{})
-	if err == nil || !strings.Contains(err.Error(), "class") || !strings.Contains(err.Error(), "wf1/") {
-		t.Errorf("labels of one class: %v", err)
+	for _, env := range []factory.Env{{Workers: 1}, {Workers: 4}, {Until: factory.ToPlan}, {Until: factory.ToSkill}, {NoSkill: true}} {
+		o := run(t, openStore(t), r, env).Outcomes[0]
+		if o.Verdict.Status != judge.NotEnoughEvidence || o.Candidate != -1 || len(o.Steps) != 2 ||
+			!strings.HasPrefix(o.Refused, "walk-forward step 1 of 2: all ") || !strings.Contains(o.Refused, "training rows have class 0 (neither side made money net of cost)") {
+			t.Errorf("%+v: labels of one class: %s, %q", env, o.Verdict.Status, o.Refused)
+		}
+		if x := o.Verdict.Reasons; len(x) != 1 || x[0].Gate != judge.GateRecord || x[0].Text != o.Refused {
+			t.Errorf("reasons %+v", x)
+		}
 	}
 }
 
