@@ -74,6 +74,7 @@ func helpers() map[string][]string {
 		"internal/shareddata": nil,
 		"internal/simd":       nil,
 		"internal/simd/gen":   nil,
+		"internal/simd/field": {"internal/simd"},
 		"internal/simd/gemm":  {"internal/simd"},
 		"internal/simd/hist":  {"internal/simd"},
 		"internal/simd/vec":   {"internal/simd"},
