@@ -74,10 +74,10 @@ func (b *block) order(perm []int) {
 	}
 }
 
-// blank sets a number column to missing.
-func (b *block) blank(c int) {
-	for i := range b.v[c] {
-		b.v[c][i] = math.NaN()
+// blank sets numbers to missing.
+func blank(v []float64) {
+	for i := range v {
+		v[i] = math.NaN()
 	}
 }
 

@@ -12,17 +12,16 @@ import (
 
 const (
 	chunkSize = 1 << 19
-	padding   = 32      // bytes behind a chunk that may be read and mean nothing
+	padding   = 32      // bytes before and behind a chunk that may be read and mean nothing
 	maxLine   = 1 << 16 // a longer line is not a bar
 )
 
-// csvReader reads lines of separated values. Ordinary lines take the fast way of
-// fast.go; whatever that does not understand comes here.
+// csvReader reads lines of separated values. Ordinary lines are read by columnar;
+// whatever that does not understand comes here.
 type csvReader struct {
 	src    io.Reader
 	buf    []byte
 	lo, hi int // unread bytes
-	safe   int // behind the last line end that is known in buf[lo:hi]; 0: not looked for
 	eof    bool
 	line   int64 // lines handed out
 	sep    byte
@@ -32,7 +31,7 @@ type csvReader struct {
 	where  *where
 	stamps stamper
 	others [2]stamper // of begin and known
-	plan   []plan     // the meaning of each field; nil: no fast way
+	fast   *columnar  // nil: no fast way
 	fields [][]byte
 	joined []byte
 }
@@ -40,11 +39,15 @@ type csvReader struct {
 // refill moves what is unread to the front and reads more.
 func (c *csvReader) refill() error {
 	if c.buf == nil {
-		c.buf = make([]byte, chunkSize+padding)
+		c.buf = make([]byte, padding+chunkSize+padding)
+		c.lo, c.hi = padding, padding
 	}
-	copy(c.buf, c.buf[c.lo:c.hi])
-	c.lo, c.hi, c.safe = 0, c.hi-c.lo, 0
-	n, err := io.ReadAtLeast(c.src, c.buf[c.hi:chunkSize], 1)
+	c.hi = padding + copy(c.buf[padding:], c.buf[c.lo:c.hi])
+	c.lo = padding
+	if c.fast != nil {
+		c.fast.safe = 0
+	}
+	n, err := io.ReadAtLeast(c.src, c.buf[c.hi:padding+chunkSize], 1)
 	c.hi += n
 	switch {
 	case err == io.EOF:
@@ -138,7 +141,7 @@ func (c *csvReader) open(cfg *Config) error {
 	if c.where, err = newWhere(cfg.Where, header); err != nil {
 		return err
 	}
-	c.makePlan()
+	c.plan()
 	return nil
 }
 
@@ -229,15 +232,10 @@ func (c *csvReader) slow(b *block) error {
 			*dst = math.NaN()
 			continue
 		}
-		f := bare(fields[k])
-		v, ok := parseFloat(f)
-		if !ok {
-			if !missing(f) {
-				return fmt.Errorf("line %d, column %q: %q is not a number", c.line, c.cols.names[k], clip(f))
-			}
-			v = math.NaN()
+		var ok bool
+		if *dst, ok = number(fields[k]); !ok {
+			return fmt.Errorf("line %d, column %q: %q is not a number", c.line, c.cols.names[k], clip(bare(fields[k])))
 		}
-		*dst = v
 	}
 	b.n++
 	return nil
@@ -274,11 +272,8 @@ func (c *csvReader) each(ctx context.Context, emit func(*block) error) error {
 // fill reads until the block is full; io.EOF after the last line.
 func (c *csvReader) fill(b *block) error {
 	for b.n < rowsPerBlock {
-		if c.plan != nil {
-			if c.safe <= c.lo {
-				c.safe = c.lo + bytes.LastIndexByte(c.buf[c.lo:c.hi], '\n') + 1
-			}
-			if c.fast(b); b.n == rowsPerBlock {
+		if c.fast != nil {
+			if c.columns(b); b.n == rowsPerBlock {
 				break
 			}
 		}

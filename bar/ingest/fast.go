@@ -1,127 +1,205 @@
 package ingest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"math/bits"
+
+	"github.com/mlfactory/mlfactory/internal/simd/field"
 )
 
-// plan is the meaning of a field to the fast way.
-type plan uint8
+// columnar reads the ordinary lines of a file, many at once and column by
+// column: fields without quotes, as many as the header has, and stamps of a kind
+// that is known from an earlier line. It gives the values that slow gives.
+type columnar struct {
+	numbers []planned // open to volume, as far as the file has them
+	stamps  []planned // the stamp, and begin and known beside it
+	fields  int       // of a line
+	rows    int       // lines that are tried next
+	most    int       // lines that are tried at once at most
+	safe    int       // behind the last line end that is known in buf[lo:hi]; 0: not looked for
+	ends    []uint32  // where the field before each field ends, and the last line
+}
+
+// planned is a column of the file and what it means.
+type planned struct {
+	at   int
+	role role
+}
 
 const (
-	planSkip  plan = iota
-	planStamp      // the stamp
-	planBegin      // begin and known beside it
-	planKnown
-	planValue // and the four following: open, high, low, close, volume
+	// batchFields is the number of fields that are looked for at once, about:
+	// their text and their block stay in the second-level cache.
+	batchFields = 6144
+	// leastRows is the number of lines that are tried after one that is not
+	// ordinary. As long as all are, each try takes four times as many.
+	leastRows = 8
 )
 
-// makePlan prepares the fast way, for files of the ordinary form: no filter, and
-// the stamp in one column.
-func (c *csvReader) makePlan() {
+// plan prepares the fast way, for files of the ordinary form: no filter, and the
+// stamp in one column.
+func (c *csvReader) plan() {
 	if c.where.at >= 0 || c.cols.at[roleClock] >= 0 {
 		return
 	}
-	c.plan = make([]plan, c.header)
-	for r, k := range c.cols.at {
-		switch r := role(r); {
-		case k < 0:
-		case r == roleTime:
-			c.plan[k] = planStamp
-		case r >= roleBegin:
-			c.plan[k] = planBegin + plan(r-roleBegin)
+	f := &columnar{fields: c.header, rows: leastRows}
+	for r := roleTime; r < roles; r++ {
+		switch at := c.cols.at[r]; {
+		case at < 0:
+		case r >= roleOpen && r <= roleVolume:
+			f.numbers = append(f.numbers, planned{at, r})
 		default:
-			c.plan[k] = planValue + plan(r-roleOpen)
+			f.stamps = append(f.stamps, planned{at, r})
 		}
+	}
+	f.most = min(max(batchFields/f.fields, leastRows), rowsPerBlock)
+	f.ends = make([]uint32, 1+f.most*f.fields+field.Block)
+	c.fast = f
+}
+
+// stamper is the reader of a column of stamps.
+func (c *csvReader) stamper(r role) *stamper {
+	if r == roleTime {
+		return &c.stamps
+	}
+	return &c.others[r-roleBegin]
+}
+
+// columns reads whole lines of the buffer until the block is full or a line is
+// not an ordinary one.
+func (c *csvReader) columns(b *block) {
+	f := c.fast
+	for _, p := range f.stamps {
+		if c.stamper(p.role).kind == stampUnknown {
+			return
+		}
+	}
+	if f.safe <= c.lo {
+		f.safe = c.lo + bytes.LastIndexByte(c.buf[c.lo:c.hi], '\n') + 1
+	}
+	for c.lo < f.safe && b.n < rowsPerBlock {
+		want := min(f.rows, rowsPerBlock-b.n)
+		lines, trim := c.lines(want)
+		n := c.values(b, lines, trim)
+		first := c.line + 1
+		for i := range n {
+			b.line[b.n+i] = first + int64(i)
+		}
+		c.line += int64(n)
+		b.n += n
+		c.lo = int(f.ends[n*f.fields]) + 1
+		if n < want && c.lo < f.safe {
+			f.rows = min(max(2*n, leastRows), f.most)
+			return
+		}
+		f.rows = min(4*f.rows, f.most)
 	}
 }
 
-// fast reads whole lines of buf[lo:safe] until the block is full or a line is not
-// of the ordinary form: plain fields without spaces and quotes, stamps of a kind
-// that is known from an earlier line, numbers that fast arithmetic reads exactly.
-// It gives the values that slow gives.
-func (c *csvReader) fast(b *block) {
-	if c.stamps.kind == stampUnknown || b.begin != nil && c.others[0].kind|c.others[1].kind == stampUnknown {
-		return
+// lines finds the fields of at most want lines from buf[lo] on, and gives the
+// number of lines up to the first that has a quote or another number of fields.
+// They end alike, trim is the length of the carriage return.
+func (c *csvReader) lines(want int) (rows, trim int) {
+	f := c.fast
+	f.ends[0] = uint32(c.lo - 1)
+	found := field.Index(f.ends[1:1+want*f.fields+field.Block], c.buf[:f.safe], c.lo, c.sep)
+	rows = min(want, found.N/f.fields)
+	stop := uint32(f.safe) // the first quote
+	if found.Quoted {
+		stop = uint32(c.lo + bytes.IndexByte(c.buf[c.lo:found.Next], '"'))
 	}
-	if c.cols.at[roleVolume] < 0 {
-		b.blank(4)
+	if rows == 0 {
+		return 0, 0
 	}
-	i := c.lo
-	for i < c.safe && b.n < len(b.stamp) {
-		seen, last, prev := c.stamps.seen, c.stamps.last, c.stamps.prev
-		j := c.fastRow(c.buf, i, b)
-		if j < 0 || j-i > maxLine {
-			c.stamps.seen, c.stamps.last, c.stamps.prev = seen, last, prev
+	if c.buf[f.ends[f.fields]-1] == '\r' {
+		trim = 1
+	}
+	before := f.ends[0]
+	for r := range rows {
+		end := f.ends[(r+1)*f.fields]
+		if c.buf[end] != '\n' || end > stop || end-before > maxLine || (c.buf[end-1] == '\r') != (trim == 1) {
+			rows = r
 			break
 		}
-		c.line++
-		b.line[b.n] = c.line
-		b.n++
-		i = j
+		before = end
 	}
-	c.lo = i
+	// Every line ends where it should. If there are no more line ends than that,
+	// all the other places are separators.
+	lines := found.Lines
+	for _, e := range f.ends[1+rows*f.fields : 1+found.N] {
+		if c.buf[e] == '\n' {
+			lines--
+		}
+	}
+	if lines > rows {
+		for i, e := range f.ends[1 : 1+rows*f.fields] {
+			if c.buf[e] == '\n' && (i+1)%f.fields > 0 {
+				return i / f.fields, trim
+			}
+		}
+	}
+	return rows, trim
 }
 
-// fastRow reads the line at buf[i:], which has an end, and gives the position
-// behind it, or −1 where the line needs the slow way.
-func (c *csvReader) fastRow(buf []byte, i int, b *block) int {
-	k, last, sep := b.n, len(c.plan)-1, c.sep
-	for f, what := range c.plan {
-		j := i
-		switch what {
-		case planSkip:
-			for buf[j] != sep && buf[j] != '\n' {
-				if buf[j] == '"' {
-					return -1
-				}
-				j++
-			}
-			if j > i && buf[j] == '\n' && buf[j-1] == '\r' {
-				j--
-			}
-		case planStamp, planBegin, planKnown:
-			st, dst := &c.stamps, b.stamp
-			switch what {
-			case planBegin:
-				st, dst = &c.others[0], b.begin
-			case planKnown:
-				st, dst = &c.others[1], b.known
-			}
-			var t int64
-			if t, j = st.fast(buf, i); j < 0 {
-				for j = i; buf[j] != sep && buf[j] != '\n' && buf[j] != '\r'; j++ {
-				}
-				var err error
-				if t, err = st.parse(buf[i:j]); err != nil {
-					return -1 // the slow way says what is wrong
-				}
-			}
-			dst[k] = t
-		default:
-			var x float64
-			if x, j = fastFloat(buf, i); j < 0 {
-				if buf[i] != sep && buf[i] != '\r' && buf[i] != '\n' {
-					return -1
-				}
-				x, j = math.NaN(), i
-			}
-			b.v[what-planValue][k] = x
-		}
-		if f == last {
-			if buf[j] == '\r' {
-				j++
-			}
-			if buf[j] != '\n' {
-				return -1
-			}
-		} else if buf[j] != sep {
-			return -1
-		}
-		i = j + 1
+// values reads the columns of the lines into the block, behind what is there, and
+// gives the number of lines up to the first that has something else in it.
+func (c *csvReader) values(b *block, rows, trim int) int {
+	f := c.fast
+	if c.cols.at[roleVolume] < 0 {
+		blank(b.v[4][b.n : b.n+rows])
 	}
-	return i
+	for _, p := range f.numbers {
+		cut := 0
+		if p.at == f.fields-1 {
+			cut = trim
+		}
+		dst := b.v[p.role-roleOpen][b.n : b.n+rows]
+		for r := 0; r < rows; r++ {
+			if r += field.Decimals(dst[r:], c.buf, f.ends[r*f.fields+p.at:], f.fields, cut); r == rows {
+				break
+			}
+			var ok bool
+			if dst[r], ok = number(c.field(r, p.at, cut)); !ok {
+				rows = r
+			}
+		}
+	}
+	for _, p := range f.stamps {
+		cut := 0
+		if p.at == f.fields-1 {
+			cut = trim
+		}
+		st, dst := c.stamper(p.role), b.instants(p.role)[b.n:b.n+rows]
+		for r := range dst {
+			i := r*f.fields + p.at
+			t, end := st.fast(c.buf, int(f.ends[i])+1)
+			if end != int(f.ends[i+1])-cut {
+				var err error
+				if t, err = st.parse(bare(c.field(r, p.at, cut))); err != nil {
+					rows = r // the slow way says what is wrong
+					break
+				}
+			}
+			dst[r] = t
+		}
+	}
+	return rows
+}
+
+// field is the text of a field of a line that lines has found.
+func (c *csvReader) field(row, at, trim int) []byte {
+	i := row*c.fast.fields + at
+	return c.buf[c.fast.ends[i]+1 : int(c.fast.ends[i+1])-trim]
+}
+
+// number reads a price or a volume; NaN is one that is said to be missing.
+func number(f []byte) (float64, bool) {
+	f = bare(f)
+	if v, ok := parseFloat(f); ok {
+		return v, true
+	}
+	return math.NaN(), missing(f)
 }
 
 // fast reads the stamp at buf[i:] where it is of the commonest forms, and gives
@@ -200,46 +278,4 @@ func eightDigits(buf []byte, i int) (uint64, int) {
 	x = (x * 10) + (x >> 8)
 	x = ((x&0x000000ff000000ff)*0x000f424000000064 + ((x>>16)&0x000000ff000000ff)*0x0000271000000001) >> 32
 	return x, n
-}
-
-// fastFloat reads the decimal number at buf[i:] and gives its end, or −1 where it
-// needs [parseFloat]: no digits, an exponent, or too many digits for one exact
-// operation (see there).
-func fastFloat(buf []byte, i int) (float64, int) {
-	neg := buf[i] == '-'
-	if neg {
-		i++
-	}
-	m, n := eightDigits(buf, i)
-	i += n
-	if n == 8 {
-		w, k := eightDigits(buf, i)
-		m, n, i = m*power10[k]+w, n+k, i+k
-		if k == 8 {
-			return 0, -1
-		}
-	}
-	frac := 0
-	if buf[i] == '.' {
-		w, k := eightDigits(buf, i+1)
-		m, frac, i = m*power10[k]+w, k, i+1+k
-		if k == 8 {
-			w, k = eightDigits(buf, i)
-			if n+8+k > 18 {
-				return 0, -1
-			}
-			m, frac, i = m*power10[k]+w, 8+k, i+k
-		}
-	}
-	if n += frac; n == 0 || n > 18 || m > 1<<53 {
-		return 0, -1
-	}
-	x := float64(m)
-	if frac > 0 {
-		x /= pow10[frac]
-	}
-	if neg {
-		x = -x
-	}
-	return x, i
 }

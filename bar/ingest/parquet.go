@@ -104,7 +104,7 @@ func (p *parquetReader) each(ctx context.Context, emit func(*block) error) error
 	for range cap(free) {
 		b := newBlock(p.rows, p.cols.at[roleBegin] >= 0)
 		if p.cols.at[roleVolume] < 0 {
-			b.blank(4)
+			blank(b.v[4])
 		}
 		free <- b
 	}

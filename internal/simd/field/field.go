@@ -4,7 +4,7 @@
 // stands where is known before a number is read, so that the processor works on several numbers at a time; reading field after field, each
 // begins only where the one before was found to end.
 //
-// Both stop at what they do not know, and say where: quotes, signs, exponents and empty fields are the caller's. The results are the same on
+// Both stop at what they do not know, and say where: quotes, exponents, long numbers and empty fields are the caller's. The results are the same on
 // every kernel path, bit for bit. Places in a text are uint32, so that a text is shorter than 4 GiB.
 package field
 
@@ -21,30 +21,28 @@ const Block = 64
 // Found is what [Index] has found.
 type Found struct {
 	N      int  // places written
-	Text   int  // bytes of the text looked at
+	Next   int  // behind the bytes looked at
 	Lines  int  // line feeds among the places
 	Quoted bool // there is a double quote in these bytes
 }
 
-// Index writes the places of the separators and line feeds of text into ends, in order, until the text ends or fewer than [Block] places of
-// ends are free. What stands in ends behind the last place may be overwritten.
-func Index(ends []uint32, text []byte, sep byte) Found {
-	var f Found
+// Index writes the places of the separators and line feeds of text, from byte from on, into ends, in order, until the text ends or fewer than
+// [Block] places of ends are free. What stands in ends behind the last place may be overwritten. It panics when from lies outside of the text.
+func Index(ends []uint32, text []byte, from int, sep byte) Found {
+	f := Found{Next: from}
+	blocks := len(text[from:]) / Block
 	if len(ends) < Block {
 		return f
 	}
-	if blocks := len(text) / Block; blocks > 0 {
-		f = index(simd.Current(), ends, text, blocks, sep)
-		if f.Text < blocks*Block {
-			return f
-		}
+	if blocks > 0 {
+		f = index(simd.Current(), ends, text, from, blocks, sep)
 	}
-	if len(ends)-f.N < Block {
+	if f.Next < from+blocks*Block || len(ends)-f.N < Block {
 		return f
 	}
-	for i, c := range text[f.Text:] {
+	for i, c := range text[f.Next:] {
 		if c == sep || c == '\n' {
-			ends[f.N] = uint32(f.Text + i)
+			ends[f.N] = uint32(f.Next + i)
 			f.N++
 		}
 		if c == '\n' {
@@ -52,7 +50,7 @@ func Index(ends []uint32, text []byte, sep byte) Found {
 		}
 		f.Quoted = f.Quoted || c == '"'
 	}
-	f.Text = len(text)
+	f.Next = len(text)
 	return f
 }
 
@@ -67,21 +65,22 @@ func equal(x, pattern uint64) uint64 {
 const ones = 0x0101010101010101
 
 // indexGeneric is the plain twin of the assembly: it looks at eight bytes at once.
-func indexGeneric(ends []uint32, text []byte, blocks int, sep byte) (f Found) {
+func indexGeneric(ends []uint32, text []byte, from, blocks int, sep byte) Found {
+	f := Found{Next: from}
 	separator, quotes := uint64(sep)*ones, uint64(0)
 	for ; blocks > 0 && len(ends)-f.N >= Block; blocks-- {
-		b := text[f.Text : f.Text+Block]
+		b := text[f.Next : f.Next+Block]
 		for i := 0; i < Block; i += 8 {
 			x := binary.LittleEndian.Uint64(b[i:])
 			lines := equal(x, '\n'*ones)
 			quotes |= equal(x, '"'*ones)
 			f.Lines += bits.OnesCount64(lines)
 			for m := equal(x, separator) | lines; m != 0; m &= m - 1 {
-				ends[f.N] = uint32(f.Text + i + bits.TrailingZeros64(m)>>3)
+				ends[f.N] = uint32(f.Next + i + bits.TrailingZeros64(m)>>3)
 				f.N++
 			}
 		}
-		f.Text += Block
+		f.Next += Block
 	}
 	f.Quoted = quotes != 0
 	return f
@@ -90,8 +89,8 @@ func indexGeneric(ends []uint32, text []byte, blocks int, sep byte) (f Found) {
 // Decimals reads one number of each line into dst: number r is text[ends[r·stride]+1 : ends[r·stride+1]−trim]. It gives the number of
 // numbers before the first that is not of the plain form, which is len(dst) when all are.
 //
-// The plain form is 1 to 16 characters, digits and at most one point that is not the last, together at most 2⁵³. It does not begin in the
-// first bytes of the text: 16 bytes are read that end with the number. Digits and power of ten are exact then, and their quotient is the
+// The plain form is 1 to 16 characters: a minus, or none, then digits and at most one point that is not the last, the digits together at most
+// 2⁵³. It does not end in the first 15 bytes of the text: 16 bytes are read that end with the number. Digits and power of ten are exact then, and their quotient is the
 // correctly rounded value (Clinger, "How to read floating point numbers accurately", 1990).
 //
 // It panics when ends is too short for dst.
@@ -114,9 +113,18 @@ func decimalsGeneric(dst []float64, text []byte, ends []uint32, stride, trim int
 			return r
 		}
 		b := text[hi-16 : hi]
+		negative := text[lo] == '-'
+		if negative {
+			if lo++; lo == hi {
+				return r
+			}
+		}
 		x, ok := decimal(binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), uint(hi-lo))
 		if !ok {
 			return r
+		}
+		if negative {
+			x = -x
 		}
 		dst[r] = x
 	}

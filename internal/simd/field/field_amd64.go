@@ -5,17 +5,17 @@ import "github.com/mlfactory/mlfactory/internal/simd"
 // The kernels check no bounds but those of the text.
 
 //go:noescape
-func indexAVX2(ends *uint32, room int, text *byte, blocks int, sep byte, found *Found)
+func indexAVX2(ends *uint32, room int, text *byte, from, blocks int, sep byte, found *Found)
 
 //go:noescape
 func decimalsAVX2(dst *float64, n int, text *byte, size int, ends *uint32, stride, trim int) int
 
 // index looks at blocks of 64 bytes.
-func index(p simd.Path, ends []uint32, text []byte, blocks int, sep byte) (f Found) {
+func index(p simd.Path, ends []uint32, text []byte, from, blocks int, sep byte) (f Found) {
 	if p == simd.Generic {
-		return indexGeneric(ends, text, blocks, sep)
+		return indexGeneric(ends, text, from, blocks, sep)
 	}
-	indexAVX2(&ends[0], len(ends), &text[0], blocks, sep, &f)
+	indexAVX2(&ends[0], len(ends), &text[0], from, blocks, sep, &f)
 	return f
 }
 

@@ -14,6 +14,10 @@ DATA nine<>+0(SB)/8, $0x0909090909090909
 DATA nine<>+8(SB)/8, $0x0909090909090909
 GLOBL nine<>(SB), RODATA|NOPTR, $16
 
+DATA minus<>+0(SB)/8, $0x8000000000000000
+DATA minus<>+8(SB)/8, $0x8000000000000000
+GLOBL minus<>(SB), RODATA|NOPTR, $16
+
 DATA tens<>+0(SB)/8, $0x010a010a010a010a
 DATA tens<>+8(SB)/8, $0x010a010a010a010a
 GLOBL tens<>(SB), RODATA|NOPTR, $16
@@ -87,13 +91,14 @@ DATA power<>+120(SB)/8, $0x3ff0000000000000
 DATA power<>+128(SB)/8, $0x3ff0000000000000
 GLOBL power<>(SB), RODATA|NOPTR, $136
 
-// func indexAVX2(ends *uint32, room int, text *byte, blocks int, sep byte, found *Found)
-TEXT ·indexAVX2(SB), NOSPLIT, $0-48
+// func indexAVX2(ends *uint32, room int, text *byte, from, blocks int, sep byte, found *Found)
+TEXT ·indexAVX2(SB), NOSPLIT, $0-56
 	MOVQ         ends+0(FP), DI
 	MOVQ         room+8(FP), BX
 	MOVQ         text+16(FP), SI
-	MOVQ         blocks+24(FP), CX
-	VPBROADCASTB sep+32(FP), Y0
+	MOVQ         from+24(FP), DX
+	MOVQ         blocks+32(FP), CX
+	VPBROADCASTB sep+40(FP), Y0
 	MOVL         $10, AX
 	VMOVD        AX, X1
 	VPBROADCASTB X1, Y1
@@ -103,7 +108,6 @@ TEXT ·indexAVX2(SB), NOSPLIT, $0-48
 	VPXOR        Y3, Y3, Y3 // quotes so far
 	LEAQ         -256(DI)(BX*4), BX // the last place with room for 64
 	MOVQ         DI, R15
-	XORL         DX, DX // place in the text
 	XORL         R13, R13 // lines
 	TESTQ        CX, CX
 	JE           done
@@ -180,7 +184,7 @@ eight:
 done:
 	VPMOVMSKB    Y3, AX
 	VZEROUPPER
-	MOVQ         found+40(FP), CX
+	MOVQ         found+48(FP), CX
 	SUBQ         R15, DI
 	SHRQ         $2, DI
 	MOVQ         DI, (CX)
@@ -213,6 +217,7 @@ TEXT ·decimalsAVX2(SB), NOSPLIT, $0-64
 	VMOVDQU      hundreds<>+0(SB), X11
 	VMOVDQU      myriads<>+0(SB), X10
 	VPXOR        X9, X9, X9
+	VMOVDQU      minus<>+0(SB), X8
 
 number:
 	MOVL         4(R8), DX
@@ -234,14 +239,14 @@ number:
 	VPOR         X2, X3, X3
 	VPANDN       X1, X3, X3 // neither
 	VPTEST       X3, X3
-	JNE          done
+	JNE          signed
 	VPAND        X1, X2, X2
 	VPAND        X1, X0, X0
 	VPMOVMSKB    X2, AX
 	BLSRL        AX, DX
 	JNE          done // two points
 	CMPL         AX, $0x8000
-	JE           done // a point and no digit behind it
+	JEQ          done // a point and no digit behind it
 	ORL          $0x10000, AX
 	TZCNTL       AX, AX // the place of the point
 	MOVL         AX, DX
@@ -262,6 +267,8 @@ number:
 	VCVTSI2SDQ   AX, X9, X0
 	VDIVSD       X1, X0, X0
 	VMOVSD       X0, (DI)
+
+next:
 	LEAQ         (R8)(R9*1), R8
 	ADDQ         $8, DI
 	DECQ         CX
@@ -271,3 +278,51 @@ done:
 	SUBQ         CX, R15
 	MOVQ         R15, ret+56(FP)
 	RET
+
+signed:
+	MOVL         (R8), DX
+	CMPB         1(SI)(DX*1), $45
+	JNE          done
+	DECL         AX
+	CMPL         AX, $2
+	JLT          done
+	LEAQ         (DX)(AX*1), DX // one less than the end
+	VMOVDQU      -15(SI)(DX*1), X0
+	VMOVDQU      -1(R11)(AX*1), X1 // the field's bytes
+	VPCMPEQB     X0, X14, X2 // points
+	VPSUBB       X15, X0, X0 // digits
+	VPMINUB      X13, X0, X3
+	VPCMPEQB     X0, X3, X3
+	VPOR         X2, X3, X3
+	VPANDN       X1, X3, X3 // neither
+	VPTEST       X3, X3
+	JNE          done
+	VPAND        X1, X2, X2
+	VPAND        X1, X0, X0
+	VPMOVMSKB    X2, AX
+	BLSRL        AX, DX
+	JNE          done // two points
+	CMPL         AX, $0x8000
+	JEQ          done // a point and no digit behind it
+	ORL          $0x10000, AX
+	TZCNTL       AX, AX // the place of the point
+	MOVL         AX, DX
+	SHLL         $4, DX
+	VPSHUFB      (R12)(DX*1), X0, X0
+	VPMADDUBSW   X12, X0, X0
+	VPMADDWD     X11, X0, X0
+	VPACKUSDW    X0, X0, X0
+	VPMADDWD     X10, X0, X0
+	VMOVQ        X0, DX // eight digits, and the eight before them
+	VMOVSD       (R13)(AX*8), X1
+	MOVL         DX, AX
+	SHRQ         $32, DX
+	IMULQ        $100000000, AX
+	ADDQ         DX, AX
+	CMPQ         AX, R14
+	JHI          done
+	VCVTSI2SDQ   AX, X9, X0
+	VDIVSD       X1, X0, X0
+	VXORPD       X8, X0, X0
+	VMOVSD       X0, (DI)
+	JMP          next

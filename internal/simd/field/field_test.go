@@ -26,16 +26,19 @@ func plainIndex(text []byte, sep byte) (places []uint32, lines int, quoted bool)
 	return places, lines, quoted
 }
 
-func checkIndex(t *testing.T, text []byte, sep byte, room int) {
+func checkIndex(t *testing.T, text []byte, from int, sep byte, room int) {
 	t.Helper()
 	ends := make([]uint32, room)
-	f := Index(ends, text, sep)
-	places, lines, quoted := plainIndex(text[:f.Text], sep)
-	if f.Lines != lines || f.Quoted != quoted || !slices.Equal(ends[:f.N], places) {
-		t.Fatalf("%v: %q, %q, room for %d: %+v, %v; want %v, %d lines, quoted %v", simd.Current(), text, sep, room, f, ends[:f.N], places, lines, quoted)
+	f := Index(ends, text, from, sep)
+	places, lines, quoted := plainIndex(text[from:f.Next], sep)
+	for i := range places {
+		places[i] += uint32(from)
 	}
-	if f.Text < len(text) && room-f.N >= Block {
-		t.Fatalf("%v: stopped at %d of %d bytes with %d places free", simd.Current(), f.Text, len(text), room-f.N)
+	if f.Lines != lines || f.Quoted != quoted || !slices.Equal(ends[:f.N], places) {
+		t.Fatalf("%v: %q from %d, %q, room for %d: %+v, %v; want %v, %d lines, quoted %v", simd.Current(), text, from, sep, room, f, ends[:f.N], places, lines, quoted)
+	}
+	if f.Next < len(text) && room-f.N >= Block {
+		t.Fatalf("%v: stopped at %d of %d bytes with %d places free", simd.Current(), f.Next, len(text), room-f.N)
 	}
 }
 
@@ -54,13 +57,13 @@ func TestIndex(t *testing.T) {
 					}
 				}
 				for _, sep := range []byte(",;\t|") {
-					checkIndex(t, text, sep, n+Block)
-					checkIndex(t, text, sep, r.IntN(n+Block))
+					checkIndex(t, text, 0, sep, n+Block)
+					checkIndex(t, text, r.IntN(n+1), sep, r.IntN(n+Block))
 				}
 			}
 			for _, c := range []string{",", "\n", "\"", "1"} {
 				for _, n := range []int{0, 1, 63, 64, 65, 640} {
-					checkIndex(t, []byte(strings.Repeat(c, n)), ',', n+Block)
+					checkIndex(t, []byte(strings.Repeat(c, n)), n/3, ',', n+Block)
 				}
 			}
 		})
@@ -69,8 +72,8 @@ func TestIndex(t *testing.T) {
 
 // plainForm says whether s is of the form that Decimals reads, in other words than its code.
 func plainForm(s string) bool {
-	digits := strings.Replace(s, ".", "", 1)
-	if len(s) == 0 || len(s) > 16 || strings.Trim(digits, "0123456789") != "" || s[len(s)-1] == '.' {
+	digits := strings.Replace(strings.TrimPrefix(s, "-"), ".", "", 1)
+	if len(digits) == 0 || len(s) > 16 || strings.Trim(digits, "0123456789") != "" || s[len(s)-1] == '.' {
 		return false
 	}
 	m, err := strconv.ParseUint(digits, 10, 64)
@@ -103,7 +106,7 @@ func checkDecimal(t *testing.T, s string, junk byte, trim int) {
 var numbers = []string{
 	"0", "1", "9", "0.1", "29374.15", "1676.75", ".5", "5.", ".", "..", "1.2.3", "1.23456.78", "12345678", "123456789", "1234567.8", "12345678.1234567",
 	"9007199254740993", "9007199254740992", "9007199254740991", "9999999999999999", "999999999999999", "1234567890123456", "12345678901234567",
-	"0.00000000000001", "00000000000000.1", ".000000000000001", "0000000000000000", "123456789012345.", "1e5", "-1", "+1", "", " 1", "1 ", "1:", "1/", "1;", "1\x80", "\xb01",
+	"0.00000000000001", "00000000000000.1", ".000000000000001", "0000000000000000", "123456789012345.", "1e5", "-1", "-0", "-", "--1", "-.5", "-1.", "-.", "-12345678.12", "-123456789012345", "-1234567890123456", "1-", "-9.007199254740992", "+1", "", " 1", "1 ", "1:", "1/", "1;", "1\x80", "\xb01",
 	"2.675", "0.3", "1,5", "8.1", "10000.", "x", "12345678.", "1234567.", ".12345678", ".1234567",
 }
 
@@ -121,6 +124,7 @@ func TestDecimals(t *testing.T) {
 			for range 100000 {
 				s := strconv.FormatFloat(math.Exp(25*r.Float64()-5), 'f', r.IntN(12), 64)
 				checkDecimal(t, s, ',', 0)
+				checkDecimal(t, "-"+s, '-', 0)
 				b := []byte(s)
 				b[r.IntN(len(b))] = "0123456789..-+e \x00\xff"[r.IntN(18)]
 				checkDecimal(t, string(b), '.', 0)
@@ -141,12 +145,9 @@ func TestDecimals_Columns(t *testing.T) {
 				text = append(text, strconv.Itoa(i)+".5,"+strconv.Itoa(i*i)+",0."+strconv.Itoa(i)+"\r\n"...)
 			}
 			ends := make([]uint32, 4*rows+Block)
-			f := Index(ends[1:], text[len(head):], ',')
-			if f.N != 3*rows || f.Lines != rows {
+			f := Index(ends[1:], text, len(head), ',')
+			if f.N != 3*rows || f.Lines != rows || f.Next != len(text) {
 				t.Fatalf("%+v", f)
-			}
-			for i := range ends {
-				ends[i] += uint32(len(head))
 			}
 			ends[0] = uint32(len(head) - 1)
 			dst := make([]float64, rows)
@@ -167,7 +168,7 @@ func TestDecimals_Columns(t *testing.T) {
 			if n := Decimals(dst, text, ends[2:], 3, 0); n != 0 {
 				t.Errorf("read %d numbers that end with a carriage return", n)
 			}
-			text[ends[3*17+1]-1] = '-'
+			text[ends[3*17+1]-1] = 'x'
 			if n := Decimals(dst, text, ends, 3, 0); n != 17 {
 				t.Errorf("stopped at %d, want 17", n)
 			}
@@ -192,7 +193,7 @@ func TestNoAllocation(t *testing.T) {
 	text := []byte(strings.Repeat("1.5,2.5,", 100))
 	ends, dst := make([]uint32, 400), make([]float64, 50)
 	if n := testing.AllocsPerRun(10, func() {
-		Index(ends, text, ',')
+		Index(ends, text, 0, ',')
 		Decimals(dst, text, ends[20:], 2, 0)
 	}); n > 0 {
 		t.Errorf("%v allocations", n)
@@ -206,7 +207,7 @@ func FuzzField(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte, sep byte) {
 		for _, p := range simd.Supported() {
 			simd.Force(t, p)
-			checkIndex(t, text, sep, len(text)+Block)
+			checkIndex(t, text, len(text)/5, sep, len(text)+Block)
 			if len(text) < 40 && !bytes.ContainsAny(text, "\n") {
 				checkDecimal(t, string(text), sep, 0)
 			}
@@ -222,7 +223,7 @@ func BenchmarkIndex(b *testing.B) {
 			simd.Force(b, p)
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				Index(ends, text, ',')
+				Index(ends, text, 0, ',')
 			}
 		})
 	}
@@ -231,7 +232,7 @@ func BenchmarkIndex(b *testing.B) {
 func BenchmarkDecimals(b *testing.B) {
 	text := bytes.Repeat([]byte("2016-09-01T00:00:00Z,30000.00,30000.95,29995.28,29996.92,56.2869\n"), 1000)
 	ends := make([]uint32, 6000+Block)
-	Index(ends, text, ',')
+	Index(ends, text, 0, ',')
 	dst := make([]float64, 1000)
 	for _, p := range simd.Supported() {
 		b.Run(p.String(), func(b *testing.B) {

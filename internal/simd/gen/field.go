@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"strings"
 )
 
 // field emits the kernels of internal/simd/field: their tables, which are computed here, and their code, which has one form for AVX2 and
@@ -13,6 +14,7 @@ func field() []byte {
 	s.table("zero", 16, every('0'))
 	s.table("dot", 16, every('.'))
 	s.table("nine", 16, every(9))
+	s.table("minus", 16, every(0, 0, 0, 0, 0, 0, 0, 0x80))
 	s.table("tens", 16, every(10, 1))                                    // bytes 10, 1
 	s.table("hundreds", 16, every(100, 0, 1, 0))                         // words 100, 1
 	s.table("myriads", 16, every(10000&0xff, 10000>>8, 1, 0))            // words 10000, 1
@@ -36,7 +38,7 @@ func field() []byte {
 		return byte(math.Float64bits(math.Pow10(digits)) >> (i % 8 * 8))
 	})
 	s.b.WriteString(indexCode)
-	s.b.WriteString(decimalsCode)
+	fmt.Fprintf(&s.b, decimalsCode, strings.Replace(numberCode, "OTHER", "signed", 1), strings.Replace(numberCode, "OTHER", "done", 1))
 	return s.b.Bytes()
 }
 
@@ -56,13 +58,14 @@ func (s *source) table(name string, n int, at func(i int) byte) {
 // indexCode looks at 64 characters in each round: a bit for every separator and line end in R8, whose places are written eight at a time
 // without looking how many there are.
 const indexCode = `
-// func indexAVX2(ends *uint32, room int, text *byte, blocks int, sep byte, found *Found)
-TEXT ·indexAVX2(SB), NOSPLIT, $0-48
+// func indexAVX2(ends *uint32, room int, text *byte, from, blocks int, sep byte, found *Found)
+TEXT ·indexAVX2(SB), NOSPLIT, $0-56
 	MOVQ         ends+0(FP), DI
 	MOVQ         room+8(FP), BX
 	MOVQ         text+16(FP), SI
-	MOVQ         blocks+24(FP), CX
-	VPBROADCASTB sep+32(FP), Y0
+	MOVQ         from+24(FP), DX
+	MOVQ         blocks+32(FP), CX
+	VPBROADCASTB sep+40(FP), Y0
 	MOVL         $10, AX
 	VMOVD        AX, X1
 	VPBROADCASTB X1, Y1
@@ -72,7 +75,6 @@ TEXT ·indexAVX2(SB), NOSPLIT, $0-48
 	VPXOR        Y3, Y3, Y3 // quotes so far
 	LEAQ         -256(DI)(BX*4), BX // the last place with room for 64
 	MOVQ         DI, R15
-	XORL         DX, DX // place in the text
 	XORL         R13, R13 // lines
 	TESTQ        CX, CX
 	JE           done
@@ -149,7 +151,7 @@ eight:
 done:
 	VPMOVMSKB    Y3, AX
 	VZEROUPPER
-	MOVQ         found+40(FP), CX
+	MOVQ         found+48(FP), CX
 	SUBQ         R15, DI
 	SHRQ         $2, DI
 	MOVQ         DI, (CX)
@@ -160,8 +162,8 @@ done:
 	RET
 `
 
-// decimalsCode reads one number in each round: the 16 characters that end with it are compared with digits and points, those before it
-// are cleared, the point is cut out, and the digits are added up in pairs, fours and eights.
+// decimalsCode is the frame of the loop over numbers. A number with other characters than digits and points is tried again without a
+// sign.
 const decimalsCode = `
 // func decimalsAVX2(dst *float64, n int, text *byte, size int, ends *uint32, stride, trim int) int
 TEXT ·decimalsAVX2(SB), NOSPLIT, $0-64
@@ -186,6 +188,7 @@ TEXT ·decimalsAVX2(SB), NOSPLIT, $0-64
 	VMOVDQU      hundreds<>+0(SB), X11
 	VMOVDQU      myriads<>+0(SB), X10
 	VPXOR        X9, X9, X9
+	VMOVDQU      minus<>+0(SB), X8
 
 number:
 	MOVL         4(R8), DX
@@ -199,7 +202,38 @@ number:
 	LEAL         -2(AX), DX
 	CMPL         DX, $15
 	JHI          done
-	VMOVDQU      -1(R11)(AX*1), X1 // the field's bytes
+%s
+	VMOVSD       X0, (DI)
+
+next:
+	LEAQ         (R8)(R9*1), R8
+	ADDQ         $8, DI
+	DECQ         CX
+	JNE          number
+
+done:
+	SUBQ         CX, R15
+	MOVQ         R15, ret+56(FP)
+	RET
+
+signed:
+	MOVL         (R8), DX
+	CMPB         1(SI)(DX*1), $45
+	JNE          done
+	DECL         AX
+	CMPL         AX, $2
+	JLT          done
+	LEAQ         (DX)(AX*1), DX // one less than the end
+	VMOVDQU      -15(SI)(DX*1), X0
+%s
+	VXORPD       X8, X0, X0
+	VMOVSD       X0, (DI)
+	JMP          next
+`
+
+// numberCode reads one number: the 16 characters that end with it, in X0, are compared with digits and points, those before it are cleared,
+// the point is cut out, and the digits are added up in pairs, fours and eights. AX is the length plus one.
+const numberCode = `	VMOVDQU      -1(R11)(AX*1), X1 // the field's bytes
 	VPCMPEQB     X0, X14, X2 // points
 	VPSUBB       X15, X0, X0 // digits
 	VPMINUB      X13, X0, X3
@@ -207,14 +241,14 @@ number:
 	VPOR         X2, X3, X3
 	VPANDN       X1, X3, X3 // neither
 	VPTEST       X3, X3
-	JNE          done
+	JNE          OTHER
 	VPAND        X1, X2, X2
 	VPAND        X1, X0, X0
 	VPMOVMSKB    X2, AX
 	BLSRL        AX, DX
 	JNE          done // two points
 	CMPL         AX, $0x8000
-	JE           done // a point and no digit behind it
+	JEQ          done // a point and no digit behind it
 	ORL          $0x10000, AX
 	TZCNTL       AX, AX // the place of the point
 	MOVL         AX, DX
@@ -233,15 +267,4 @@ number:
 	CMPQ         AX, R14
 	JHI          done
 	VCVTSI2SDQ   AX, X9, X0
-	VDIVSD       X1, X0, X0
-	VMOVSD       X0, (DI)
-	LEAQ         (R8)(R9*1), R8
-	ADDQ         $8, DI
-	DECQ         CX
-	JNE          number
-
-done:
-	SUBQ         CX, R15
-	MOVQ         R15, ret+56(FP)
-	RET
-`
+	VDIVSD       X1, X0, X0`
