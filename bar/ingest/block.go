@@ -14,7 +14,7 @@ type block struct {
 }
 
 // rowsPerBlock is small enough for a block to stay in the second-level cache.
-const rowsPerBlock = 4096
+const rowsPerBlock = 1024
 
 func newBlock(rows int, paired bool) *block {
 	b := &block{line: make([]int64, rows), stamp: make([]int64, rows)}

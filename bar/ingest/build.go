@@ -189,27 +189,31 @@ func (b *builder) push(x *block) error {
 
 // take puts rows lo to hi-1 into the series as they are.
 func (b *builder) take(x *block, lo, hi int, shift int64) {
-	s := b.out
-	n := s.Len()
+	s, k := b.out, hi-lo
 	s.Open, s.High = append(s.Open, x.v[0][lo:hi]...), append(s.High, x.v[1][lo:hi]...)
 	s.Low, s.Close = append(s.Low, x.v[2][lo:hi]...), append(s.Close, x.v[3][lo:hi]...)
 	s.Volume = append(s.Volume, x.v[4][lo:hi]...)
-	s.Begin, s.End = append(s.Begin, x.stamp[lo:hi]...), append(s.End, x.stamp[lo:hi]...)
-	before := shift - int64(b.tf)
-	for i := n; i < len(s.End); i++ {
-		s.Begin[i] += before
-		s.End[i] += shift
+	var begin, end, known []int64
+	s.Begin, begin = longer(s.Begin, k)
+	s.End, end = longer(s.End, k)
+	s.Known, known = longer(s.Known, k)
+	length := int64(b.tf)
+	begin, end, known = begin[:k], end[:k], known[:k]
+	for i, t := range x.stamp[lo:hi] {
+		t += shift
+		begin[i], end[i], known[i] = t-length, t, t
 	}
-	s.Known = append(s.Known, s.End[n:]...)
-	s.Session, s.Segment = blanks(s.Session, hi-lo), blanks(s.Segment, hi-lo)
-	s.Flags = blanks(s.Flags, hi-lo)
+	s.Session, _ = longer(s.Session, k) // finish fills these two
+	s.Segment, _ = longer(s.Segment, k)
+	var flags []bar.Flag
+	s.Flags, flags = longer(s.Flags, k)
+	clear(flags)
 }
 
-// blanks appends n zeros.
-func blanks[T any](s []T, n int) []T {
+// longer makes s longer by n and gives the new part, with anything in it.
+func longer[T any](s []T, n int) (all, part []T) {
 	s = slices.Grow(s, n)
-	clear(s[len(s) : len(s)+n])
-	return s[:len(s)+n]
+	return s[:len(s)+n], s[len(s) : len(s)+n]
 }
 
 // nativeBegin is the begin of an irregular bar that ends at t: the end of the one
@@ -248,22 +252,11 @@ func (b *builder) finish() (*bar.Series, *Report, error) {
 		f := rep.Findings[0]
 		return nil, nil, fmt.Errorf("none of %d rows passed the checks; the first finding: line %d: %s: %s", rep.Rows, f.Line, f.Kind, f.Text)
 	}
-	bar.Assign(s, b.cal, b.inst.Limit(b.tf, b.cal))
+	b.sessions()
 	rep.First, rep.Last = stampText(s.Begin[0]), stampText(s.End[s.Len()-1])
-	for i := range s.End {
-		off := s.Flags[i]&bar.Irregular != 0
-		if off {
-			rep.OffClock++
-		}
-		if !math.IsNaN(s.Volume[i]) {
+	for _, v := range s.Volume {
+		if !math.IsNaN(v) {
 			rep.Volume++
-		}
-		if i == 0 || s.Session[i] != s.Session[i-1] {
-			rep.Sessions++
-			continue
-		}
-		if b.tf > 0 && s.Segment[i] == s.Segment[i-1] && !off && s.Flags[i-1]&bar.Irregular == 0 {
-			rep.NoTrade += (s.Begin[i] - s.End[i-1]) / int64(b.tf)
 		}
 	}
 	rep.Outages = int(slices.Max(s.Segment) - s.Segment[0])

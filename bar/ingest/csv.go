@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	chunkSize = 1 << 19
+	chunkSize = 1 << 17
 	padding   = 32      // bytes before and behind a chunk that may be read and mean nothing
 	maxLine   = 1 << 16 // a longer line is not a bar
 )

@@ -30,8 +30,8 @@ type planned struct {
 
 const (
 	// batchFields is the number of fields that are looked for at once, about:
-	// their text and their block stay in the second-level cache.
-	batchFields = 6144
+	// their text stays in the first-level cache.
+	batchFields = 1536
 	// leastRows is the number of lines that are tried after one that is not
 	// ordinary. As long as all are, each try takes four times as many.
 	leastRows = 8
