@@ -32,8 +32,11 @@ func newSource() *source {
 }
 
 // text begins a function; args is the size of its arguments, doc its Go declaration.
-func (s *source) text(name string, args int, doc string) {
-	fmt.Fprintf(&s.b, "\n// %s\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", doc, name, args)
+func (s *source) text(name string, args int, doc string) { s.textFrame(name, 0, args, doc) }
+
+// textFrame is text with a frame, in which the assembler saves BP, so that the function may use it.
+func (s *source) textFrame(name string, frame, args int, doc string) {
+	fmt.Fprintf(&s.b, "\n// %s\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", doc, name, frame, args)
 }
 
 // op writes one instruction.

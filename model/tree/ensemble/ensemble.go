@@ -168,40 +168,48 @@ func (t *Tree) LeafOf(x []float32) int {
 // Score writes the raw scores of one row to out by walking the nodes: the
 // plain twin of the fast predictor. len(out) is [Ensemble.Scores].
 func (e *Ensemble) Score(x []float32, out []float64) {
-	if e.Single {
-		s := make([]float32, len(out))
-		for c, b := range e.Base {
-			s[c] = float32(b)
-		}
-		e.each(x, func(c int, v float64) { s[c] += float32(v) })
-		for c := range out {
-			out[c] = float64(s[c])
-		}
-		return
-	}
-	clear(out)
-	if !e.Mean {
-		copy(out, e.Base)
-	}
-	e.each(x, func(c int, v float64) { out[c] += v })
-	if e.Mean {
-		for c := range out {
-			out[c] = out[c]/float64(len(e.Trees)) + e.Base[c]
-		}
-	}
+	e.score(x, make([]float32, len(out)), make([]float64, len(out)), out)
 }
 
-// each calls add with every score and value that the trees give a row.
-func (e *Ensemble) each(x []float32, add func(c int, v float64)) {
+// score is Score with room for the sums.
+func (e *Ensemble) score(x []float32, s []float32, d []float64, out []float64) {
+	s, d = s[:min(len(s), len(out))], d[:len(out)]
+	for c, b := range e.Base {
+		switch {
+		case e.Single:
+			s[c] = float32(b)
+		case e.Mean:
+			d[c] = 0
+		default:
+			d[c] = b
+		}
+	}
 	for i := range e.Trees {
 		t := &e.Trees[i]
 		l := t.LeafOf(x)
-		if t.Width <= 1 {
-			add(t.Class, t.Nodes[l].Value)
-			continue
+		switch {
+		case t.Width <= 1 && e.Single:
+			s[t.Class] += float32(t.Nodes[l].Value)
+		case t.Width <= 1:
+			d[t.Class] += t.Nodes[l].Value
+		default:
+			for c, v := range t.Values[l*t.Width : (l+1)*t.Width] {
+				if e.Single {
+					s[c] += float32(v)
+				} else {
+					d[c] += v
+				}
+			}
 		}
-		for c, v := range t.Values[l*t.Width : (l+1)*t.Width] {
-			add(c, v)
+	}
+	for c := range out {
+		switch {
+		case e.Single:
+			out[c] = float64(s[c])
+		case e.Mean:
+			out[c] = d[c]/float64(len(e.Trees)) + e.Base[c]
+		default:
+			out[c] = d[c]
 		}
 	}
 }

@@ -23,7 +23,7 @@ func NewModel(e *Ensemble) (*Model, error) {
 	if err := e.Check(); err != nil {
 		return nil, err
 	}
-	return &Model{e, newPredictor(e)}, nil
+	return &Model{e, newPredictor(e, maxSlots)}, nil
 }
 
 // Ensemble is what the model was made of; it must not be changed.
@@ -81,7 +81,7 @@ func (m *Model) PredictRow(x []float32, out []float64) error {
 		return fmt.Errorf("ensemble: a row of %d values; the fit had %d columns", len(x), m.pred.p)
 	}
 	b := m.pred.buf()
-	defer m.pred.put(b)
+	defer m.pred.release(b)
 	s := b.scores[:len(m.e.Base)]
 	if err := m.pred.row(b, x, s); err != nil {
 		return err
@@ -135,7 +135,7 @@ func (m *Model) RawRow(x []float32, out []float64) error {
 		return fmt.Errorf("ensemble: a row of %d values and %d scores; the fit had %d columns and gives %d scores", len(x), len(out), m.pred.p, len(m.e.Base))
 	}
 	b := m.pred.buf()
-	defer m.pred.put(b)
+	defer m.pred.release(b)
 	return m.pred.row(b, x, out)
 }
 

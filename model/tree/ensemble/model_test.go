@@ -7,7 +7,10 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/mlfactory/mlfactory/internal/race"
+	"github.com/mlfactory/mlfactory/internal/simd"
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 	"github.com/mlfactory/mlfactory/view"
@@ -197,4 +200,106 @@ func TestImportance(t *testing.T) {
 	if share[0] != 0.125 || share[1] != 0 || share[2] != 0.875 {
 		t.Errorf("shares of gain %v", share)
 	}
+}
+
+// TestPaths: the kernels of every path, and the way without them, give the
+// bits of the plain walk.
+func TestPaths(t *testing.T) {
+	for i, s := range shapes {
+		r := random(uint64(50 + i))
+		e := s.make(r)
+		var rows [][]float32
+		for range 40 {
+			rows = append(rows, s.row(r, e))
+		}
+		check2 := func(name string, m *ensemble.Model) {
+			t.Helper()
+			got, err := m.Raw(context.Background(), table(e, rows), nil)
+			check(t, err)
+			for i, x := range rows {
+				want, row := make([]float64, s.scores), make([]float64, s.scores)
+				e.Score(x, want)
+				same(t, s.name+", block, "+name, got[i*s.scores:(i+1)*s.scores], want)
+				check(t, m.RawRow(x, row))
+				same(t, s.name+", row, "+name, row, want)
+			}
+		}
+		m, err := ensemble.NewModel(e)
+		check(t, err)
+		for _, p := range simd.Supported() {
+			t.Run(p.String(), func(t *testing.T) {
+				simd.Force(t, p)
+				check2(p.String(), m)
+			})
+		}
+		check2("plain", ensemble.NewPlain(e))
+	}
+}
+
+func TestNoAllocation(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	for i, s := range shapes {
+		e := s.make(random(uint64(70 + i)))
+		m, err := ensemble.NewModel(e)
+		check(t, err)
+		x, out := s.row(random(1), e), make([]float64, s.scores)
+		tab := table(e, [][]float32{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x})
+		dst := make([]float64, 16*s.scores)
+		check(t, m.RawRow(x, out))
+		if n := testing.AllocsPerRun(50, func() { _ = m.RawRow(x, out) }); n != 0 {
+			t.Errorf("%s: %v allocations a row", s.name, n)
+		}
+		if n := testing.AllocsPerRun(50, func() { _, _ = m.Raw(context.Background(), tab, dst) }); n > 1 { // the function that takes the blocks
+			t.Errorf("%s: %v allocations a table", s.name, n)
+		}
+		if e.Classes == nil {
+			continue
+		}
+		three := make([]float64, 3)
+		if n := testing.AllocsPerRun(50, func() { _ = m.PredictRow(x, three) }); n != 0 {
+			t.Errorf("%s: %v allocations a prediction", s.name, n)
+		}
+	}
+}
+
+// The size of the goal: 500 rounds of 3 classes, depth 6, 120 columns.
+func BenchmarkPredict(b *testing.B) {
+	for _, s := range []shape{
+		{name: "xgboost", columns: 120, trees: 1500, scores: 3, link: ensemble.Softmax, depth: 6, levels: 255, single: true},
+		{name: "xgboost-exact", columns: 120, trees: 1500, scores: 3, link: ensemble.Softmax, depth: 6, single: true, missing: 0.1},
+		{name: "lightgbm", columns: 120, trees: 1500, scores: 3, link: ensemble.Softmax, depth: 10, ragged: true, levels: 255},
+		{name: "catboost", columns: 120, trees: 500, scores: 3, link: ensemble.Softmax, vector: true, depth: 6, symmetric: true, levels: 255},
+	} {
+		r := random(1)
+		e := s.make(r)
+		m, err := ensemble.NewModel(e)
+		if err != nil {
+			b.Fatal(err)
+		}
+		var rows [][]float32
+		for range 64 {
+			rows = append(rows, s.row(r, e))
+		}
+		tab, dst, out := table(e, rows), make([]float64, 64*s.scores), make([]float64, s.scores)
+		b.Run(s.name+"/row", func(b *testing.B) {
+			shortest(b, 1, func(i int) { _ = m.RawRow(rows[i%64], out) })
+		})
+		b.Run(s.name+"/64", func(b *testing.B) {
+			shortest(b, 64, func(int) { _, _ = m.Raw(context.Background(), tab, dst) })
+		})
+	}
+}
+
+// shortest reports the shortest time of a row, which other work on the machine
+// does not lengthen.
+func shortest(b *testing.B, rows int, f func(i int)) {
+	best := time.Duration(math.MaxInt64)
+	for i := range b.N {
+		start := time.Now()
+		f(i)
+		best = min(best, time.Since(start))
+	}
+	b.ReportMetric(float64(best.Nanoseconds())/float64(rows), "least-ns/row")
 }

@@ -4,43 +4,39 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"sync"
 
+	"github.com/mlfactory/mlfactory/internal/simd/tree"
 	"github.com/mlfactory/mlfactory/view"
 )
 
-// rowsAtOnce rows are scored together.
-const rowsAtOnce = 64
-
-// predictor scores rows.
-type predictor struct {
-	e    *Ensemble
-	p    int
-	cat  []bool // columns of categories
-	bufs sync.Pool
-}
+// fewRows and less of a block are scored one by one.
+const fewRows = 12
 
 // buffer is what scoring a block of rows needs.
 type buffer struct {
 	x      []float32 // one row
-	scores []float64 // rowsAtOnce rows
-	single []float32 // of one row
+	scores []float64 // of a block, row-major
+	codes  []byte    // of one row
+	leaf   []uint32  // of one row
+	block  []byte    // codes of a block, slot-major
+	sum32  []float32 // of a block, score-major
+	sum64  []float64
 }
 
-func newPredictor(e *Ensemble) *predictor {
-	pr := &predictor{e: e, p: len(e.Columns), cat: make([]bool, len(e.Columns))}
-	for _, c := range e.Categorical {
-		pr.cat[c] = true
+func (pr *predictor) newBuffer() *buffer {
+	k := len(pr.e.Base)
+	b := &buffer{
+		x: make([]float32, pr.p), scores: make([]float64, tree.Rows*k), codes: make([]byte, pr.n), leaf: make([]uint32, pr.places),
+		block: make([]byte, pr.n*tree.Rows), sum64: make([]float64, tree.Rows*k),
 	}
-	k := len(e.Base)
-	pr.bufs.New = func() any {
-		return &buffer{make([]float32, pr.p), make([]float64, rowsAtOnce*k), make([]float32, k)}
+	if pr.e.Single {
+		b.sum32 = make([]float32, tree.Rows*k)
 	}
-	return pr
+	return b
 }
 
-func (pr *predictor) buf() *buffer  { return pr.bufs.Get().(*buffer) }
-func (pr *predictor) put(b *buffer) { pr.bufs.Put(b) }
+func (pr *predictor) buf() *buffer      { return pr.bufs.Get().(*buffer) }
+func (pr *predictor) release(b *buffer) { pr.bufs.Put(b) }
 
 // bad says what is wrong with x as a value of column j, "" if nothing is.
 func (pr *predictor) bad(j int, x float32) string {
@@ -54,9 +50,12 @@ func (pr *predictor) bad(j int, x float32) string {
 	return ""
 }
 
-// row scores one row.
+// row checks and scores one row.
 func (pr *predictor) row(b *buffer, x []float32, out []float64) error {
 	for j, v := range x {
+		if v-v == 0 && !pr.cat[j] {
+			continue
+		}
 		if s := pr.bad(j, v); s != "" {
 			return fmt.Errorf("ensemble: column %q is %v%s", pr.e.Columns[j], v, s)
 		}
@@ -65,61 +64,352 @@ func (pr *predictor) row(b *buffer, x []float32, out []float64) error {
 	return nil
 }
 
-// score is Ensemble.Score without allocation.
+// score scores one row.
 func (pr *predictor) score(b *buffer, x []float32, out []float64) {
-	e, s := pr.e, b.single
-	for c, v := range e.Base {
-		s[c], out[c] = float32(v), 0
-		if !e.Mean {
-			out[c] = v
-		}
+	if pr.plain {
+		pr.e.score(x, b.sum32, b.sum64, out)
+		return
 	}
-	for i := range e.Trees {
-		t := &e.Trees[i]
-		l := t.LeafOf(x)
-		switch {
-		case t.Width == 1 && e.Single:
-			s[t.Class] += float32(t.Nodes[l].Value)
-		case t.Width == 1:
-			out[t.Class] += t.Nodes[l].Value
-		default:
-			for c, v := range t.Values[l*t.Width : (l+1)*t.Width] {
-				s[c] += float32(v)
-				out[c] += v
-			}
+	pr.code(x, b.codes)
+	pr.walk(b.codes, b.leaf)
+	e := pr.e
+	if e.Single {
+		s := b.sum32[:len(out)]
+		for c, v := range e.Base {
+			s[c] = float32(v)
 		}
+		addLeaves(pr, b.leaf, pr.v32, s)
+		for c, v := range s {
+			out[c] = float64(v)
+		}
+		return
 	}
-	for c := range out {
-		switch {
-		case e.Single:
-			out[c] = float64(s[c])
-		case e.Mean:
+	if e.Mean {
+		clear(out)
+	} else {
+		copy(out, e.Base)
+	}
+	addLeaves(pr, b.leaf, pr.v64, out)
+	if e.Mean {
+		for c := range out {
 			out[c] = out[c]/float64(len(e.Trees)) + e.Base[c]
 		}
 	}
 }
 
-// blocks scores the table block by block.
+// key is x as an integer of the same order, −0 as 0.
+func key(x float32) int32 {
+	b := int32(math.Float32bits(x)) // #nosec G115 -- bits
+	if b == math.MinInt32 {
+		return 0
+	}
+	return b ^ b>>31&math.MaxInt32
+}
+
+// rank is the number of the 2^steps − 1 cuts that are ≤ x, without a branch
+// that depends on the values.
+func rank(cuts []int32, steps int, x int32) int {
+	at := 0
+	for step := 1 << steps >> 1; step > 0; step >>= 1 {
+		at += step & int((int64(cuts[at+step-1])-int64(x)-1)>>63)
+	}
+	return at
+}
+
+// missing reports whether a value of the scale is missing.
+func (s *scale) missing(x float32) bool {
+	return x != x || s.zeroMissing && math.Abs(float64(x)) <= zeroMissing
+}
+
+// code codes one row.
+func (pr *predictor) code(x []float32, codes []byte) {
+	for i := range pr.scales {
+		s := &pr.scales[i]
+		v := x[s.column]
+		list := pr.slots[s.first : s.first+s.n]
+		to := codes[s.first : s.first+s.n]
+		if s.missing(v) {
+			for j := range list {
+				to[j] = list[j].missing
+			}
+			continue
+		}
+		r := rank(pr.cuts[s.at:s.at+1<<s.steps-1], s.steps, key(v))
+		for j := range list {
+			to[j] = byte(min(max(r-255*list[j].part, 0), 255)) // #nosec G115 -- 0 to 255
+		}
+	}
+	for i := range pr.sets {
+		s := &pr.sets[i]
+		codes[len(pr.slots)+i] = s.code(x[s.column])
+	}
+}
+
+func (s *setSlot) code(x float32) byte {
+	switch {
+	case x != x:
+		return s.missing
+	case s.set.Has(int(x)):
+		return 0
+	}
+	return 255
+}
+
+// walk writes the leaf of one row in every tree, at the place of the tree.
+func (pr *predictor) walk(codes []byte, leaf []uint32) {
+	for i := range pr.groups {
+		g := &pr.groups[i]
+		to := leaf[g.first : g.first+g.n]
+		size := g.n << g.depth
+		if g.kind == leveled {
+			size = g.n * g.depth
+		}
+		switch {
+		case g.kind == deep:
+			pr.walkDeep(codes, to)
+		case g.kind == leveled && pr.walk16 != nil:
+			tree.Levels16(pr.walk16[g.nodes:g.nodes+size], codes, g.depth, to)
+		case g.kind == leveled:
+			tree.Levels32(pr.walk32[g.nodes:g.nodes+size], codes, g.depth, to)
+		case pr.walk16 != nil:
+			tree.Walk16(pr.walk16[g.nodes:g.nodes+size], codes, g.depth, to)
+		default:
+			tree.Walk32(pr.walk32[g.nodes:g.nodes+size], codes, g.depth, to)
+		}
+	}
+}
+
+// walkDeep is walk for the deep trees; four trees of about the same depth walk
+// side by side.
+func (pr *predictor) walkDeep(codes []byte, leaf []uint32) {
+	step := func(a uint32) uint32 {
+		nd := &pr.deep[a]
+		above := uint64(int64(uint8(nd.node))-int64(codes[nd.node>>8])) >> 63 // #nosec G115 -- the sign bit
+		return nd.left + uint32(above)                                        // #nosec G115 -- 0 or 1
+	}
+	t := 0
+	for ; t+4 <= len(leaf); t += 4 {
+		a, b, c, d := pr.roots[t], pr.roots[t+1], pr.roots[t+2], pr.roots[t+3]
+		for range pr.deepest[t+3] {
+			a, b, c, d = step(a), step(b), step(c), step(d)
+		}
+		leaf[t], leaf[t+1], leaf[t+2], leaf[t+3] = a, b, c, d
+	}
+	for ; t < len(leaf); t++ {
+		a := pr.roots[t]
+		for range pr.deepest[t] {
+			a = step(a)
+		}
+		leaf[t] = a
+	}
+}
+
+// addLeaves adds the values of the leaves to the scores, in the order of the
+// trees.
+func addLeaves[F float32 | float64](pr *predictor, leaf []uint32, value []F, sum []F) {
+	refs := pr.refs
+	switch pr.cycle {
+	case 1:
+		a := sum[0]
+		for i := range refs {
+			a += value[int(refs[i].from)+int(leaf[refs[i].place])]
+		}
+		sum[0] = a
+		return
+	case 3:
+		a, b, c := sum[0], sum[1], sum[2]
+		for len(refs) >= 3 {
+			r := refs[:3:3]
+			a += value[int(r[0].from)+int(leaf[r[0].place])]
+			b += value[int(r[1].from)+int(leaf[r[1].place])]
+			c += value[int(r[2].from)+int(leaf[r[2].place])]
+			refs = refs[3:]
+		}
+		sum[0], sum[1], sum[2] = a, b, c
+	}
+	for i := range refs {
+		r := &refs[i]
+		if r.width == 1 {
+			sum[r.class] += value[int(r.from)+int(leaf[r.place])]
+			continue
+		}
+		at := int(r.from) + int(leaf[r.place])*int(r.width)
+		for c, v := range value[at : at+int(r.width)] {
+			sum[c] += v
+		}
+	}
+}
+
+// blocks checks and scores the table block by block.
 func (pr *predictor) blocks(ctx context.Context, t *view.Table, done func(lo, n int, scores []float64)) error {
 	b := pr.buf()
-	defer pr.put(b)
+	defer pr.release(b)
 	k := len(pr.e.Base)
-	for lo := 0; lo < t.N; lo += rowsAtOnce {
+	for lo := 0; lo < t.N; lo += tree.Rows {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("ensemble: predicting row %d: %w", lo, err)
 		}
-		n := min(rowsAtOnce, t.N-lo)
-		for i := range n {
-			for j := range pr.p {
-				v := t.Data[j*t.N+lo+i]
+		n := min(tree.Rows, t.N-lo)
+		for j := range pr.p {
+			for i, v := range t.Data[j*t.N+lo : j*t.N+lo+n] {
+				if v-v == 0 && !pr.cat[j] {
+					continue
+				}
 				if s := pr.bad(j, v); s != "" {
 					return fmt.Errorf("ensemble: column %q row %d is %v%s", t.Names[j], lo+i, v, s)
 				}
-				b.x[j] = v
 			}
-			pr.score(b, b.x, b.scores[i*k:(i+1)*k])
+		}
+		if pr.plain || n <= fewRows {
+			for i := range n {
+				for j := range b.x {
+					b.x[j] = t.Data[j*t.N+lo+i]
+				}
+				pr.score(b, b.x, b.scores[i*k:(i+1)*k])
+			}
+		} else {
+			pr.block(b, t, lo, n)
 		}
 		done(lo, n, b.scores[:n*k])
 	}
 	return nil
+}
+
+// block scores rows lo to lo+n of the table.
+func (pr *predictor) block(b *buffer, t *view.Table, lo, n int) {
+	pr.codeBlock(b.block, t, lo, n)
+	e := pr.e
+	k := len(e.Base)
+	if e.Single {
+		for c, v := range e.Base {
+			fill(b.sum32[c*tree.Rows:(c+1)*tree.Rows], float32(v))
+		}
+		addBlock(pr, b.block, pr.v32, b.sum32, tree.AddFloat32)
+		for c := range k {
+			for i, v := range b.sum32[c*tree.Rows : c*tree.Rows+n] {
+				b.scores[i*k+c] = float64(v)
+			}
+		}
+		return
+	}
+	for c, v := range e.Base {
+		if e.Mean {
+			v = 0
+		}
+		fill(b.sum64[c*tree.Rows:(c+1)*tree.Rows], v)
+	}
+	addBlock(pr, b.block, pr.v64, b.sum64, tree.AddFloat64)
+	for c := range k {
+		for i, v := range b.sum64[c*tree.Rows : c*tree.Rows+n] {
+			if e.Mean {
+				v = v/float64(len(e.Trees)) + e.Base[c]
+			}
+			b.scores[i*k+c] = v
+		}
+	}
+}
+
+func fill[F any](x []F, v F) {
+	for i := range x {
+		x[i] = v
+	}
+}
+
+// codeBlock codes rows lo to lo+n of the table; the codes of the rows that
+// the block lacks are left as they are.
+func (pr *predictor) codeBlock(codes []byte, t *view.Table, lo, n int) {
+	var ranks [tree.Rows]int
+	for i := range pr.scales {
+		s := &pr.scales[i]
+		x := t.Data[s.column*t.N+lo : s.column*t.N+lo+n]
+		cuts := pr.cuts[s.at : s.at+1<<s.steps-1]
+		gaps := s.zeroMissing
+		for r, v := range x {
+			ranks[r] = rank(cuts, s.steps, key(v))
+			gaps = gaps || v != v
+		}
+		for j, sl := range pr.slots[s.first : s.first+s.n] {
+			to := codes[(s.first+j)*tree.Rows:][:tree.Rows]
+			if 1<<s.steps <= 256 {
+				for r := range x {
+					to[r] = tree.Code(ranks[r])
+				}
+			} else {
+				for r := range x {
+					to[r] = tree.Code(min(max(ranks[r]-255*sl.part, 0), 255))
+				}
+			}
+			if gaps {
+				for r, v := range x {
+					if s.missing(v) {
+						to[r] = tree.Code(int(sl.missing))
+					}
+				}
+			}
+		}
+	}
+	for i := range pr.sets {
+		s := &pr.sets[i]
+		to := codes[(len(pr.slots)+i)*tree.Rows:][:tree.Rows]
+		for r, v := range t.Data[s.column*t.N+lo : s.column*t.N+lo+n] {
+			to[r] = tree.Code(int(s.code(v)))
+		}
+	}
+}
+
+// addBlock adds the trees to the sums of a block, in the order of the trees.
+func addBlock[F float32 | float64](pr *predictor, codes []byte, value, sum []F, add func(leaf *[tree.Rows]byte, value []F, width int, sum *[tree.Rows]F)) {
+	var leaf [tree.Rows]byte
+	for i := range pr.refs {
+		r := &pr.refs[i]
+		at, w := int(r.nodes), int(r.width)
+		switch r.kind {
+		case walked:
+			n := 1<<r.depth - 1
+			tree.Block(pr.slotAt[at:at+n], pr.cutAt[at:at+n], int(r.depth), codes, &leaf)
+		case leveled:
+			n := int(r.depth)
+			tree.BlockLevels(pr.slotAt[at:at+n], pr.cutAt[at:at+n], n, codes, &leaf)
+		case deep:
+			deepBlock(pr, r, codes, value, sum)
+			continue
+		}
+		v := value[int(r.from+r.leafBase*r.width):]
+		if w == 1 {
+			add(&leaf, v, 1, (*[tree.Rows]F)(sum[int(r.class)*tree.Rows:]))
+			continue
+		}
+		for c := range w {
+			add(&leaf, v[c:], w, (*[tree.Rows]F)(sum[c*tree.Rows:]))
+		}
+	}
+}
+
+// deepBlock adds one deep tree to the sums of a block; four rows walk side by
+// side.
+func deepBlock[F float32 | float64](pr *predictor, ref *treeRef, codes []byte, value, sum []F) {
+	depth := int(pr.deepest[int(ref.place)-pr.places+len(pr.deepest)])
+	nodes := pr.deep
+	step := func(a uint32, row int) uint32 {
+		nd := &nodes[a]
+		above := uint64(int64(uint8(nd.node))-int64(codes[int(nd.node>>8)*tree.Rows+row]^0x80)) >> 63 // #nosec G115 -- the sign bit
+		return nd.left + uint32(above)                                                                // #nosec G115 -- 0 or 1
+	}
+	root, w := uint32(ref.nodes), int(ref.width) // #nosec G115 -- not negative
+	for i := 0; i < tree.Rows; i += 4 {
+		a := [4]uint32{root, root, root, root}
+		for range depth {
+			a[0], a[1], a[2], a[3] = step(a[0], i), step(a[1], i+1), step(a[2], i+2), step(a[3], i+3)
+		}
+		for j, l := range a {
+			at := int(ref.from) + int(l)*w
+			if w == 1 {
+				sum[int(ref.class)*tree.Rows+i+j] += value[at]
+				continue
+			}
+			for c, v := range value[at : at+w] {
+				sum[c*tree.Rows+i+j] += v
+			}
+		}
+	}
 }

@@ -1,0 +1,91 @@
+package tree
+
+import "github.com/mlfactory/mlfactory/internal/simd"
+
+//go:noescape
+func walk16(nodes *uint16, codes *byte, depth, groups int, leaf *uint32)
+
+//go:noescape
+func walk32(nodes *uint32, codes *byte, depth, groups int, leaf *uint32)
+
+//go:noescape
+func levels16(nodes *uint16, codes *byte, depth, groups int, leaf *uint32)
+
+//go:noescape
+func levels32(nodes *uint32, codes *byte, depth, groups int, leaf *uint32)
+
+//go:noescape
+func block(slot *uint32, cut *byte, depth int, codes *byte, leaf *byte)
+
+//go:noescape
+func blockLevels(slot *uint32, cut *byte, depth int, codes *byte, leaf *byte)
+
+//go:noescape
+func addFloat32(leaf *byte, value *float32, width int, sum *float32)
+
+//go:noescape
+func addFloat64(leaf *byte, value *float64, width int, sum *float64)
+
+func walk16Path(nodes []uint16, codes []byte, depth int, leaf []uint32) {
+	if simd.Current() == simd.Generic {
+		walkGeneric(nodes, codes, depth, leaf)
+		return
+	}
+	walk16(&nodes[0], &codes[0], depth, len(leaf)/Together, &leaf[0])
+}
+
+func walk32Path(nodes []uint32, codes []byte, depth int, leaf []uint32) {
+	if simd.Current() == simd.Generic {
+		walkGeneric(nodes, codes, depth, leaf)
+		return
+	}
+	walk32(&nodes[0], &codes[0], depth, len(leaf)/Together, &leaf[0])
+}
+
+func levels16Path(nodes []uint16, codes []byte, depth int, leaf []uint32) {
+	if simd.Current() == simd.Generic {
+		levelsGeneric(nodes, codes, depth, leaf)
+		return
+	}
+	levels16(&nodes[0], &codes[0], depth, len(leaf)/Together, &leaf[0])
+}
+
+func levels32Path(nodes []uint32, codes []byte, depth int, leaf []uint32) {
+	if simd.Current() == simd.Generic {
+		levelsGeneric(nodes, codes, depth, leaf)
+		return
+	}
+	levels32(&nodes[0], &codes[0], depth, len(leaf)/Together, &leaf[0])
+}
+
+func blockPath(slot []uint32, cut []byte, depth int, codes []byte, leaf *[Rows]byte) {
+	if simd.Current() == simd.Generic {
+		blockGeneric(slot, cut, depth, codes, leaf)
+		return
+	}
+	block(&slot[0], &cut[0], depth, &codes[0], &leaf[0])
+}
+
+func blockLevelsPath(slot []uint32, cut []byte, depth int, codes []byte, leaf *[Rows]byte) {
+	if simd.Current() == simd.Generic {
+		blockLevelsGeneric(slot, cut, depth, codes, leaf)
+		return
+	}
+	blockLevels(&slot[0], &cut[0], depth, &codes[0], &leaf[0])
+}
+
+func addFloat32Path(leaf *[Rows]byte, value []float32, width int, sum *[Rows]float32) {
+	if simd.Current() == simd.Generic {
+		add(leaf, value, width, sum)
+		return
+	}
+	addFloat32(&leaf[0], &value[0], width, &sum[0])
+}
+
+func addFloat64Path(leaf *[Rows]byte, value []float64, width int, sum *[Rows]float64) {
+	if simd.Current() == simd.Generic {
+		add(leaf, value, width, sum)
+		return
+	}
+	addFloat64(&leaf[0], &value[0], width, &sum[0])
+}

@@ -1,0 +1,35 @@
+//go:build !amd64
+
+package tree
+
+func walk16Path(nodes []uint16, codes []byte, depth int, leaf []uint32) {
+	walkGeneric(nodes, codes, depth, leaf)
+}
+
+func walk32Path(nodes []uint32, codes []byte, depth int, leaf []uint32) {
+	walkGeneric(nodes, codes, depth, leaf)
+}
+
+func levels16Path(nodes []uint16, codes []byte, depth int, leaf []uint32) {
+	levelsGeneric(nodes, codes, depth, leaf)
+}
+
+func levels32Path(nodes []uint32, codes []byte, depth int, leaf []uint32) {
+	levelsGeneric(nodes, codes, depth, leaf)
+}
+
+func blockPath(slot []uint32, cut []byte, depth int, codes []byte, leaf *[Rows]byte) {
+	blockGeneric(slot, cut, depth, codes, leaf)
+}
+
+func blockLevelsPath(slot []uint32, cut []byte, depth int, codes []byte, leaf *[Rows]byte) {
+	blockLevelsGeneric(slot, cut, depth, codes, leaf)
+}
+
+func addFloat32Path(leaf *[Rows]byte, value []float32, width int, sum *[Rows]float32) {
+	add(leaf, value, width, sum)
+}
+
+func addFloat64Path(leaf *[Rows]byte, value []float64, width int, sum *[Rows]float64) {
+	add(leaf, value, width, sum)
+}

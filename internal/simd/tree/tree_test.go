@@ -1,0 +1,234 @@
+package tree
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/mlfactory/mlfactory/internal/simd"
+)
+
+// byHand sends a row of codes down a complete tree: at node i of a level in
+// heap order, right if the code is above the cut.
+func byHand(slot, cut []int, depth int, code func(slot int) int) int {
+	i := 1
+	for range depth {
+		right := 0
+		if code(slot[i]) > cut[i] {
+			right = 1
+		}
+		i = 2*i + right
+	}
+	return i - 1<<depth
+}
+
+// postOrder lists the nodes of a heap as Block wants them.
+func postOrder(depth int) []int {
+	var out []int
+	var visit func(i int)
+	visit = func(i int) {
+		if i >= 1<<depth {
+			return
+		}
+		visit(2 * i)
+		visit(2*i + 1)
+		out = append(out, i)
+	}
+	visit(1)
+	return out
+}
+
+func paths(t *testing.T, f func(t *testing.T)) {
+	for _, p := range simd.Supported() {
+		t.Run(p.String(), func(t *testing.T) {
+			simd.Force(t, p)
+			f(t)
+		})
+	}
+}
+
+func TestTrees(t *testing.T) {
+	paths(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(1, 2)) // #nosec G404 -- a test
+		for depth := 1; depth <= Depth; depth++ {
+			for _, slots := range []int{1, 3, 256, 5000} {
+				const trees = 3 * Together
+				block := make([]byte, slots*Rows)
+				rows := make([][]byte, Rows)
+				for i := range rows {
+					rows[i] = make([]byte, slots)
+					for s := range slots {
+						c := r.IntN(256)
+						if r.IntN(8) == 0 {
+							c = 255 * r.IntN(2)
+						}
+						rows[i][s], block[s*Rows+i] = byte(c), Code(c)
+					}
+				}
+				for _, symmetric := range []bool{false, true} {
+					var n16 []uint16
+					var n32 []uint32
+					want := make([][]int, trees)
+					for k := range trees {
+						slot, cut := make([]int, 1<<depth), make([]int, 1<<depth)
+						for i := 1; i < 1<<depth; i++ {
+							slot[i], cut[i] = r.IntN(slots), r.IntN(255)
+							if symmetric && i&(i-1) != 0 {
+								slot[i], cut[i] = slot[i-1], cut[i-1]
+							}
+						}
+						list := postOrder(depth)
+						heap := make([]int, 1<<depth)
+						for i := range heap {
+							heap[i] = i
+						}
+						if symmetric {
+							list, heap = nil, nil
+							for l := range depth {
+								list, heap = append(list, 1<<l), append(heap, 1<<l)
+							}
+						}
+						var bs []uint32
+						var bc []byte
+						for _, i := range list {
+							bs, bc = append(bs, uint32(slot[i]*Rows)), append(bc, Cut(cut[i]))
+						}
+						for _, i := range heap {
+							n16, n32 = append(n16, Node16(slot[i]&255, cut[i])), append(n32, Node32(slot[i], cut[i]))
+						}
+						var leaf [Rows]byte
+						if symmetric {
+							BlockLevels(bs, bc, depth, block, &leaf)
+						} else {
+							Block(bs, bc, depth, block, &leaf)
+						}
+						for i := range rows {
+							w := byHand(slot, cut, depth, func(s int) int { return int(rows[i][s]) })
+							want[k] = append(want[k], w)
+							if int(leaf[i]) != w {
+								t.Fatalf("depth %d, %d slots, symmetric %v: row %d is in leaf %d of a block, want %d", depth, slots, symmetric, i, leaf[i], w)
+							}
+						}
+					}
+					for i := range rows {
+						leaf := make([]uint32, trees)
+						walk := Walk32
+						if symmetric {
+							walk = Levels32
+						}
+						walk(n32, rows[i], depth, leaf)
+						for k := range trees {
+							if int(leaf[k]) != 1<<depth+want[k][i] {
+								t.Fatalf("depth %d, %d slots, symmetric %v, 32 bits: leaf %d, want %d", depth, slots, symmetric, leaf[k], 1<<depth+want[k][i])
+							}
+						}
+						if slots > 256 {
+							continue
+						}
+						clear(leaf)
+						if symmetric {
+							Levels16(n16, rows[i], depth, leaf)
+						} else {
+							Walk16(n16, rows[i], depth, leaf)
+						}
+						for k := range trees {
+							if int(leaf[k]) != 1<<depth+want[k][i] {
+								t.Fatalf("depth %d, %d slots, symmetric %v, 16 bits: leaf %d, want %d", depth, slots, symmetric, leaf[k], 1<<depth+want[k][i])
+							}
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestAdd(t *testing.T) {
+	paths(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(3, 4)) // #nosec G404 -- a test
+		for _, width := range []int{1, 3, 40} {
+			var leaf [Rows]byte
+			v32, v64 := make([]float32, 256*width), make([]float64, 256*width)
+			for i := range v32 {
+				v32[i], v64[i] = float32(r.NormFloat64()), r.NormFloat64()
+			}
+			var s32 [Rows]float32
+			var s64 [Rows]float64
+			for i := range leaf {
+				leaf[i], s32[i], s64[i] = byte(r.IntN(256)), float32(r.NormFloat64()), r.NormFloat64()
+			}
+			g32, g64 := s32, s64
+			AddFloat32(&leaf, v32, width, &g32)
+			AddFloat64(&leaf, v64, width, &g64)
+			for i, l := range leaf {
+				if w := s32[i] + v32[int(l)*width]; math.Float32bits(g32[i]) != math.Float32bits(w) {
+					t.Errorf("float32 row %d: %v, want %v", i, g32[i], w)
+				}
+				if w := s64[i] + v64[int(l)*width]; math.Float64bits(g64[i]) != math.Float64bits(w) {
+					t.Errorf("float64 row %d: %v, want %v", i, g64[i], w)
+				}
+			}
+		}
+	})
+}
+
+func TestPanics(t *testing.T) {
+	for i, f := range []func(){
+		func() { Walk16(make([]uint16, 4*Together), make([]byte, 1), 2, make([]uint32, Together-1)) },
+		func() { Walk16(make([]uint16, 4*Together-1), make([]byte, 1), 2, make([]uint32, Together)) },
+		func() { Levels32(make([]uint32, 9*Together), make([]byte, 1), 9, make([]uint32, Together)) },
+		func() { Block(make([]uint32, 3), make([]byte, 2), 2, make([]byte, 64), new([Rows]byte)) },
+		func() { BlockLevels(make([]uint32, 3), make([]byte, 3), 3, make([]byte, 63), new([Rows]byte)) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("case %d does not panic", i)
+				}
+			}()
+			f()
+		}()
+	}
+}
+
+// BenchmarkKernels is one tree of depth 6 for one row, and for 64.
+func BenchmarkKernels(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2)) // #nosec G404 -- a benchmark
+	const slots, trees, depth = 120, 137 * Together, 6
+	n16 := make([]uint16, trees<<depth)
+	for i := range n16 {
+		n16[i] = Node16(r.IntN(slots), r.IntN(255))
+	}
+	codes, many := make([]byte, slots), make([]byte, slots*Rows)
+	for i := range many {
+		codes[i%slots], many[i] = byte(r.IntN(256)), byte(r.IntN(256))
+	}
+	slot, cut := make([]uint32, trees*63), make([]byte, trees*63)
+	for i := range slot {
+		slot[i], cut[i] = uint32(r.IntN(slots)*Rows), byte(r.IntN(256))
+	}
+	leaf := make([]uint32, trees)
+	b.Run(fmt.Sprintf("row/%d", trees), func(b *testing.B) {
+		for range b.N {
+			Walk16(n16, codes, depth, leaf)
+		}
+	})
+	var l64 [Rows]byte
+	b.Run(fmt.Sprintf("block/%d", trees), func(b *testing.B) {
+		for range b.N {
+			for t := range trees {
+				Block(slot[t*63:(t+1)*63], cut[t*63:(t+1)*63], depth, many, &l64)
+			}
+		}
+	})
+	values := make([]float32, 64)
+	var sum [Rows]float32
+	b.Run(fmt.Sprintf("add/%d", trees), func(b *testing.B) {
+		for range b.N {
+			for range trees {
+				AddFloat32(&l64, values, 1, &sum)
+			}
+		}
+	})
+}
