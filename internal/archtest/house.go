@@ -77,6 +77,7 @@ func helpers() map[string][]string {
 		"internal/simd/field": {"internal/simd"},
 		"internal/simd/gemm":  {"internal/simd"},
 		"internal/simd/hist":  {"internal/simd"},
+		"internal/simd/tree":  {"internal/simd"},
 		"internal/simd/vec":   {"internal/simd"},
 	}
 }

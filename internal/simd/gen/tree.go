@@ -18,6 +18,8 @@ func treeWalk(t int) string {
 // bits. The walks of one row use no vectors; they count as AVX2 because that is the path of this machine class.
 func tree() []byte {
 	s := newSource()
+	rankRow(s)
+	rankColumn(s)
 	for _, bits := range []int{16, 32} {
 		walk(s, bits)
 		levels(s, bits)
@@ -27,6 +29,78 @@ func tree() []byte {
 	addFloat32(s)
 	addFloat64(s)
 	return s.b.Bytes()
+}
+
+// rank leaves in AX the number of cuts ≤ the value in all lanes of Y0. A scale is R8 registers of pivots at R9, then blocks of 16 cuts; a
+// pivot is the last cut of its block. It uses CX, R10, R11 and Y1 to Y2.
+func rank(s *source, name string) {
+	const notLess = "$0x1d" // greater or equal, false for NaN
+	s.op("XORL", "AX", "AX")
+	s.op("MOVQ", "R8", "CX")
+	s.label(name)
+	s.op("VCMPPS", notLess, "(R9)", "Y0", "Y1")
+	s.op("VMOVMSKPS", "Y1", "R10")
+	s.op("POPCNTL", "R10", "R10")
+	s.op("ADDL", "R10", "AX")
+	s.op("ADDQ", "$32", "R9")
+	s.op("DECQ", "CX")
+	s.op("JNE", name)
+	s.op("MOVL", "AX", "CX")
+	s.op("SHLQ", "$6", "CX")
+	s.op("VCMPPS", notLess, "(R9)(CX*1)", "Y0", "Y1")
+	s.op("VCMPPS", notLess, "32(R9)(CX*1)", "Y0", "Y2")
+	s.op("VMOVMSKPS", "Y1", "R10")
+	s.op("VMOVMSKPS", "Y2", "R11")
+	s.op("SHLL", "$8", "R11")
+	s.op("ORL", "R11", "R10")
+	s.op("POPCNTL", "R10", "R10")
+	s.op("SHLL", "$4", "AX")
+	s.op("ADDL", "R10", "AX")
+}
+
+// rankRow ranks the values of one row; a scale is column, place of its pivots and number of registers of pivots.
+func rankRow(s *source) {
+	s.text("rankRow", 40, "func rankRow(x *float32, scales *Scale, n int, cuts *float32, rank *uint32)")
+	s.op("MOVQ", "x+0(FP)", "SI")
+	s.op("MOVQ", "scales+8(FP)", "DI")
+	s.op("MOVQ", "n+16(FP)", "BX")
+	s.op("MOVQ", "cuts+24(FP)", "R12")
+	s.op("MOVQ", "rank+32(FP)", "DX")
+	s.label("scale")
+	s.op("MOVL", "(DI)", "AX")
+	s.op("VBROADCASTSS", "(SI)(AX*4)", "Y0")
+	s.op("MOVL", "4(DI)", "R9")
+	s.op("LEAQ", "(R12)(R9*4)", "R9")
+	s.op("MOVL", "8(DI)", "R8")
+	rank(s, "pivots")
+	s.op("MOVL", "AX", "(DX)")
+	s.op("ADDQ", "$4", "DX")
+	s.op("ADDQ", "$12", "DI")
+	s.op("DECQ", "BX")
+	s.op("JNE", "scale")
+	s.op("VZEROUPPER")
+	s.op("RET")
+}
+
+// rankColumn ranks n values by one scale.
+func rankColumn(s *source) {
+	s.text("rankColumn", 40, "func rankColumn(x *float32, n int, cuts *float32, registers int, rank *uint32)")
+	s.op("MOVQ", "x+0(FP)", "SI")
+	s.op("MOVQ", "n+8(FP)", "BX")
+	s.op("MOVQ", "cuts+16(FP)", "R12")
+	s.op("MOVQ", "registers+24(FP)", "R8")
+	s.op("MOVQ", "rank+32(FP)", "DX")
+	s.label("row")
+	s.op("VBROADCASTSS", "(SI)", "Y0")
+	s.op("MOVQ", "R12", "R9")
+	rank(s, "pivots")
+	s.op("MOVL", "AX", "(DX)")
+	s.op("ADDQ", "$4", "DX")
+	s.op("ADDQ", "$4", "SI")
+	s.op("DECQ", "BX")
+	s.op("JNE", "row")
+	s.op("VZEROUPPER")
+	s.op("RET")
 }
 
 // treeCode loads the node at address and compares: carry says that the code is above the cut. For 16 bits a node is slot<<8 | cut with

@@ -17,7 +17,10 @@
 // the caller promises that slots are those of the codes and that every leaf has its values. Slices of wrong lengths panic.
 package tree
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 //go:generate go run ../gen ..
 
@@ -41,6 +44,84 @@ func Cut(cut int) byte { return byte(cut+1) ^ 0x80 } // #nosec G115 -- cuts are 
 
 // Code is the form of a code for a block of rows.
 func Code(code int) byte { return byte(code) ^ 0x80 } // #nosec G115 -- codes are 0 to 255
+
+// Scale is a sorted list of cuts for one column, ready to be searched: 8·Registers pivots from At on in the slice of all scales, then
+// blocks of 16 cuts each. Pivot j is the last cut of block j. What is missing in the last places is +Inf, of which there is at least one.
+type Scale struct{ Column, At, Registers uint32 }
+
+// Append appends the layout of a scale for the ascending cuts of a column. All are kept, equal ones too; none is NaN.
+func Append(all []float32, column int, cuts []float32) (Scale, []float32) {
+	blocks := len(cuts)/16 + 1
+	s := Scale{uint32(column), uint32(len(all)), uint32((blocks + 7) / 8)} // #nosec G115 -- sizes in memory
+	at := func(i int) float32 {
+		if i < len(cuts) {
+			return cuts[i]
+		}
+		return float32(math.Inf(1))
+	}
+	for j := range 8 * s.Registers {
+		all = append(all, at(int(16*j+15)))
+	}
+	for i := range 16 * blocks {
+		all = append(all, at(i))
+	}
+	return s, all
+}
+
+// RankRow writes for every scale the number of its cuts that are ≤ x[Column], 0 for NaN. Infinite values are not allowed.
+// O(scales·cuts/16).
+func RankRow(x []float32, scales []Scale, cuts []float32, rank []uint32) {
+	if len(scales) != len(rank) {
+		panic(fmt.Sprintf("tree: %d ranks of %d scales", len(rank), len(scales)))
+	}
+	if len(scales) > 0 {
+		rankRowPath(x, scales, cuts, rank)
+	}
+}
+
+func rankRowGeneric(x []float32, scales []Scale, cuts []float32, rank []uint32) {
+	for i, s := range scales {
+		rank[i] = rankOne(x[s.Column], s, cuts)
+	}
+}
+
+// rankOne counts the pivots and then the cuts of a block.
+func rankOne(x float32, s Scale, cuts []float32) uint32 {
+	pivots := cuts[s.At : s.At+8*s.Registers]
+	// By halves; the last pivot is +Inf.
+	lo, hi := 0, len(pivots)-1
+	for lo < hi {
+		if m := (lo + hi) / 2; pivots[m] <= x {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	n := uint32(0)
+	block := cuts[int(s.At)+len(pivots)+16*lo:][:16]
+	for _, c := range block {
+		if c <= x {
+			n++
+		}
+	}
+	return uint32(16*lo) + n // #nosec G115 -- sizes in memory
+}
+
+// RankColumn is [RankRow] for many values and one scale, whose Column does not count.
+func RankColumn(x []float32, s Scale, cuts []float32, rank []uint32) {
+	if len(x) != len(rank) {
+		panic(fmt.Sprintf("tree: %d ranks of %d values", len(rank), len(x)))
+	}
+	if len(x) > 0 {
+		rankColumnPath(x, s, cuts, rank)
+	}
+}
+
+func rankColumnGeneric(x []float32, s Scale, cuts []float32, rank []uint32) {
+	for i, v := range x {
+		rank[i] = rankOne(v, s, cuts)
+	}
+}
 
 // node is what both forms can be.
 type node interface{ ~uint16 | ~uint32 }

@@ -3,6 +3,12 @@ package tree
 import "github.com/mlfactory/mlfactory/internal/simd"
 
 //go:noescape
+func rankRow(x *float32, scales *Scale, n int, cuts *float32, rank *uint32)
+
+//go:noescape
+func rankColumn(x *float32, n int, cuts *float32, registers int, rank *uint32)
+
+//go:noescape
 func walk16(nodes *uint16, codes *byte, depth, groups int, leaf *uint32)
 
 //go:noescape
@@ -88,4 +94,20 @@ func addFloat64Path(leaf *[Rows]byte, value []float64, width int, sum *[Rows]flo
 		return
 	}
 	addFloat64(&leaf[0], &value[0], width, &sum[0])
+}
+
+func rankRowPath(x []float32, scales []Scale, cuts []float32, rank []uint32) {
+	if simd.Current() == simd.Generic {
+		rankRowGeneric(x, scales, cuts, rank)
+		return
+	}
+	rankRow(&x[0], &scales[0], len(scales), &cuts[0], &rank[0])
+}
+
+func rankColumnPath(x []float32, s Scale, cuts []float32, rank []uint32) {
+	if simd.Current() == simd.Generic {
+		rankColumnGeneric(x, s, cuts, rank)
+		return
+	}
+	rankColumn(&x[0], len(x), &cuts[s.At], int(s.Registers), &rank[0])
 }

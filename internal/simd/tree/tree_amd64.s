@@ -2,6 +2,91 @@
 
 #include "textflag.h"
 
+// func rankRow(x *float32, scales *Scale, n int, cuts *float32, rank *uint32)
+TEXT ·rankRow(SB), NOSPLIT, $0-40
+	MOVQ         x+0(FP), SI
+	MOVQ         scales+8(FP), DI
+	MOVQ         n+16(FP), BX
+	MOVQ         cuts+24(FP), R12
+	MOVQ         rank+32(FP), DX
+
+scale:
+	MOVL         (DI), AX
+	VBROADCASTSS (SI)(AX*4), Y0
+	MOVL         4(DI), R9
+	LEAQ         (R12)(R9*4), R9
+	MOVL         8(DI), R8
+	XORL         AX, AX
+	MOVQ         R8, CX
+
+pivots:
+	VCMPPS       $0x1d, (R9), Y0, Y1
+	VMOVMSKPS    Y1, R10
+	POPCNTL      R10, R10
+	ADDL         R10, AX
+	ADDQ         $32, R9
+	DECQ         CX
+	JNE          pivots
+	MOVL         AX, CX
+	SHLQ         $6, CX
+	VCMPPS       $0x1d, (R9)(CX*1), Y0, Y1
+	VCMPPS       $0x1d, 32(R9)(CX*1), Y0, Y2
+	VMOVMSKPS    Y1, R10
+	VMOVMSKPS    Y2, R11
+	SHLL         $8, R11
+	ORL          R11, R10
+	POPCNTL      R10, R10
+	SHLL         $4, AX
+	ADDL         R10, AX
+	MOVL         AX, (DX)
+	ADDQ         $4, DX
+	ADDQ         $12, DI
+	DECQ         BX
+	JNE          scale
+	VZEROUPPER
+	RET
+
+// func rankColumn(x *float32, n int, cuts *float32, registers int, rank *uint32)
+TEXT ·rankColumn(SB), NOSPLIT, $0-40
+	MOVQ         x+0(FP), SI
+	MOVQ         n+8(FP), BX
+	MOVQ         cuts+16(FP), R12
+	MOVQ         registers+24(FP), R8
+	MOVQ         rank+32(FP), DX
+
+row:
+	VBROADCASTSS (SI), Y0
+	MOVQ         R12, R9
+	XORL         AX, AX
+	MOVQ         R8, CX
+
+pivots:
+	VCMPPS       $0x1d, (R9), Y0, Y1
+	VMOVMSKPS    Y1, R10
+	POPCNTL      R10, R10
+	ADDL         R10, AX
+	ADDQ         $32, R9
+	DECQ         CX
+	JNE          pivots
+	MOVL         AX, CX
+	SHLQ         $6, CX
+	VCMPPS       $0x1d, (R9)(CX*1), Y0, Y1
+	VCMPPS       $0x1d, 32(R9)(CX*1), Y0, Y2
+	VMOVMSKPS    Y1, R10
+	VMOVMSKPS    Y2, R11
+	SHLL         $8, R11
+	ORL          R11, R10
+	POPCNTL      R10, R10
+	SHLL         $4, AX
+	ADDL         R10, AX
+	MOVL         AX, (DX)
+	ADDQ         $4, DX
+	ADDQ         $4, SI
+	DECQ         BX
+	JNE          row
+	VZEROUPPER
+	RET
+
 // func walk16(nodes *uint16, codes *byte, depth, groups int, leaf *uint32)
 TEXT ·walk16(SB), NOSPLIT, $8-40
 	MOVQ         nodes+0(FP), SI

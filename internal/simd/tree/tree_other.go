@@ -33,3 +33,11 @@ func addFloat32Path(leaf *[Rows]byte, value []float32, width int, sum *[Rows]flo
 func addFloat64Path(leaf *[Rows]byte, value []float64, width int, sum *[Rows]float64) {
 	add(leaf, value, width, sum)
 }
+
+func rankRowPath(x []float32, scales []Scale, cuts []float32, rank []uint32) {
+	rankRowGeneric(x, scales, cuts, rank)
+}
+
+func rankColumnPath(x []float32, s Scale, cuts []float32, rank []uint32) {
+	rankColumnGeneric(x, s, cuts, rank)
+}

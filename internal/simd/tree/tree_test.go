@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/mlfactory/mlfactory/internal/simd"
@@ -228,6 +229,59 @@ func BenchmarkKernels(b *testing.B) {
 		for range b.N {
 			for range trees {
 				AddFloat32(&l64, values, 1, &sum)
+			}
+		}
+	})
+}
+
+func TestRank(t *testing.T) {
+	paths(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(5, 6)) // #nosec G404 -- a test
+		inf, negZero := float32(math.Inf(1)), float32(math.Copysign(0, -1))
+		var scales []Scale
+		var lists [][]float32
+		var all []float32
+		for _, n := range []int{0, 1, 2, 15, 16, 17, 127, 128, 254, 255, 256, 1000, 5000} {
+			cuts := make([]float32, n)
+			for i := range cuts {
+				cuts[i] = float32(r.NormFloat64())
+				if r.IntN(10) == 0 {
+					cuts[i] = []float32{0, negZero, inf, math.MaxFloat32, -math.MaxFloat32, 1, 1}[r.IntN(7)]
+				}
+			}
+			slices.Sort(cuts)
+			var s Scale
+			s, all = Append(all, len(scales), cuts)
+			scales, lists = append(scales, s), append(lists, cuts)
+		}
+		for range 500 {
+			x, got, want := make([]float32, len(scales)), make([]uint32, len(scales)), make([]uint32, len(scales))
+			for i, cuts := range lists {
+				x[i] = float32(r.NormFloat64())
+				switch k := r.IntN(8); {
+				case k == 0:
+					x[i] = []float32{0, negZero, math.MaxFloat32, -math.MaxFloat32, float32(math.NaN())}[r.IntN(5)]
+				case k < 4 && len(cuts) > 0:
+					if x[i] = cuts[r.IntN(len(cuts))]; x[i] == inf {
+						x[i] = 0
+					}
+				}
+				for _, c := range cuts {
+					if c <= x[i] {
+						want[i]++
+					}
+				}
+			}
+			RankRow(x, scales, all, got)
+			for i := range scales {
+				if got[i] != want[i] {
+					t.Fatalf("%d of %d cuts are at most %v, want %d", got[i], len(lists[i]), x[i], want[i])
+				}
+				column := make([]uint32, len(x))
+				RankColumn(x, scales[i], all, column)
+				if column[i] != want[i] {
+					t.Fatalf("%d of %d cuts are at most %v, want %d", column[i], len(lists[i]), x[i], want[i])
+				}
 			}
 		}
 	})

@@ -3,7 +3,6 @@ package ensemble
 import (
 	"cmp"
 	"math"
-	"math/bits"
 	"slices"
 	"sync"
 
@@ -24,9 +23,8 @@ import (
 type scale struct {
 	column      int
 	zeroMissing bool
-	steps       int // of the search: 2^steps − 1 thresholds from at, the last ones +Inf
-	at          int
-	first, n    int // slots
+	list        []float32 // thresholds, ascending
+	first, n    int       // slots
 }
 
 // slot is one slot of a scale.
@@ -78,11 +76,14 @@ type predictor struct {
 	p       int
 	cat     []bool // columns of categories
 	scales  []scale
-	cuts    []int32 // of all scales, by key
+	search  []tree.Scale
+	cuts    []float32 // of search
 	slots   []slot
 	sets    []setSlot // their slots follow those of the scales
 	n       int       // slots in all
 	refs    []treeRef
+	from    []uint32 // value of leaf number l of tree i: from[i] + l·width, modulo 2³²
+	place   []uint32 // of the leaf of tree i; nil if it is i
 	groups  []treeGroup
 	places  int
 	cycle   int // k, if every leaf has one value and tree i adds to score i mod k; else 0
@@ -174,7 +175,7 @@ func newCoder(pr *predictor) *coder {
 	}
 	// By the length of the search, so that the processor guesses it well.
 	slices.SortFunc(keys, func(a, b [2]int) int {
-		return cmp.Or(bits.Len(uint(len(cuts[a])))-bits.Len(uint(len(cuts[b]))), a[0]-b[0], a[1]-b[1])
+		return cmp.Or(len(cuts[a])/128-len(cuts[b])/128, a[0]-b[0], a[1]-b[1])
 	})
 	type use struct {
 		part    int
@@ -182,14 +183,10 @@ func newCoder(pr *predictor) *coder {
 	}
 	uses := make([]map[use]bool, len(keys))
 	for i, k := range keys {
-		steps := bits.Len(uint(len(cuts[k])))
-		pr.scales = append(pr.scales, scale{column: k[0], zeroMissing: k[1] == 1, steps: steps, at: len(pr.cuts)})
-		for _, x := range cuts[k] {
-			pr.cuts = append(pr.cuts, key(x))
-		}
-		for range 1<<steps - 1 - len(cuts[k]) {
-			pr.cuts = append(pr.cuts, key(float32(math.Inf(1))))
-		}
+		pr.scales = append(pr.scales, scale{column: k[0], zeroMissing: k[1] == 1, list: cuts[k]})
+		var ts tree.Scale
+		ts, pr.cuts = tree.Append(pr.cuts, k[0], cuts[k])
+		pr.search = append(pr.search, ts)
 		c.scaleOf[k], uses[i] = i, map[use]bool{}
 	}
 	each(func(_ *Tree, nd *Node) {
@@ -201,7 +198,7 @@ func newCoder(pr *predictor) *coder {
 	for s, u := range uses {
 		sc := &pr.scales[s]
 		sc.first = len(pr.slots)
-		for part := range (1<<sc.steps-2)/255 + 1 {
+		for part := range len(sc.list)/255 + 1 {
 			for _, m := range []byte{0, 255} {
 				if u[use{part, m}] {
 					c.slotOf[slotKey{s, part, m}] = len(pr.slots)
@@ -242,9 +239,7 @@ func keyOf(t *Tree, nd *Node) setKey {
 // rank is the scale of a numeric split and the rank of its threshold.
 func (c *coder) rank(nd *Node) (int, int) {
 	s := c.scaleOf[[2]int{int(nd.Feature), bit(nd.ZeroMissing)}]
-	sc := &c.pr.scales[s]
-	list := c.pr.cuts[sc.at : sc.at+1<<sc.steps-1]
-	k, _ := slices.BinarySearch(list, key(nd.Threshold))
+	k, _ := slices.BinarySearch(c.pr.scales[s].list, nd.Threshold)
 	return s, k
 }
 
@@ -305,6 +300,7 @@ func (pr *predictor) lay(c *coder) {
 		}
 		return cmp.Or(int(x.kind)-int(y.kind), da-db)
 	})
+	defer pr.index()
 	for len(order) > 0 {
 		n := 1
 		first := &pr.refs[order[0]]
@@ -313,6 +309,19 @@ func (pr *predictor) lay(c *coder) {
 		}
 		pr.group(c, order[:n])
 		order = order[n:]
+	}
+}
+
+// index prepares the sums for one row.
+func (pr *predictor) index() {
+	same := true
+	for i := range pr.refs {
+		r := &pr.refs[i]
+		pr.from, pr.place = append(pr.from, uint32(r.from)), append(pr.place, r.place) // #nosec G115 -- modulo 2³²
+		same = same && int(r.place) == i
+	}
+	if same {
+		pr.place = nil
 	}
 }
 

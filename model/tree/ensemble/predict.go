@@ -17,6 +17,7 @@ type buffer struct {
 	x      []float32 // one row
 	scores []float64 // of a block, row-major
 	codes  []byte    // of one row
+	rank   []uint32
 	leaf   []uint32  // of one row
 	block  []byte    // codes of a block, slot-major
 	sum32  []float32 // of a block, score-major
@@ -26,7 +27,7 @@ type buffer struct {
 func (pr *predictor) newBuffer() *buffer {
 	k := len(pr.e.Base)
 	b := &buffer{
-		x: make([]float32, pr.p), scores: make([]float64, tree.Rows*k), codes: make([]byte, pr.n), leaf: make([]uint32, pr.places),
+		x: make([]float32, pr.p), scores: make([]float64, tree.Rows*k), codes: make([]byte, pr.n), rank: make([]uint32, len(pr.scales)), leaf: make([]uint32, pr.places),
 		block: make([]byte, pr.n*tree.Rows), sum64: make([]float64, tree.Rows*k),
 	}
 	if pr.e.Single {
@@ -70,7 +71,7 @@ func (pr *predictor) score(b *buffer, x []float32, out []float64) {
 		pr.e.score(x, b.sum32, b.sum64, out)
 		return
 	}
-	pr.code(x, b.codes)
+	pr.code(x, b.rank, b.codes)
 	pr.walk(b.codes, b.leaf)
 	e := pr.e
 	if e.Single {
@@ -97,35 +98,21 @@ func (pr *predictor) score(b *buffer, x []float32, out []float64) {
 	}
 }
 
-// key is x as an integer of the same order, −0 as 0.
-func key(x float32) int32 {
-	b := int32(math.Float32bits(x)) // #nosec G115 -- bits
-	if b == math.MinInt32 {
-		return 0
-	}
-	return b ^ b>>31&math.MaxInt32
-}
-
-// rank is the number of the 2^steps − 1 cuts that are ≤ x, without a branch
-// that depends on the values.
-func rank(cuts []int32, steps int, x int32) int {
-	at := 0
-	for step := 1 << steps >> 1; step > 0; step >>= 1 {
-		at += step & int((int64(cuts[at+step-1])-int64(x)-1)>>63)
-	}
-	return at
-}
-
 // missing reports whether a value of the scale is missing.
 func (s *scale) missing(x float32) bool {
 	return x != x || s.zeroMissing && math.Abs(float64(x)) <= zeroMissing
 }
 
 // code codes one row.
-func (pr *predictor) code(x []float32, codes []byte) {
+func (pr *predictor) code(x []float32, rank []uint32, codes []byte) {
+	tree.RankRow(x, pr.search, pr.cuts, rank)
 	for i := range pr.scales {
 		s := &pr.scales[i]
 		v := x[s.column]
+		if v == v && !s.zeroMissing && s.n == 1 && len(s.list) <= 255 {
+			codes[s.first] = byte(rank[i]) // #nosec G115 -- at most 255
+			continue
+		}
 		list := pr.slots[s.first : s.first+s.n]
 		to := codes[s.first : s.first+s.n]
 		if s.missing(v) {
@@ -134,9 +121,8 @@ func (pr *predictor) code(x []float32, codes []byte) {
 			}
 			continue
 		}
-		r := rank(pr.cuts[s.at:s.at+1<<s.steps-1], s.steps, key(v))
 		for j := range list {
-			to[j] = byte(min(max(r-255*list[j].part, 0), 255)) // #nosec G115 -- 0 to 255
+			to[j] = byte(min(max(int(rank[i])-255*list[j].part, 0), 255)) // #nosec G115 -- 0 to 255
 		}
 	}
 	for i := range pr.sets {
@@ -207,35 +193,50 @@ func (pr *predictor) walkDeep(codes []byte, leaf []uint32) {
 // addLeaves adds the values of the leaves to the scores, in the order of the
 // trees.
 func addLeaves[F float32 | float64](pr *predictor, leaf []uint32, value []F, sum []F) {
-	refs := pr.refs
-	switch pr.cycle {
-	case 1:
-		a := sum[0]
-		for i := range refs {
-			a += value[int(refs[i].from)+int(leaf[refs[i].place])]
+	from := pr.from
+	if pr.place == nil && pr.cycle > 0 {
+		leaf = leaf[:len(from)]
+		done := 0
+		switch pr.cycle {
+		case 1:
+			a := sum[0]
+			for i, f := range from {
+				a += value[f+leaf[i]]
+			}
+			sum[0] = a
+			return
+		case 3:
+			a, b, c := sum[0], sum[1], sum[2]
+			for ; len(from) >= 3; done += 3 {
+				f, l := (*[3]uint32)(from), (*[3]uint32)(leaf)
+				a += value[f[0]+l[0]]
+				b += value[f[1]+l[1]]
+				c += value[f[2]+l[2]]
+				from, leaf = from[3:], leaf[3:]
+			}
+			sum[0], sum[1], sum[2] = a, b, c
 		}
-		sum[0] = a
+		for i, f := range from {
+			sum[(done+i)%pr.cycle] += value[f+leaf[i]]
+		}
 		return
-	case 3:
-		a, b, c := sum[0], sum[1], sum[2]
-		for len(refs) >= 3 {
-			r := refs[:3:3]
-			a += value[int(r[0].from)+int(leaf[r[0].place])]
-			b += value[int(r[1].from)+int(leaf[r[1].place])]
-			c += value[int(r[2].from)+int(leaf[r[2].place])]
-			refs = refs[3:]
-		}
-		sum[0], sum[1], sum[2] = a, b, c
 	}
-	for i := range refs {
-		r := &refs[i]
+	for i, f := range from {
+		r := &pr.refs[i]
+		l := leaf[r.place]
 		if r.width == 1 {
-			sum[r.class] += value[int(r.from)+int(leaf[r.place])]
+			sum[r.class] += value[f+l]
 			continue
 		}
-		at := int(r.from) + int(leaf[r.place])*int(r.width)
-		for c, v := range value[at : at+int(r.width)] {
-			sum[c] += v
+		v := value[f+l*uint32(r.width):][:r.width] // #nosec G115 -- positive
+		if len(v) == 3 && len(sum) == 3 {
+			sum[0] += v[0]
+			sum[1] += v[1]
+			sum[2] += v[2]
+			continue
+		}
+		for c, x := range v {
+			sum[c] += x
 		}
 	}
 }
@@ -318,25 +319,24 @@ func fill[F any](x []F, v F) {
 // codeBlock codes rows lo to lo+n of the table; the codes of the rows that
 // the block lacks are left as they are.
 func (pr *predictor) codeBlock(codes []byte, t *view.Table, lo, n int) {
-	var ranks [tree.Rows]int
+	var ranks [tree.Rows]uint32
 	for i := range pr.scales {
 		s := &pr.scales[i]
 		x := t.Data[s.column*t.N+lo : s.column*t.N+lo+n]
-		cuts := pr.cuts[s.at : s.at+1<<s.steps-1]
+		tree.RankColumn(x, pr.search[i], pr.cuts, ranks[:n])
 		gaps := s.zeroMissing
-		for r, v := range x {
-			ranks[r] = rank(cuts, s.steps, key(v))
+		for _, v := range x {
 			gaps = gaps || v != v
 		}
 		for j, sl := range pr.slots[s.first : s.first+s.n] {
 			to := codes[(s.first+j)*tree.Rows:][:tree.Rows]
-			if 1<<s.steps <= 256 {
+			if len(s.list) <= 255 {
 				for r := range x {
-					to[r] = tree.Code(ranks[r])
+					to[r] = tree.Code(int(ranks[r]))
 				}
 			} else {
 				for r := range x {
-					to[r] = tree.Code(min(max(ranks[r]-255*sl.part, 0), 255))
+					to[r] = tree.Code(min(max(int(ranks[r])-255*sl.part, 0), 255))
 				}
 			}
 			if gaps {
