@@ -14,6 +14,7 @@ type Config struct {
 	MinWorthwhileSharpe   float64 `yaml:"min_worthwhile_sharpe" doc:"annual net Sharpe ratio below which an edge is not worth having; the verdict is fail when the interval's upper end lies below it" min:"0" max:"10"`
 	MinBets               int     `yaml:"min_bets" doc:"least number of bets that do not overlap" min:"1" max:"1000000"`
 	MinDays               int     `yaml:"min_days" doc:"least number of out-of-sample days" min:"2" max:"100000"`
+	MinActiveDays         int     `yaml:"min_active_days" doc:"least number of days with a net return other than 0; on fewer the interval of the Sharpe ratio is too narrow to trust" min:"2" max:"100000"`
 	RandomEntryPercentile float64 `yaml:"random_entry_percentile" doc:"quantile of the random entries' net Sharpe ratios that the candidate must exceed" min:"0.5" max:"0.9999"`
 	CostMultiple          float64 `yaml:"cost_multiple" doc:"multiple of cost at which the record must still make money" min:"1" max:"10"`
 	PBOWarn               float64 `yaml:"pbo_warn" doc:"probability of backtest overfitting from which the verdict carries a warning" min:"0" max:"1"`
@@ -29,7 +30,7 @@ type Config struct {
 // Default returns the thresholds of the house.
 func Default() Config {
 	return Config{
-		MinDSR: 0.95, MinWorthwhileSharpe: 0.5, MinBets: 200, MinDays: 120, RandomEntryPercentile: 0.95, CostMultiple: 2,
+		MinDSR: 0.95, MinWorthwhileSharpe: 0.5, MinBets: 200, MinDays: 120, MinActiveDays: 30, RandomEntryPercentile: 0.95, CostMultiple: 2,
 		PBOWarn: 0.2, PBOBlock: 0.5, PBOMinTrials: 10, PBOBlocks: 16, Confidence: 0.95, Power: 0.8, BootstrapDraws: 1000, Seed: 1,
 	}
 }

@@ -19,9 +19,10 @@ func SR0(n int, variance float64) (float64, error) {
 	return math.Sqrt(variance) * ExpectedMax(n), nil
 }
 
-// DSR is the deflated Sharpe ratio of 2014, PSR(SR0): the confidence that the
-// true Sharpe ratio is positive after the best of n trials was chosen. Source:
-// Bailey and López de Prado (2014), equation 2.
+// DSR is the deflated Sharpe ratio of 2014, PSR(SR0): the confidence (1 − p)
+// that the Sharpe ratio exceeds what the best of n trials without skill would
+// show. It is no probability of an edge. Source: Bailey and López de Prado
+// (2014), equation 2.
 func DSR(s Sample, n int, variance float64) (float64, error) {
 	sr0, err := SR0(n, variance)
 	if err != nil {

@@ -37,7 +37,7 @@ func ExampleFromReturns() {
 	fmt.Println(v.Sentence)
 	// Output:
 	// not_enough_evidence
-	// not enough evidence: net Sharpe 9.5 [3.7, 15.3], DSR 0.65 with 40 trials; 28 days out of sample, 120 asked; to see a Sharpe of 1 you would need 18.4 years
+	// not enough evidence: net Sharpe 9.5 [3.7, 15.3], DSR 0.65 with 40 trials; 28 days out of sample, 120 asked; 28 active days, 30 asked: the interval is too narrow to trust; to see a Sharpe of 1 you would need 18.4 years
 }
 
 // Three strategies were tried on 500 days; the one named beforehand is judged.

@@ -95,6 +95,41 @@ func reason(t *testing.T, v judge.Verdict, g judge.Gate) judge.Reason {
 	return judge.Reason{}
 }
 
+// sparse leaves returns on that many days, in a record that passes but for that.
+func sparse(e *judge.Evidence, active int) {
+	n := len(e.Days)
+	x := series(active, 20, 0)
+	e.Net = make([]float64, n)
+	for i, r := range x {
+		e.Net[i*n/active] = r
+	}
+	e.NetMultiple, e.SameExposure = e.Net, series(n, 0, 1)
+	for i := range e.SameExposure {
+		e.SameExposure[i] *= 1e-3
+	}
+	e.RandomEntry = make([]float64, 20)
+}
+
+// TestFewActiveDays: a record with returns on few days does not pass and says
+// why; one day more and the gate holds.
+func TestFewActiveDays(t *testing.T) {
+	e := good(500)
+	sparse(&e, 29)
+	v := mustJudge(t, e)
+	text := "1000 bets on 29 active days: the interval is too narrow to trust (30 active days asked)"
+	if !v.Sparse || v.ActiveDays != 29 || v.Status != judge.NotEnoughEvidence || !slices.Contains(v.Caveats, text) || !strings.Contains(v.Sentence, "29 active days, 30 asked: the interval is too narrow to trust") {
+		t.Errorf("29 active days: %+v", v)
+	}
+	sparse(&e, 30)
+	if v = mustJudge(t, e); v.Sparse || v.ActiveDays != 30 || v.Status != judge.Pass || len(v.Caveats) != 0 {
+		t.Errorf("30 active days: %s, %q", v.Sentence, v.Caveats)
+	}
+	e.Net, e.NetMultiple = make([]float64, 500), make([]float64, 500)
+	if v = mustJudge(t, e); v.Sparse || len(v.Caveats) != 0 {
+		t.Errorf("no trade has an interval: %q", v.Caveats)
+	}
+}
+
 // Each row of the truth table in the package comment: from evidence that
 // passes, break one gate and see the status that it forces.
 func TestTruthTable(t *testing.T) {
@@ -129,6 +164,7 @@ func TestTruthTable(t *testing.T) {
 			e.Days, e.Net, e.NetMultiple, e.SameExposure = days(119), net, minus(net, 1e-4), series(119, 0, 1)
 			e.Gross, e.BuyAndHold, e.RandomEntry = nil, nil, make([]float64, 20)
 		}},
+		{"29 active days", judge.GateActive, judge.NotEnoughEvidence, func(e *judge.Evidence) { sparse(e, 29) }},
 		{"few bets", judge.GateBets, judge.NotEnoughEvidence, func(e *judge.Evidence) { e.Bets = 199 }},
 		{"bets unknown", judge.GateBets, judge.NotEnoughEvidence, func(e *judge.Evidence) { e.Bets = -1 }},
 		{"no cost multiple", judge.GateCost, judge.NotEnoughEvidence, func(e *judge.Evidence) { e.NetMultiple = nil }},

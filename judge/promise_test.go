@@ -2,9 +2,11 @@ package judge_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/mlfactory/mlfactory/judge"
+	"github.com/mlfactory/mlfactory/rng"
 	"github.com/mlfactory/mlfactory/stat"
 )
 
@@ -38,6 +40,51 @@ func TestIntervalCoverage(t *testing.T) {
 		}
 		near(t, "robust coverage", float64(robust)/sims, c.robust, 3*mc)
 		near(t, "naive coverage", float64(naive)/sims, c.naive, 4*mc)
+	}
+}
+
+// TestIntervalNeedsActiveDays measures why a record needs 30 days with a return:
+// coverage of the 95 % interval in records of 500 days, of which each has a
+// return with probability active/500. The true Sharpe ratio is 0.
+func TestIntervalNeedsActiveDays(t *testing.T) {
+	const sims, n = 1000, 500
+	z := stat.NormalQuantile(.975)
+	for _, c := range []struct {
+		name     string
+		draw     func(r *rand.Rand) float64
+		ten, min float64 // coverage with 10 active days, and at least with 30
+	}{
+		{"normal", (*rand.Rand).NormFloat64, .84, .91},
+		{"a loss of 9 after nine gains of 1", func(r *rand.Rand) float64 {
+			if r.IntN(10) == 0 {
+				return -9
+			}
+			return 1
+		}, .60, .91},
+	} {
+		covered := func(active int) float64 {
+			hit, m := 0, 0
+			for id := range sims {
+				r := rng.New(3).Stream("active", active, id).Rand()
+				x := make([]float64, n)
+				for i := range x {
+					if r.IntN(n) < active {
+						x[i] = c.draw(r)
+					}
+				}
+				if sd := stat.StdDev(x); sd > 0 {
+					m++
+					if math.Abs(stat.Mean(x)/sd) <= z*stat.SharpeStdErr(x, -1) {
+						hit++
+					}
+				}
+			}
+			return float64(hit) / float64(m)
+		}
+		near(t, c.name+": coverage with 10 active days", covered(10), c.ten, 3*math.Sqrt(c.ten*(1-c.ten)/sims))
+		if got := covered(30); got < c.min-2*math.Sqrt(.91*.09/sims) {
+			t.Errorf("%s: coverage with 30 active days %.3f, want at least %.2f", c.name, got, c.min)
+		}
 	}
 }
 

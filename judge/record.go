@@ -44,7 +44,7 @@ func InferPeriods(days []int32) float64 {
 
 // FromReturns judges a record by what a list of returns can show: PSR, DSR with
 // the declared number of trials, power, intervals. The gates are traded,
-// worthwhile, dsr, days (periods) and, with a benchmark, excess_dsr of returns
+// worthwhile, dsr, days (periods), active_days and, with a benchmark, excess_dsr of returns
 // minus benchmark; costs, bets, random entries and a lockbox cannot be seen in
 // returns, which the caveats say. Errors as for [Judge].
 func FromReturns(c Config, r Record, d Declared) (Verdict, error) {
@@ -97,7 +97,7 @@ func FromReturns(c Config, r Record, d Declared) (Verdict, error) {
 		v.ExposureAnnual = sharpeInterval(r.Benchmark, perYear, c.Confidence)
 		v.Reasons = append(v.Reasons, v.excess(c, r.Returns, r.Benchmark, def))
 	}
-	v.Reasons = append(v.Reasons, v.dsr(c), v.length(c))
+	v.Reasons = append(v.Reasons, v.dsr(c), v.length(c), v.active(c))
 	v.Status = decide(v.Reasons)
 	v.Sentence = v.sentence(c)
 	if v.Status == Pass {

@@ -67,6 +67,7 @@ const (
 	GateDSR         Gate = "dsr"           // deflated Sharpe ratio of net returns
 	GateBets        Gate = "bets"          // enough bets that do not overlap
 	GateDays        Gate = "days"          // enough out-of-sample days
+	GateActive      Gate = "active_days"   // enough of them with a return
 	GatePBO         Gate = "pbo"           // probability of backtest overfitting
 	GateRecord      Gate = "record"        // the run ended before a record existed
 )
@@ -94,7 +95,9 @@ type Verdict struct {
 	Caveats    []string `json:"caveats"`
 
 	Days           int     `json:"days"`
-	From           string  `json:"from"` // first and last trading date, YYYY-MM-DD
+	ActiveDays     int     `json:"active_days"`         // days with a net return other than 0
+	Sparse         bool    `json:"interval_too_narrow"` // so few that the interval is not to be trusted
+	From           string  `json:"from"`                // first and last trading date, YYYY-MM-DD
 	To             string  `json:"to"`
 	PeriodsPerYear float64 `json:"periods_per_year"`
 	Years          float64 `json:"years"` // Days / PeriodsPerYear

@@ -20,7 +20,8 @@ func ExampleText() {
 	// ├────────┼─────────────────────┼────────────┼──────────┼─────┼────────┤
 	// │ fesx   │ not enough evidence │          – │        – │   – │      – │
 	// └────────┴─────────────────────┴────────────┴──────────┴─────┴────────┘
-	// DSR: probability of a true edge after that many trials
+	// DSR: confidence (1 − p) that the Sharpe ratio exceeds what the best of
+	// that many trials without skill would show
 	//
 	// ? fesx: not enough evidence: purge and embargo would take 18 % of a
 	//   fold; give more data

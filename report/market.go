@@ -113,6 +113,9 @@ func cards(o *factory.Outcome, c *factory.Strategy) []card {
 		paidText = "below 0: it loses before costs; " + paidText
 	}
 	sharpe := card{Label: "Net Sharpe ratio, a year", value: number(v.SharpeAnnual.Value, 2, "", "the returns have none"), Sub: either(v.SharpeAnnual.Low.Exists(), level+" % interval "+bounds(v.SharpeAnnual, 2), "")}
+	if v.Sparse {
+		sharpe.Sub += "; too narrow to trust, on " + plural(v.ActiveDays, "active day")
+	}
 	hit := "profit factor " + number(s("ProfitFactor"), 2, "", "").Text
 	if !s("ProfitFactor").Exists() {
 		hit = "profit factor – (no losing trade)"
@@ -141,7 +144,7 @@ func cards(o *factory.Outcome, c *factory.Strategy) []card {
 		{"Net return", share(v.NetReturnAnnual, 1, "a year", noRecord), "of the entry notional, not compounded" + gross},
 		{"Deepest drawdown", share(s("MaxDrawdown"), 1, "of notional", noRecord), under},
 		{"Winning trades", share(s("HitRate"), 0, "", noTrade), hit},
-		{"Deflated Sharpe (DSR)", value{Text: probability(float64(v.DSR)), Why: either(v.DSR.Exists(), "", "the returns have no Sharpe ratio")}, "probability of a true edge after " + plural(v.Trials, "trial")},
+		{"Deflated Sharpe (DSR)", value{Text: probability(float64(v.DSR)), Why: either(v.DSR.Exists(), "", "the returns have no Sharpe ratio")}, "confidence (1 − p) that it exceeds the best of " + plural(v.Trials, "trial") + " without skill"},
 		box,
 	}
 }
@@ -156,7 +159,7 @@ func either(c bool, a, b string) string {
 var gateNames = map[judge.Gate]string{ // const
 	judge.GateTraded: "It traded", judge.GateWorthwhile: "It may be worthwhile", judge.GateCost: "It survives dearer trading",
 	judge.GateExcess: "It beats its market exposure", judge.GateRandomEntry: "It beats random entries", judge.GateDSR: "It survives the trials",
-	judge.GateBets: "Enough bets", judge.GateDays: "Enough days", judge.GatePBO: "Not overfitted", judge.GateRecord: "There is a record", judge.GateAudit: "No look-ahead",
+	judge.GateBets: "Enough bets", judge.GateDays: "Enough days", judge.GateActive: "Enough active days", judge.GatePBO: "Not overfitted", judge.GateRecord: "There is a record", judge.GateAudit: "No look-ahead",
 }
 
 // gates lists the reasons of a verdict.
@@ -192,12 +195,14 @@ func gateNumber(g judge.Gate, x judge.Number) value {
 	switch {
 	case !x.Exists():
 		return value{Text: Dash}
-	case g == judge.GateTraded || g == judge.GateBets || g == judge.GateDays || g == judge.GateAudit:
-		unit := map[judge.Gate]string{judge.GateTraded: "days", judge.GateBets: "bets", judge.GateDays: "days", judge.GateAudit: "leaks"}[g]
+	case g == judge.GateTraded || g == judge.GateBets || g == judge.GateDays || g == judge.GateActive || g == judge.GateAudit:
+		unit := map[judge.Gate]string{judge.GateTraded: "days", judge.GateBets: "bets", judge.GateDays: "days", judge.GateActive: "days", judge.GateAudit: "leaks"}[g]
 		return value{Text: decimal(float64(x), 0), Unit: unit}
 	case g == judge.GateCost:
 		return value{Text: decimal(100*float64(x), 2), Unit: "% a year"}
-	case g == judge.GateExcess || g == judge.GateDSR || g == judge.GatePBO:
+	case g == judge.GateExcess || g == judge.GateDSR:
+		return value{Text: probability(float64(x)), Unit: "confidence"}
+	case g == judge.GatePBO:
 		return value{Text: probability(float64(x)), Unit: "probability"}
 	}
 	return value{Text: decimal(float64(x), 2), Unit: "Sharpe"}

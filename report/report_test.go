@@ -408,6 +408,40 @@ func TestText(t *testing.T) {
 	}
 }
 
+// A Sharpe ratio on few active days is marked in the table at every width, and
+// on the page and in the summary.
+func TestSparse(t *testing.T) {
+	outs := three(t)
+	mark := func(width int) bool {
+		var b bytes.Buffer
+		if err := report.Text(&b, outs, width); err != nil {
+			t.Fatal(err)
+		}
+		flat := strings.Join(strings.Fields(b.String()), " ")
+		return strings.Contains(flat, "* │") && strings.Contains(flat, "*: on too few active days, its interval is too narrow to trust")
+	}
+	if mark(100) {
+		t.Error("marked although there are enough days")
+	}
+	v := &outs[0].Verdict
+	v.Sparse, v.ActiveDays = true, 8
+	for _, width := range []int{60, 100, 200} {
+		if !mark(width) {
+			t.Errorf("width %d: not marked", width)
+		}
+	}
+	var html bytes.Buffer
+	if err := report.HTML(&html, outs, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(html.String(), "too narrow to trust, on 8 active days") {
+		t.Error("the page does not say it")
+	}
+	if r := report.Summarize(outs).Runs[0]; !r.Sparse || r.ActiveDays != 8 {
+		t.Errorf("summary: %v, %d", r.Sparse, r.ActiveDays)
+	}
+}
+
 // The embedded files are the ones that DEPENDENCIES.md names.
 func TestAssets(t *testing.T) {
 	doc, err := os.ReadFile("../DEPENDENCIES.md")

@@ -39,6 +39,8 @@ type Run struct {
 	NetSharpe Interval `json:"net_sharpe_annual" doc:"Sharpe ratio of the candidate's daily net returns, per year"`
 
 	Days           int          `json:"days" doc:"out-of-sample days of the record"`
+	ActiveDays     int          `json:"active_days" doc:"of them with a net return other than 0"`
+	Sparse         bool         `json:"interval_too_narrow" doc:"they are fewer than judge.min_active_days, so the interval of net_sharpe_annual is not to be trusted"`
 	From           string       `json:"from" doc:"first day of the record, YYYY-MM-DD"`
 	To             string       `json:"to" doc:"last day of the record, YYYY-MM-DD"`
 	Bets           int          `json:"bets" doc:"trades of the candidate; they never overlap"`
@@ -66,7 +68,7 @@ type Verdict struct {
 
 // Reason is one gate.
 type Reason struct {
-	Gate      judge.Gate   `json:"gate" doc:"which gate: traded, worthwhile, cost_multiple, excess_dsr, random_entry, dsr, bets, days, pbo, record, audit"`
+	Gate      judge.Gate   `json:"gate" doc:"which gate: traded, worthwhile, cost_multiple, excess_dsr, random_entry, dsr, bets, days, active_days, pbo, record, audit"`
 	OK        bool         `json:"ok" doc:"it holds"`
 	Measured  bool         `json:"measured" doc:"false: the evidence does not exist"`
 	Value     judge.Number `json:"value" doc:"what was found"`
@@ -77,8 +79,8 @@ type Reason struct {
 
 // Judge is the numbers behind a verdict.
 type Judge struct {
-	PSR           judge.Number `json:"psr" doc:"probability that the true Sharpe ratio exceeds 0 (probabilistic Sharpe ratio)"`
-	DSR           judge.Number `json:"dsr" doc:"the same against the best of the trials without skill (deflated Sharpe ratio, 2014 form); the gate"`
+	PSR           judge.Number `json:"psr" doc:"confidence (1 − p of a one-sided test) that the true Sharpe ratio exceeds 0 (probabilistic Sharpe ratio)"`
+	DSR           judge.Number `json:"dsr" doc:"the same against what the best of the trials without skill would show (deflated Sharpe ratio, 2014 form); the gate"`
 	DSR2026       judge.Number `json:"dsr_2026" doc:"the 2026 form, with autocorrelation; shown only"`
 	ExcessDSR     judge.Number `json:"excess_dsr" doc:"DSR of the returns in excess of the same-exposure benchmark"`
 	SR0           judge.Number `json:"sr0_annual" doc:"annual Sharpe ratio expected of the best trial without skill"`
@@ -309,7 +311,7 @@ func summarizeRun(o *factory.Outcome) Run {
 			Exposure: interval(v.ExposureAnnual), Hold: interval(v.HoldAnnual), Lockbox: interval(v.LockboxAnnual), RandomEntry: v.RandomEntryAt,
 			MinDetectable: v.MinDetectableAnnual, Power: v.Power, YearsForOne: v.YearsForOne, Years: v.Years, NetReturn: v.NetReturnAnnual,
 		},
-		NetSharpe: interval(v.SharpeAnnual), Days: v.Days, From: v.From, To: v.To, Bets: max(v.Bets, 0),
+		NetSharpe: interval(v.SharpeAnnual), Days: v.Days, ActiveDays: v.ActiveDays, Sparse: v.Sparse, From: v.From, To: v.To, Bets: max(v.Bets, 0),
 		EffectiveN: v.EffectiveN, BreakEvenTicks: v.BreakEvenTicks, CostTicks: judge.Number(math.NaN()),
 		OOF: map[string]OOF{}, Strategies: []Strategy{}, Steps: []Step{}, Notes: texts(o.Notes),
 		Lockbox: Lockbox{State: "none"},

@@ -21,10 +21,14 @@ func Text(w io.Writer, outcomes []*factory.Outcome, width int) error {
 	width = max(width, MinWidth)
 	head := []string{"market", "verdict", "net Sharpe", "interval", "DSR", "trials", "bets", "net a year", "break-even", "paid", "buy and hold"}
 	var rows [][]string
+	sparse := false
 	for _, o := range outcomes {
 		v := &o.Verdict
 		_, word := word(v.Status)
 		r := []string{o.Market, strings.ToLower(word), number(v.SharpeAnnual.Value, 2, "", "").Text, bounds(v.SharpeAnnual, 2), Dash, Dash, Dash, Dash, Dash, Dash, number(v.HoldAnnual.Value, 2, "", "").Text}
+		if v.Sparse {
+			r[2], sparse = r[2]+"*", true
+		}
 		if v.DSR.Exists() {
 			r[4], r[5] = probability(float64(v.DSR)), integer(v.Trials)
 		}
@@ -56,8 +60,11 @@ func Text(w io.Writer, outcomes []*factory.Outcome, width int) error {
 	var b strings.Builder
 	b.WriteString(t.Render() + "\n")
 	var units []string
+	if sparse {
+		units = append(units, "*: on too few active days, its interval is too narrow to trust")
+	}
 	if keep > 4 {
-		units = append(units, "DSR: probability of a true edge after that many trials")
+		units = append(units, "DSR: confidence (1 − p) that the Sharpe ratio exceeds what the best of that many trials without skill would show")
 	}
 	if keep > 7 {
 		units = append(units, "net a year: of the entry notional")
