@@ -39,6 +39,11 @@ func (s *source) textFrame(name string, frame, args int, doc string) {
 	fmt.Fprintf(&s.b, "\n// %s\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", doc, name, frame, args)
 }
 
+// frame is text with room for locals on the stack.
+func (s *source) frame(name string, locals, args int, doc string) {
+	fmt.Fprintf(&s.b, "\n// %s\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", doc, name, locals, args)
+}
+
 // op writes one instruction.
 func (s *source) op(name string, operands ...string) {
 	if len(operands) == 0 {

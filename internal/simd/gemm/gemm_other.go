@@ -1,0 +1,9 @@
+//go:build !amd64
+
+package gemm
+
+import "github.com/mlfactory/mlfactory/internal/simd"
+
+func fast(_ simd.Path, m, n, k int, a, b Matrix, c []float32, ldc int, add bool, _ *Buffer) {
+	generic(m, n, k, a, b, c, ldc, add)
+}
