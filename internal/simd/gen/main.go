@@ -36,10 +36,10 @@ type generated struct {
 
 // files returns everything that the generator writes.
 func files() []generated {
-	return []generated{
+	return append([]generated{
 		{"vec/vec_amd64.s", vec()},
 		{"field/field_amd64.s", field()},
 		{"tree/tree_amd64.s", tree()},
 		{"gemm/gemm_amd64.s", gemm()},
-	}
+	}, lanesFiles()...)
 }

@@ -69,3 +69,10 @@ func axpyGeneric(alpha float32, x, y []float32) {
 		y[i] += float32(alpha * v)
 	}
 }
+
+// same panics when two vectors of a call differ in length.
+func same(name string, n, m int) {
+	if n != m {
+		panic(fmt.Sprintf("vec: %s of %d and %d elements", name, n, m))
+	}
+}
