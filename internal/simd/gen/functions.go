@@ -9,6 +9,7 @@ import (
 func functions() []*function {
 	return []*function{
 		exponential(), sigmoid(), tangent(), gelu(), geluGrad(), silu(), siluGrad(),
+		relu(), reluGrad(), add(), mul(), mulAdd(), scale(),
 		lstm(), lstmGrad(), gru(), gruGrad(), adamW(),
 	}
 }
@@ -101,6 +102,44 @@ func siluGrad() *function {
 	x, dy := f.in(0), f.in(1)
 	s := f.logistic(x)
 	f.results = []val{f.mul(dy, f.mul(s, f.add(f.mul(x, f.sub(f.num(1), s)), f.num(1))))}
+	return f
+}
+
+func relu() *function {
+	f := &function{name: "ReLU", ins: []string{"x"}, outs: []string{"y"},
+		doc: "sets y to max(x, 0); NaN stays NaN. x and y may be the same."}
+	f.results = []val{f.max(f.num(0), f.in(0))}
+	return f
+}
+
+func reluGrad() *function {
+	f := &function{name: "ReLUGrad", ins: []string{"y", "dy"}, outs: []string{"dx"},
+		doc: "sets dx to dy where y, the value of [ReLU], is positive and to 0 elsewhere. dx may be dy."}
+	f.results = []val{f.pick(f.less(f.num(0), f.in(0)), f.in(1), f.num(0))}
+	return f
+}
+
+func add() *function {
+	f := &function{name: "Add", ins: []string{"x", "y"}, outs: []string{"z"}, doc: "sets z to x + y. z may be x or y."}
+	f.results = []val{f.add(f.in(0), f.in(1))}
+	return f
+}
+
+func mul() *function {
+	f := &function{name: "Mul", ins: []string{"x", "y"}, outs: []string{"z"}, doc: "sets z to x·y. z may be x or y."}
+	f.results = []val{f.mul(f.in(0), f.in(1))}
+	return f
+}
+
+func mulAdd() *function {
+	f := &function{name: "MulAdd", ins: []string{"x", "y", "z"}, outs: []string{"w"}, doc: "sets w to x·y + z. w may be any of them."}
+	f.results = []val{f.add(f.mul(f.in(0), f.in(1)), f.in(2))}
+	return f
+}
+
+func scale() *function {
+	f := &function{name: "Scale", ins: []string{"x"}, outs: []string{"y"}, params: []string{"a"}, doc: "sets y to a·x. x and y may be the same."}
+	f.results = []val{f.mul(f.in(0), f.param(0))}
 	return f
 }
 

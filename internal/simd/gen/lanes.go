@@ -126,7 +126,7 @@ func pointers() []string {
 func (f *function) assembly(s *source, m machine, k *constants) {
 	name := lower(f.name) + m.name
 	size := 8 * (len(f.ins) + len(f.outs) + 1)
-	params := (4*len(f.params) + 7) &^ 7
+	params := 4 * len(f.params)
 	decl := f.declaration(name)
 	s.text(name, size+params, decl)
 	regs := 16

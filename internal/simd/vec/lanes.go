@@ -417,6 +417,130 @@ func siLUGradGeneric(x, dy, dx []float32) {
 	}
 }
 
+// ReLU sets y to max(x, 0); NaN stays NaN. x and y may be the same.
+func ReLU(x, y []float32) {
+	same("ReLU", len(x), len(y))
+	done := reLUBlocks(simd.Current(), x, y)
+	reLUGeneric(x[done:], y[done:])
+}
+
+// reLUGeneric is the twin of the assembly.
+func reLUGeneric(x, y []float32) {
+	y = y[:len(x)]
+	for e := range x {
+		x1 := x[e]
+		x2 := float32(x1)
+		if 0 > x1 {
+			x2 = 0
+		}
+		y[e] = x2
+	}
+}
+
+// ReLUGrad sets dx to dy where y, the value of [ReLU], is positive and to 0 elsewhere. dx may be dy.
+func ReLUGrad(y, dy, dx []float32) {
+	same("ReLUGrad", len(y), len(dy))
+	same("ReLUGrad", len(y), len(dx))
+	done := reLUGradBlocks(simd.Current(), y, dy, dx)
+	reLUGradGeneric(y[done:], dy[done:], dx[done:])
+}
+
+// reLUGradGeneric is the twin of the assembly.
+func reLUGradGeneric(y, dy, dx []float32) {
+	dy = dy[:len(y)]
+	dx = dx[:len(y)]
+	for e := range y {
+		x1 := y[e]
+		x3 := dy[e]
+		x4 := float32(0)
+		if 0 < x1 {
+			x4 = x3
+		}
+		dx[e] = x4
+	}
+}
+
+// Add sets z to x + y. z may be x or y.
+func Add(x, y, z []float32) {
+	same("Add", len(x), len(y))
+	same("Add", len(x), len(z))
+	done := addBlocks(simd.Current(), x, y, z)
+	addGeneric(x[done:], y[done:], z[done:])
+}
+
+// addGeneric is the twin of the assembly.
+func addGeneric(x, y, z []float32) {
+	y = y[:len(x)]
+	z = z[:len(x)]
+	for e := range x {
+		x0 := x[e]
+		x1 := y[e]
+		x2 := float32(x0 + x1)
+		z[e] = x2
+	}
+}
+
+// Mul sets z to x·y. z may be x or y.
+func Mul(x, y, z []float32) {
+	same("Mul", len(x), len(y))
+	same("Mul", len(x), len(z))
+	done := mulBlocks(simd.Current(), x, y, z)
+	mulGeneric(x[done:], y[done:], z[done:])
+}
+
+// mulGeneric is the twin of the assembly.
+func mulGeneric(x, y, z []float32) {
+	y = y[:len(x)]
+	z = z[:len(x)]
+	for e := range x {
+		x0 := x[e]
+		x1 := y[e]
+		x2 := float32(x0 * x1)
+		z[e] = x2
+	}
+}
+
+// MulAdd sets w to x·y + z. w may be any of them.
+func MulAdd(x, y, z, w []float32) {
+	same("MulAdd", len(x), len(y))
+	same("MulAdd", len(x), len(z))
+	same("MulAdd", len(x), len(w))
+	done := mulAddBlocks(simd.Current(), x, y, z, w)
+	mulAddGeneric(x[done:], y[done:], z[done:], w[done:])
+}
+
+// mulAddGeneric is the twin of the assembly.
+func mulAddGeneric(x, y, z, w []float32) {
+	y = y[:len(x)]
+	z = z[:len(x)]
+	w = w[:len(x)]
+	for e := range x {
+		x0 := x[e]
+		x1 := y[e]
+		x2 := float32(x0 * x1)
+		x3 := z[e]
+		x4 := float32(x2 + x3)
+		w[e] = x4
+	}
+}
+
+// Scale sets y to a·x. x and y may be the same.
+func Scale(x, y []float32, a float32) {
+	same("Scale", len(x), len(y))
+	done := scaleBlocks(simd.Current(), x, y, a)
+	scaleGeneric(x[done:], y[done:], a)
+}
+
+// scaleGeneric is the twin of the assembly.
+func scaleGeneric(x, y []float32, a float32) {
+	y = y[:len(x)]
+	for e := range x {
+		x0 := x[e]
+		x2 := float32(x0 * a)
+		y[e] = x2
+	}
+}
+
 // LSTM is a step of the long short-term memory cell (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et
 // al. 2000): from the sums ai, af, au, ao that enter the gates and the cell c0 it sets i, f, o = σ, u = tanh,
 // c = f·c0 + i·u, t = tanh c and h = o·t. Each gate may be the sum it comes from.

@@ -161,6 +161,138 @@ func siLUGradBlocks(p simd.Path, x, dy, dx []float32) int {
 }
 
 //go:noescape
+func reLUAVX2(x, y *float32, blocks int)
+
+//go:noescape
+func reLUAVX512(x, y *float32, blocks int)
+
+func reLUBlocks(p simd.Path, x, y []float32) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(x) / 8; blocks > 0 {
+			reLUAVX2(&x[0], &y[0], blocks)
+			return blocks * 8
+		}
+	case simd.AVX512:
+		if blocks := len(x) / 16; blocks > 0 {
+			reLUAVX512(&x[0], &y[0], blocks)
+			return blocks * 16
+		}
+	}
+	return 0
+}
+
+//go:noescape
+func reLUGradAVX2(y, dy, dx *float32, blocks int)
+
+//go:noescape
+func reLUGradAVX512(y, dy, dx *float32, blocks int)
+
+func reLUGradBlocks(p simd.Path, y, dy, dx []float32) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(y) / 8; blocks > 0 {
+			reLUGradAVX2(&y[0], &dy[0], &dx[0], blocks)
+			return blocks * 8
+		}
+	case simd.AVX512:
+		if blocks := len(y) / 16; blocks > 0 {
+			reLUGradAVX512(&y[0], &dy[0], &dx[0], blocks)
+			return blocks * 16
+		}
+	}
+	return 0
+}
+
+//go:noescape
+func addAVX2(x, y, z *float32, blocks int)
+
+//go:noescape
+func addAVX512(x, y, z *float32, blocks int)
+
+func addBlocks(p simd.Path, x, y, z []float32) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(x) / 8; blocks > 0 {
+			addAVX2(&x[0], &y[0], &z[0], blocks)
+			return blocks * 8
+		}
+	case simd.AVX512:
+		if blocks := len(x) / 16; blocks > 0 {
+			addAVX512(&x[0], &y[0], &z[0], blocks)
+			return blocks * 16
+		}
+	}
+	return 0
+}
+
+//go:noescape
+func mulAVX2(x, y, z *float32, blocks int)
+
+//go:noescape
+func mulAVX512(x, y, z *float32, blocks int)
+
+func mulBlocks(p simd.Path, x, y, z []float32) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(x) / 8; blocks > 0 {
+			mulAVX2(&x[0], &y[0], &z[0], blocks)
+			return blocks * 8
+		}
+	case simd.AVX512:
+		if blocks := len(x) / 16; blocks > 0 {
+			mulAVX512(&x[0], &y[0], &z[0], blocks)
+			return blocks * 16
+		}
+	}
+	return 0
+}
+
+//go:noescape
+func mulAddAVX2(x, y, z, w *float32, blocks int)
+
+//go:noescape
+func mulAddAVX512(x, y, z, w *float32, blocks int)
+
+func mulAddBlocks(p simd.Path, x, y, z, w []float32) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(x) / 8; blocks > 0 {
+			mulAddAVX2(&x[0], &y[0], &z[0], &w[0], blocks)
+			return blocks * 8
+		}
+	case simd.AVX512:
+		if blocks := len(x) / 16; blocks > 0 {
+			mulAddAVX512(&x[0], &y[0], &z[0], &w[0], blocks)
+			return blocks * 16
+		}
+	}
+	return 0
+}
+
+//go:noescape
+func scaleAVX2(x, y *float32, blocks int, a float32)
+
+//go:noescape
+func scaleAVX512(x, y *float32, blocks int, a float32)
+
+func scaleBlocks(p simd.Path, x, y []float32, a float32) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(x) / 8; blocks > 0 {
+			scaleAVX2(&x[0], &y[0], blocks, a)
+			return blocks * 8
+		}
+	case simd.AVX512:
+		if blocks := len(x) / 16; blocks > 0 {
+			scaleAVX512(&x[0], &y[0], blocks, a)
+			return blocks * 16
+		}
+	}
+	return 0
+}
+
+//go:noescape
 func lSTMAVX2(ai, af, au, ao, c0, i, f, u, o, c, t, h *float32, blocks int)
 
 //go:noescape

@@ -878,6 +878,312 @@ done:
 	VZEROUPPER
 	RET
 
+// func reLUAVX2(x, y *float32, blocks int)
+TEXT ·reLUAVX2(SB), NOSPLIT, $0-24
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         blocks+16(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Y1
+	VMOVUPS      lane00000000<>(SB), Y0
+	VMAXPS       Y1, Y0, Y1
+	VMOVUPS      Y1, (DI)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func reLUAVX512(x, y *float32, blocks int)
+TEXT ·reLUAVX512(SB), NOSPLIT, $0-24
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         blocks+16(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Z1
+	VMOVUPS      lane00000000<>(SB), Z0
+	VMAXPS       Z1, Z0, Z1
+	VMOVUPS      Z1, (DI)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func reLUGradAVX2(y, dy, dx *float32, blocks int)
+TEXT ·reLUGradAVX2(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), SI
+	MOVQ         dy+8(FP), DI
+	MOVQ         dx+16(FP), DX
+	MOVQ         blocks+24(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Y1
+	VMOVUPS      lane00000000<>(SB), Y0
+	VCMPPS       $17, Y1, Y0, Y1
+	VMOVUPS      (DI), Y2
+	VMOVUPS      lane00000000<>(SB), Y0
+	VBLENDVPS    Y1, Y2, Y0, Y2
+	VMOVUPS      Y2, (DX)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	ADDQ         $32, DX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func reLUGradAVX512(y, dy, dx *float32, blocks int)
+TEXT ·reLUGradAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), SI
+	MOVQ         dy+8(FP), DI
+	MOVQ         dx+16(FP), DX
+	MOVQ         blocks+24(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Z1
+	VMOVUPS      lane00000000<>(SB), Z0
+	VCMPPS       $17, Z1, Z0, K1
+	VMOVUPS      (DI), Z1
+	VMOVUPS      lane00000000<>(SB), Z0
+	VBLENDMPS    Z1, Z0, K1, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func addAVX2(x, y, z *float32, blocks int)
+TEXT ·addAVX2(SB), NOSPLIT, $0-32
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         z+16(FP), DX
+	MOVQ         blocks+24(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Y1
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y1, Y2
+	VMOVUPS      Y2, (DX)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	ADDQ         $32, DX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func addAVX512(x, y, z *float32, blocks int)
+TEXT ·addAVX512(SB), NOSPLIT, $0-32
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         z+16(FP), DX
+	MOVQ         blocks+24(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Z1
+	VMOVUPS      (DI), Z2
+	VADDPS       Z2, Z1, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulAVX2(x, y, z *float32, blocks int)
+TEXT ·mulAVX2(SB), NOSPLIT, $0-32
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         z+16(FP), DX
+	MOVQ         blocks+24(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Y1
+	VMOVUPS      (DI), Y2
+	VMULPS       Y2, Y1, Y2
+	VMOVUPS      Y2, (DX)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	ADDQ         $32, DX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulAVX512(x, y, z *float32, blocks int)
+TEXT ·mulAVX512(SB), NOSPLIT, $0-32
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         z+16(FP), DX
+	MOVQ         blocks+24(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Z1
+	VMOVUPS      (DI), Z2
+	VMULPS       Z2, Z1, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulAddAVX2(x, y, z, w *float32, blocks int)
+TEXT ·mulAddAVX2(SB), NOSPLIT, $0-40
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         z+16(FP), DX
+	MOVQ         w+24(FP), BX
+	MOVQ         blocks+32(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Y1
+	VMOVUPS      (DI), Y2
+	VMULPS       Y2, Y1, Y2
+	VMOVUPS      (DX), Y1
+	VADDPS       Y1, Y2, Y1
+	VMOVUPS      Y1, (BX)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	ADDQ         $32, DX
+	ADDQ         $32, BX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulAddAVX512(x, y, z, w *float32, blocks int)
+TEXT ·mulAddAVX512(SB), NOSPLIT, $0-40
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         z+16(FP), DX
+	MOVQ         w+24(FP), BX
+	MOVQ         blocks+32(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Z1
+	VMOVUPS      (DI), Z2
+	VMULPS       Z2, Z1, Z2
+	VMOVUPS      (DX), Z1
+	VADDPS       Z1, Z2, Z1
+	VMOVUPS      Z1, (BX)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	ADDQ         $64, BX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func scaleAVX2(x, y *float32, blocks int, a float32)
+TEXT ·scaleAVX2(SB), NOSPLIT, $0-28
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         blocks+16(FP), CX
+	VBROADCASTSS a+24(FP), Y0
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, (DI)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func scaleAVX512(x, y *float32, blocks int, a float32)
+TEXT ·scaleAVX512(SB), NOSPLIT, $0-28
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         blocks+16(FP), CX
+	VBROADCASTSS a+24(FP), Z0
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      Z2, (DI)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
 // func lSTMAVX2(ai, af, au, ao, c0, i, f, u, o, c, t, h *float32, blocks int)
 TEXT ·lSTMAVX2(SB), NOSPLIT, $0-104
 	MOVQ         ai+0(FP), SI

@@ -22,6 +22,18 @@ func siLUBlocks(simd.Path, []float32, []float32) int { return 0 }
 
 func siLUGradBlocks(simd.Path, []float32, []float32, []float32) int { return 0 }
 
+func reLUBlocks(simd.Path, []float32, []float32) int { return 0 }
+
+func reLUGradBlocks(simd.Path, []float32, []float32, []float32) int { return 0 }
+
+func addBlocks(simd.Path, []float32, []float32, []float32) int { return 0 }
+
+func mulBlocks(simd.Path, []float32, []float32, []float32) int { return 0 }
+
+func mulAddBlocks(simd.Path, []float32, []float32, []float32, []float32) int { return 0 }
+
+func scaleBlocks(simd.Path, []float32, []float32, float32) int { return 0 }
+
 func lSTMBlocks(simd.Path, []float32, []float32, []float32, []float32, []float32, []float32, []float32, []float32, []float32, []float32, []float32, []float32) int {
 	return 0
 }

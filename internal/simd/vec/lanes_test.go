@@ -25,6 +25,12 @@ func lanesCalls() []lanesCall {
 		{"GELUGrad", 2, 1, func(v [][]float32) { GELUGrad(v[0], v[1], v[2]) }},
 		{"SiLU", 1, 1, func(v [][]float32) { SiLU(v[0], v[1]) }},
 		{"SiLUGrad", 2, 1, func(v [][]float32) { SiLUGrad(v[0], v[1], v[2]) }},
+		{"ReLU", 1, 1, func(v [][]float32) { ReLU(v[0], v[1]) }},
+		{"ReLUGrad", 2, 1, func(v [][]float32) { ReLUGrad(v[0], v[1], v[2]) }},
+		{"Add", 2, 1, func(v [][]float32) { Add(v[0], v[1], v[2]) }},
+		{"Mul", 2, 1, func(v [][]float32) { Mul(v[0], v[1], v[2]) }},
+		{"MulAdd", 3, 1, func(v [][]float32) { MulAdd(v[0], v[1], v[2], v[3]) }},
+		{"Scale", 1, 1, func(v [][]float32) { Scale(v[0], v[1], -1.7) }},
 		{"LSTM", 5, 7, func(v [][]float32) {
 			LSTM(v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], v[10], v[11])
 		}},
@@ -106,6 +112,7 @@ func TestFunctionsOfOneNumber(t *testing.T) {
 		{"Sigmoid", Sigmoid, sigma, 4e-7, 0},
 		{"Tanh", Tanh, math.Tanh, 3e-7, 0},
 		{"GELU", GELU, func(x float64) float64 { return x * normal(x) }, 0, 5e-7},
+		{"ReLU", ReLU, func(x float64) float64 { return max(x, 0) }, 0, 0},
 		{"SiLU", SiLU, func(x float64) float64 { return x * sigma(x) }, 5e-7, 0},
 		{"GELUGrad", func(x, y []float32) {
 			for i := range y {
