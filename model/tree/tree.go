@@ -2,13 +2,14 @@
 // place to start reading about them.
 //
 // Each style has a package: xgboost grows level by level with the parameters,
-// defaults and split choices of XGBoost. What they share is in core (bins,
-// histograms, partitions); what they make is an ensemble (package ensemble),
-// the same form whatever grew it.
+// defaults and split choices of XGBoost, lightgbm leaf by leaf with those of
+// LightGBM. What they share is in core (bins, histograms, partitions); what they
+// make is an ensemble (package ensemble), the same form whatever grew it.
 package tree
 
 import (
 	"github.com/mlfactory/mlfactory/model"
+	"github.com/mlfactory/mlfactory/model/tree/lightgbm"
 	"github.com/mlfactory/mlfactory/model/tree/xgboost"
 )
 
@@ -16,6 +17,7 @@ import (
 func Entries() []model.Entry {
 	return []model.Entry{
 		xgboost.Entry(),
+		lightgbm.Entry(),
 	}
 }
 

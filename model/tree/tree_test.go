@@ -32,4 +32,5 @@ func ExampleEntries() {
 	}
 	// Output:
 	// xgboost boosting
+	// lightgbm boosting
 }

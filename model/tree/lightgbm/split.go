@@ -1,0 +1,343 @@
+package lightgbm
+
+import (
+	"math"
+
+	"github.com/mlfactory/mlfactory/internal/simd/hist"
+	"github.com/mlfactory/mlfactory/model/tree/core"
+)
+
+// epsilon is LightGBM's kEpsilon.
+const epsilon = float64(float32(1e-15))
+
+// split divides the rows of a leaf by one column: bins 1 to bin go left, larger
+// ones right, missing values as missLeft says; or the bins of a set go left.
+type split struct {
+	gain     float64 // over leaving the leaf whole and min_gain_to_split, in real units
+	feature  int     // −1: none
+	bin      uint8
+	missLeft bool
+	set      *core.BinSet
+	many     bool   // the set may hold several categories: cat_l2 counts
+	left     uint64 // packed sums of the left child
+	count    int    // rows of the left child, as estimated
+}
+
+// none is the split of a leaf that cannot be divided.
+//
+// const
+var none = split{feature: -1}
+
+// rule is what divides the rows.
+func (s *split) rule() *core.Rule {
+	return &core.Rule{Feature: s.feature, Bin: s.bin, MissingLeft: s.missLeft, Set: s.set}
+}
+
+// before reports whether s is to be preferred: the higher gain, among equals
+// the lower column.
+func (s *split) before(o *split) bool {
+	switch {
+	case s.feature < 0:
+		return false
+	case o.feature < 0 || s.gain != o.gain:
+		return o.feature < 0 || s.gain > o.gain
+	}
+	return s.feature < o.feature
+}
+
+// search holds the parameters of split finding, in real units and in those of
+// the quantised sums.
+type search struct {
+	cfg  *Config
+	col  []column
+	mono []int8 // of each column; nil: no constraints
+	sc   core.Scales
+
+	invG, invH, gainScale  float64
+	lambda, minH, minSplit float64 // quantised
+	minData                int
+	l1, l2, maxDelta       float64
+	smooth                 float64
+	general                bool // the plain gain G²/(H+λ) does not do
+}
+
+func newSearch(cfg *Config, col []column, mono []int8) search {
+	s := search{cfg: cfg, col: col, mono: mono, minData: cfg.MinDataInLeaf, l1: cfg.LambdaL1, l2: cfg.LambdaL2, maxDelta: cfg.MaxDeltaStep, smooth: cfg.PathSmooth}
+	s.general = s.l1 > 0 || s.maxDelta > 0 || s.smooth > epsilon || mono != nil || cfg.ExtraTrees
+	return s
+}
+
+// scale sets the units of a tree.
+func (s *search) scale(sc core.Scales) {
+	s.sc = sc
+	s.invG, s.invH, s.gainScale = 1/sc.G, 1/sc.H, sc.H/sc.G/sc.G
+	s.lambda, s.minH = s.l2*sc.H, max(s.cfg.MinSumHessianInLeaf*sc.H, 1)
+	s.minSplit = s.cfg.MinGainToSplit / s.gainScale
+}
+
+// node is what a search needs to know about a leaf.
+type node struct {
+	tot      uint64
+	rows     int
+	out      float64  // its value, or the root's
+	min, max float64  // between which its children must stay
+	random   []uint32 // extra_trees: what chooses the threshold of each column; nil: all are tried
+	scanned  []uint8  // the columns of each block to search
+	allowed  []uint8  // those that may be chosen; nil: all
+	alive    []uint8  // out: the columns in which a split was found
+}
+
+// block looks for a better split than best among the columns of block b.
+// Order and ties are LightGBM's: columns upwards; missing values left with
+// thresholds downwards, then, if the column has missing values, right with
+// thresholds upwards; only a strictly higher gain replaces.
+func (s *search) block(b int, h *hist.Block, nbin []int, nd *node, best *split) {
+	f0 := b * hist.Lanes
+	alive := uint8(0)
+	for k, nb := range nbin {
+		if nd.scanned[b]>>k&1 == 0 {
+			continue
+		}
+		var sp split
+		f := f0 + k
+		switch {
+		case s.col[f].category:
+			sp = s.categories(h, k, nb, f, nd)
+		case s.general:
+			sp = s.numericGeneral(h, k, nb, f, nd)
+		default:
+			sp = s.numeric(h, k, nb, f, nd)
+		}
+		if sp.feature < 0 {
+			continue
+		}
+		alive |= 1 << k
+		if (nd.allowed == nil || nd.allowed[b]>>k&1 == 1) && sp.before(best) {
+			*best = sp
+		}
+	}
+	nd.alive[b] = alive
+}
+
+// numeric searches one column by the gain G²/(H+λ), in quantised units.
+func (s *search) numeric(h *hist.Block, k, nb, f int, nd *node) split {
+	tg, th := hist.Unpack(nd.tot)
+	G, H, lambda, minH := float64(tg), float64(th), s.lambda, s.minH
+	rows, minData := nd.rows, s.minData
+	perH := float64(rows) / H
+	shift := float64(G*G)/(H+lambda) + s.minSplit
+	best, bin, left, count := shift, 0, uint64(0), 0
+	acc, cnt := uint64(0), 0
+	for b := nb - 1; b > 1; b-- {
+		v := h[(b*hist.Lanes+k)&(len(h)-1)]
+		if v == 0 {
+			continue
+		}
+		acc += v
+		cnt += int(float64(float64(int64(v&math.MaxUint32))*perH) + 0.5)
+		hr := float64(int64(acc & math.MaxUint32))
+		if cnt < minData || hr < minH {
+			continue
+		}
+		hl := H - hr
+		if rows-cnt < minData || hl < minH {
+			break
+		}
+		gr := float64(int64(acc) >> 32)
+		gl := G - gr
+		if gain := float64(gl*gl)/(hl+lambda) + float64(gr*gr)/(hr+lambda); gain > best {
+			best, bin, left, count = gain, b-1, acc, rows-cnt
+		}
+	}
+	missLeft := true
+	left = nd.tot - left
+	col := &s.col[f]
+	if col.missing {
+		acc, cnt = 0, 0
+		last := nb
+		if col.zeros {
+			last--
+		}
+		for b := 1; b < last; b++ {
+			v := h[(b*hist.Lanes+k)&(len(h)-1)]
+			if b == 1 && col.residual {
+				cnt = s.residual(h, k, nb, rows, perH)
+			} else if v == 0 {
+				continue
+			} else {
+				cnt += int(float64(float64(int64(v&math.MaxUint32))*perH) + 0.5)
+			}
+			acc += v
+			hl := float64(int64(acc & math.MaxUint32))
+			if cnt < minData || hl < minH {
+				continue
+			}
+			hr := H - hl
+			if rows-cnt < minData || hr < minH {
+				break
+			}
+			gl := float64(int64(acc) >> 32)
+			gr := G - gl
+			if gain := float64(gl*gl)/(hl+lambda) + float64(gr*gr)/(hr+lambda); gain > best {
+				best, bin, left, count, missLeft = gain, b, acc, cnt, false
+			}
+		}
+	}
+	if bin == 0 {
+		return none
+	}
+	return split{gain: (best - shift) * s.gainScale, feature: f, bin: uint8(bin), missLeft: missLeft, left: left, count: count}
+}
+
+// residual is the number of rows of the first bin: what the others leave over.
+func (s *search) residual(h *hist.Block, k, nb, rows int, perH float64) int {
+	for b := range nb {
+		if b != 1 {
+			rows -= int(float64(float64(int64(h[b*hist.Lanes+k]&math.MaxUint32))*perH) + 0.5)
+		}
+	}
+	return rows
+}
+
+// soft is the soft threshold of the L1 penalty.
+func soft(g, l1 float64) float64 {
+	switch {
+	case g > l1:
+		return g - l1
+	case g < -l1:
+		return g + l1
+	}
+	return 0
+}
+
+// value is what a leaf would have as its value, before the learning rate
+// (CalculateSplittedLeafOutput).
+func (s *search) value(g, h, l2 float64, rows int, parent float64) float64 {
+	w := 0.0
+	if h+l2 > 0 {
+		w = -soft(g, s.l1) / (h + l2)
+	}
+	if s.maxDelta > 0 {
+		w = min(max(w, -s.maxDelta), s.maxDelta)
+	}
+	if s.smooth > epsilon {
+		a := float64(rows) / s.smooth
+		w = float64(w*a)/(a+1) + parent/(a+1)
+	}
+	return w
+}
+
+// given is the gain of a leaf with a given value (GetLeafGainGivenOutput).
+func (s *search) given(g, h, l2, w float64) float64 {
+	return -(float64(2*soft(g, s.l1)*w) + float64((h+l2)*w*w))
+}
+
+// gain is the gain of a leaf with its best value (GetLeafGain).
+func (s *search) gain(g, h, l2 float64, rows int, parent float64) float64 {
+	if s.maxDelta == 0 && !(s.smooth > epsilon) {
+		t := soft(g, s.l1)
+		return t * t / (h + l2)
+	}
+	return s.given(g, h, l2, s.value(g, h, l2, rows, parent))
+}
+
+// pair is the gain of two children in real units; 0 where they break the
+// constraint of the column.
+func (s *search) pair(gl, hl, gr, hr, l2 float64, left, right int, mono int8, nd *node) float64 {
+	if s.mono == nil {
+		return s.gain(gl, hl, l2, left, nd.out) + s.gain(gr, hr, l2, right, nd.out)
+	}
+	a := nd.clip(s.value(gl, hl, l2, left, nd.out))
+	b := nd.clip(s.value(gr, hr, l2, right, nd.out))
+	if mono > 0 && a > b || mono < 0 && a < b {
+		return 0
+	}
+	return s.given(gl, hl, l2, a) + s.given(gr, hr, l2, b)
+}
+
+// pick is the random choice of column f among n numbers from 0, 0 if there are
+// none.
+func (nd *node) pick(f, n int) int { return int(uint64(nd.random[f]) * uint64(max(n, 1)) >> 32) }
+
+func (nd *node) clip(w float64) float64 { return min(max(w, nd.min), nd.max) }
+
+// numericGeneral is numeric for every parameter.
+func (s *search) numericGeneral(h *hist.Block, k, nb, f int, nd *node) split {
+	tg, th := hist.Unpack(nd.tot)
+	G, H := float64(tg)*s.invG, float64(th)*s.invH
+	perH := float64(nd.rows) / float64(th)
+	mono := int8(0)
+	if s.mono != nil {
+		mono = s.mono[f]
+	}
+	shift := s.gain(G, H, s.l2, nd.rows, nd.out) + s.cfg.MinGainToSplit
+	best := split{gain: shift, feature: -1}
+	only := 0 // extra_trees: the threshold
+	if nd.random != nil {
+		bins := nb - 1
+		if s.col[f].missing && !s.col[f].zeros {
+			bins++
+		}
+		only = 1 + nd.pick(f, bins-2)
+	}
+	// try judges a split of which acc and cnt are one side.
+	try := func(acc uint64, cnt, bin int, missLeft bool) (stop bool) {
+		a, b := hist.Unpack(acc)
+		if cnt < s.minData || float64(b) < s.minH {
+			return false
+		}
+		if nd.rows-cnt < s.minData || float64(th-b) < s.minH {
+			return true
+		}
+		if nd.random != nil && bin != only {
+			return false
+		}
+		g1, h1 := float64(a)*s.invG, float64(b)*s.invH
+		g2, h2 := float64(tg-a)*s.invG, float64(th-b)*s.invH
+		if missLeft { // acc is the right side
+			if gain := s.pair(g2, h2, g1, h1, s.l2, nd.rows-cnt, cnt, mono, nd); gain > best.gain {
+				best = split{gain: gain, feature: f, bin: uint8(bin), missLeft: true, left: nd.tot - acc, count: nd.rows - cnt}
+			}
+			return false
+		}
+		if gain := s.pair(g1, h1, g2, h2, s.l2, cnt, nd.rows-cnt, mono, nd); gain > best.gain {
+			best = split{gain: gain, feature: f, bin: uint8(bin), left: acc, count: cnt}
+		}
+		return false
+	}
+	acc, cnt := uint64(0), 0
+	for b := nb - 1; b > 1; b-- {
+		v := h[b*hist.Lanes+k]
+		acc += v
+		cnt += int(float64(float64(int64(v&math.MaxUint32))*perH) + 0.5)
+		if try(acc, cnt, b-1, true) {
+			break
+		}
+	}
+	if col := &s.col[f]; col.missing {
+		acc, cnt = 0, 0
+		last := nb
+		if col.zeros {
+			last--
+		}
+		for b := 1; b < last; b++ {
+			v := h[b*hist.Lanes+k]
+			acc += v
+			if b == 1 && col.residual {
+				cnt = s.residual(h, k, nb, nd.rows, perH)
+			} else {
+				cnt += int(float64(float64(int64(v&math.MaxUint32))*perH) + 0.5)
+			}
+			if try(acc, cnt, b, false) {
+				break
+			}
+		}
+	}
+	if best.feature >= 0 {
+		best.gain -= shift
+		if mono != 0 {
+			best.gain *= 1 + epsilon
+		}
+	}
+	return best
+}
