@@ -89,6 +89,11 @@ func (l *line) collect(s *store.Store, rep *flow.Report, o *Outcome) error {
 		if out.Predictions, err = object(s, rep, st.trade, "predictions.arrow"); err != nil {
 			return err
 		}
+		if !l.noSkill {
+			if out.OutOfFold, err = object(s, rep, l.skill, oofName(st.name)); err != nil {
+				return err
+			}
+		}
 		if st.name == l.rec.Candidate {
 			o.Candidate = k
 		}

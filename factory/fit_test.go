@@ -302,7 +302,7 @@ func TestMeasureSkill(t *testing.T) {
 	}
 	p := skillParams{Models: []string{"m"}, Seed: 1, Draws: 50, Bins: 5}
 	for _, workers := range []int{1, 3} {
-		out, err := measureSkill(t.Context(), cat.Ensembles, p, s, kf, preds, workers)
+		out, _, err := measureSkill(t.Context(), cat.Ensembles, p, s, kf, preds, workers)
 		if err != nil || len(out) != 1 {
 			t.Fatal(out, err)
 		}
@@ -351,7 +351,7 @@ func TestMeasureSkill(t *testing.T) {
 		near("calibration error", got.ECE, ece)
 	}
 	preds["m"][1].Row = preds["m"][1].Row[1:]
-	if _, err := measureSkill(t.Context(), cat.Ensembles, p, s, kf, preds, 1); err == nil || !strings.Contains(err.Error(), "fold 2") {
+	if _, _, err := measureSkill(t.Context(), cat.Ensembles, p, s, kf, preds, 1); err == nil || !strings.Contains(err.Error(), "fold 2") {
 		t.Errorf("a missing prediction: %v", err)
 	}
 }

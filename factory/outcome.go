@@ -129,7 +129,8 @@ type Strategy struct {
 	Key         string // of its trial
 	Record      *Record
 	Box         *Record       // in the lockbox; nil while that is unopened and for all but the candidate
-	Predictions *store.Object // frame: row, p_short, p_none, p_long, side, expected_net
+	Predictions *store.Object // frame: row, p_short, p_none, p_long, side, expected_net; of the walk-forward
+	OutOfFold   *store.Object // frame: row, p_short, p_none, p_long; of the k-fold; nil if that was left out
 }
 
 // AuditResult is the outcome of the leak check inside the run.

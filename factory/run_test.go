@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/mlfactory/mlfactory/factory"
+	"github.com/mlfactory/mlfactory/frame"
 	"github.com/mlfactory/mlfactory/judge"
 	"github.com/mlfactory/mlfactory/store"
 )
@@ -63,6 +64,32 @@ func TestRun(t *testing.T) {
 		}
 		if got := len(o.Ledger.Trials); got != 4 {
 			t.Errorf("%d trials in the ledger, want 4", got)
+		}
+	})
+	t.Run("out of fold", func(t *testing.T) {
+		// What is kept gives the log-losses that are shown, and covers every
+		// development row once.
+		for _, st := range o.Strategy {
+			f, err := frame.OpenIPC(st.OutOfFold.Path())
+			if err != nil {
+				t.Fatal(err)
+			}
+			row, sum := f.Frame().Column("row").Int32, 0.0
+			for i, r := range row {
+				p := f.Frame().Column([]string{"p_short", "p_none", "p_long"}[o.Labels.Class[r]+1]).Float64[i]
+				sum -= math.Log(p)
+				if i > 0 && row[i-1] >= r || !o.Labels.Valid[r] || o.Labels.Spans[r].Outcome >= o.Lockbox.Start {
+					t.Fatalf("%s: row %d is twice, unlabelled or locked", st.Name, r)
+				}
+			}
+			for _, sk := range o.Skill {
+				if sk.Name == st.Name && (sk.Rows != len(row) || math.Abs(sum/float64(len(row))-sk.LogLoss) > 1e-12) {
+					t.Errorf("%s: log-loss %v of %d rows, shown %v of %d", st.Name, sum/float64(len(row)), len(row), sk.LogLoss, sk.Rows)
+				}
+			}
+			if err := f.Close(); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 	t.Run("again", func(t *testing.T) {

@@ -86,7 +86,7 @@ func (z size) combine(bases int) int64 {
 
 // skill measures several strategies at once, each with its own losses.
 func (z size) skill(bases, strategies int) int64 {
-	return fixedMemory + z.decisions*int64(rowBytes+bases*50+strategies*150)
+	return fixedMemory + z.decisions*int64(rowBytes+bases*50+strategies*200)
 }
 
 func (z size) trades() int64 { return fixedMemory + z.bars*barBytes/2 + z.decisions*rowBytes }

@@ -61,25 +61,36 @@ func (l *line) skillNode(models []string, ens []skillEnsemble, inputs []*flow.No
 				preds[name] = append(preds[name], q)
 			}
 		}
-		out, err := measureSkill(ctx, l.f.Catalogue.Ensembles, p, s, fs.KFold, preds, t.Workers)
+		out, prob, err := measureSkill(ctx, l.f.Catalogue.Ensembles, p, s, fs.KFold, preds, t.Workers)
 		if err != nil {
 			return err
+		}
+		decisions := decisionsOf(s)
+		for i := range out {
+			if err := writeFrame(t, oofName(out[i].Name), prob[i].frame(decisions)); err != nil {
+				return err
+			}
 		}
 		return writeJSON(t, "skill.json", out)
 	}, "ensemble", "calibrate", "stat")
 }
 
+// oofName is the output of the skill stage that holds a strategy's out-of-fold
+// probabilities.
+func oofName(strategy string) string { return "oof-" + strategy + ".arrow" }
+
 // measureSkill compares every model's out-of-fold probabilities, and every
 // ensemble's, cross-fitted, with the class shares of the training rows. It
-// measures up to workers of them at once; the result does not depend on it.
-func measureSkill(ctx context.Context, reg *ensemble.Registry, p skillParams, s *label.Set, kf []fold, preds map[string][]*probabilities, workers int) ([]Skill, error) {
+// measures up to workers of them at once; the result does not depend on it. The
+// probabilities that were measured come with it, in the same order.
+func measureSkill(ctx context.Context, reg *ensemble.Registry, p skillParams, s *label.Set, kf []fold, preds map[string][]*probabilities, workers int) ([]Skill, []*probabilities, error) {
 	m, err := newMeasure(p, s, kf)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	sf, err := inside(m.test, kf)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	collect := func(bases []string) (*ensemble.OOF, error) {
 		all := make([][]*probabilities, len(bases))
@@ -88,35 +99,37 @@ func measureSkill(ctx context.Context, reg *ensemble.Registry, p skillParams, s 
 		}
 		return collectOOF(ensemble.Provenance{Use: ensemble.KFold}, bases, s, m.test, kf, all)
 	}
-	single := func(name string) (Skill, error) {
+	single := func(name string) (Skill, *model.Prediction, error) {
 		o, err := collect([]string{name})
 		if err != nil {
-			return Skill{}, err
+			return Skill{}, nil, err
 		}
-		return m.of(name, o.Prob[0])
+		sk, err := m.of(name, o.Prob[0])
+		return sk, o.Prob[0], err
 	}
-	combined := func(e skillEnsemble) (Skill, error) {
+	combined := func(e skillEnsemble) (Skill, *model.Prediction, error) {
 		o, err := collect(e.Bases)
 		if err != nil {
-			return Skill{}, err
+			return Skill{}, nil, err
 		}
 		entry, ok := reg.Entry(e.Use)
 		if !ok {
-			return Skill{}, fmt.Errorf("factory: no ensemble is called %q", e.Use)
+			return Skill{}, nil, fmt.Errorf("factory: no ensemble is called %q", e.Use)
 		}
 		method, err := entry.New(e.Config)
 		if err != nil {
-			return Skill{}, err
+			return Skill{}, nil, err
 		}
 		q, err := ensemble.CrossFit(ctx, model.Env{Workers: 1, Stream: rng.New(p.Seed).Stream("crossfit").Stream(e.Name)}, method, o, sf)
 		if err != nil {
-			return Skill{}, err
+			return Skill{}, nil, err
 		}
-		return m.of(e.Name, q)
+		sk, err := m.of(e.Name, q)
+		return sk, q, err
 	}
 	// The ensembles take longest and go first.
 	n := len(p.Models) + len(p.Ensembles)
-	out, errs := make([]Skill, n), make([]error, n)
+	out, prob, errs := make([]Skill, n), make([]*probabilities, n), make([]error, n)
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range max(1, min(workers, n)) {
@@ -127,10 +140,14 @@ func measureSkill(ctx context.Context, reg *ensemble.Registry, p skillParams, s 
 				if errs[i] = ctx.Err(); errs[i] != nil {
 					continue
 				}
+				var q *model.Prediction
 				if i < len(p.Models) {
-					out[i], errs[i] = single(p.Models[i])
+					out[i], q, errs[i] = single(p.Models[i])
 				} else {
-					out[i], errs[i] = combined(p.Ensembles[i-len(p.Models)])
+					out[i], q, errs[i] = combined(p.Ensembles[i-len(p.Models)])
+				}
+				if errs[i] == nil {
+					prob[i] = &probabilities{Row: m.test, Prob: q.Prob}
 				}
 			}
 		}()
@@ -140,7 +157,7 @@ func measureSkill(ctx context.Context, reg *ensemble.Registry, p skillParams, s 
 	}
 	close(next)
 	wg.Wait()
-	return out, errors.Join(errs...)
+	return out, prob, errors.Join(errs...)
 }
 
 // measure is what all strategies are measured on: the tested decisions in order

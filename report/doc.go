@@ -10,13 +10,20 @@
 //	MARKET/features.parquet    what models may look at, one row per decision
 //	MARKET/labels.parquet      one row per decision that has a label
 //	MARKET/unlabelled.parquet  the other decisions, with the reason
-//	MARKET/predictions.parquet probabilities and signals, one row per decision and strategy
+//	MARKET/predictions.parquet probabilities and signals, one row per decision, strategy and scheme
 //	MARKET/trades.parquet      one row per trade and strategy
 //	MARKET/daily.parquet       one row per trading date and strategy
 //	MARKET/data_report.json    what was found in the bars
 //	MARKET/ledger.json         the trials that the verdict counts
 //
 // # Conventions
+//
+// The column scheme of predictions.parquet is walk_forward or kfold. Rows of the
+// walk-forward are calibrated and were traded: side is what the rule took,
+// expected_net what it expected. Rows of the k-fold are out of fold over all of
+// development (an ensemble's cross-fitted), not calibrated and never traded:
+// side is 0, expected_net NaN. With the classes of labels.parquet they give the
+// oof numbers of summary.json.
 //
 // Instants in files are UTC; the column time is the decision, that is, when the
 // row's inputs were known. Returns are fractions of the entry notional, Sharpe

@@ -127,6 +127,15 @@ func traded(t testing.TB, name string, sessions int, knows float64) *factory.Out
 		if st.Predictions, err = s.Object(out); err != nil {
 			t.Fatal(err)
 		}
+		// Out of fold: the first decisions, which the walk-forward never trades.
+		oof := must[*frame.Frame](t)(frame.New(decisions[:100], frame.Int32("row", row100()), frame.Float64("p_short", p[0][:100]), frame.Float64("p_none", p[1][:100]), frame.Float64("p_long", p[2][:100])))
+		if out, err = s.Put(ctx, func(w io.Writer) error { return oof.WriteIPC(w) }); err != nil {
+			t.Fatal(err)
+		}
+		out.Name = "oof.arrow"
+		if st.OutOfFold, err = s.Object(out); err != nil {
+			t.Fatal(err)
+		}
 		st.Key = model + "-key-0123456789abcdef"
 		tr := judge.Trial{Key: st.Key, Name: model + " h20", Instrument: inst.Name, From: from, To: end, Days: st.Record.Days, Returns: st.Record.Net}
 		if _, err := ledger.Record(ctx, tr); err != nil {
@@ -222,3 +231,12 @@ func three(t testing.TB) []*factory.Outcome {
 }
 
 type outcome = factory.Outcome
+
+// row100 is the numbers of the first hundred rows.
+func row100() []int32 {
+	r := make([]int32, 100)
+	for i := range r {
+		r[i] = int32(i)
+	}
+	return r
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/mlfactory/mlfactory/factory"
 	"github.com/mlfactory/mlfactory/frame"
 	"github.com/mlfactory/mlfactory/label"
+	"github.com/mlfactory/mlfactory/store"
 	"github.com/mlfactory/mlfactory/view"
 )
 
@@ -132,38 +133,78 @@ func gather[T any](at []int8, pos []int32, from func(list int) []T) []T {
 	return out
 }
 
-// writePredictions writes the predictions of all strategies, in order of time.
+// The schemes by which a row of predictions.parquet was predicted.
+const (
+	schemeWalkForward = "walk_forward"
+	schemeKFold       = "kfold"
+)
+
+// writePredictions writes the predictions of all strategies, in order of time:
+// those of the walk-forward, which were traded, and those of the k-fold, which
+// have neither side nor expected return.
 func writePredictions(w io.Writer, o *factory.Outcome) (err error) {
 	var open []*frame.Frame
-	var names []string
+	var closing []func() error
+	var names, schemes []string
 	var times [][]int64
-	for _, s := range o.Strategy {
-		if s.Predictions == nil {
-			continue
+	add := func(strategy, scheme string, from *store.Object, columns ...string) error {
+		if from == nil {
+			return nil
 		}
-		f, e := frame.OpenIPC(s.Predictions.Path())
+		f, e := frame.OpenIPC(from.Path())
 		if e != nil {
-			return fmt.Errorf("report: predictions of %s: %w", s.Name, e)
+			return fmt.Errorf("report: %s predictions of %s: %w", scheme, strategy, e)
 		}
-		defer func() { err = errors.Join(err, f.Close()) }()
-		for _, c := range []string{"row", "p_short", "p_none", "p_long", "side", "expected_net"} {
+		open, names, schemes, times = append(open, f.Frame()), append(names, strategy), append(schemes, scheme), append(times, f.Frame().Time)
+		closing = append(closing, f.Close)
+		for _, c := range columns {
 			if f.Frame().Column(c) == nil {
-				return fmt.Errorf("report: predictions of %s have no column %q", s.Name, c)
+				return fmt.Errorf("report: %s predictions of %s have no column %q", scheme, strategy, c)
 			}
 		}
-		open, names, times = append(open, f.Frame()), append(names, s.Name), append(times, f.Frame().Time)
+		return nil
+	}
+	defer func() {
+		for _, f := range closing {
+			err = errors.Join(err, f())
+		}
+	}()
+	for _, s := range o.Strategy {
+		if err := add(s.Name, schemeWalkForward, s.Predictions, "row", "p_short", "p_none", "p_long", "side", "expected_net"); err != nil {
+			return err
+		}
+	}
+	for _, s := range o.Strategy {
+		if err := add(s.Name, schemeKFold, s.OutOfFold, "row", "p_short", "p_none", "p_long"); err != nil {
+			return err
+		}
 	}
 	at, pos := order(times)
 	float := func(name string) frame.Column {
-		return frame.Float64(name, gather(at, pos, func(l int) []float64 { return open[l].Column(name).Float64 }))
+		return frame.Float64(name, gather(at, pos, func(l int) []float64 {
+			if c := open[l].Column(name); c != nil {
+				return c.Float64
+			}
+			x := make([]float64, len(times[l]))
+			for i := range x {
+				x[i] = math.NaN()
+			}
+			return x
+		}))
 	}
 	f := &frame.Frame{
 		Time: gather(at, pos, func(l int) []int64 { return times[l] }),
 		Columns: []frame.Column{
+			frame.String("scheme", repeated(at, schemes)),
 			frame.String("strategy", repeated(at, names)),
 			frame.Int32("row", gather(at, pos, func(l int) []int32 { return open[l].Column("row").Int32 })),
 			float("p_short"), float("p_none"), float("p_long"),
-			frame.Int8("side", gather(at, pos, func(l int) []int8 { return open[l].Column("side").Int8 })), float("expected_net"),
+			frame.Int8("side", gather(at, pos, func(l int) []int8 {
+				if c := open[l].Column("side"); c != nil {
+					return c.Int8
+				}
+				return make([]int8, len(times[l]))
+			})), float("expected_net"),
 		},
 	}
 	return f.WriteParquet(w)

@@ -115,8 +115,18 @@ func TestFiles(t *testing.T) {
 			}
 		}
 		p := read("edge/predictions.parquet")
-		if p.Rows() != 2*(9*len(o.Decisions)/10-len(o.Decisions)/2) {
+		traded := 9*len(o.Decisions)/10 - len(o.Decisions)/2
+		if p.Rows() != 2*(traded+100) {
 			t.Errorf("%d predictions", p.Rows())
+		}
+		for i, scheme := range p.Column("scheme").String { // the k-fold's come first in time
+			want := "walk_forward"
+			if i < 200 {
+				want = "kfold"
+			}
+			if e := p.Column("expected_net").Float64[i]; scheme != want || (e != e) != (scheme == "kfold") || scheme == "kfold" && p.Column("side").Int8[i] != 0 || p.Time[i] != o.Decisions[p.Column("row").Int32[i]] {
+				t.Fatalf("prediction %d: %s, side %d, expected %v", i, scheme, p.Column("side").Int8[i], e)
+			}
 		}
 		for i := 0; i < p.Rows(); i += 2 {
 			if p.Column("strategy").String[i] != "logistic" || p.Column("strategy").String[i+1] != "stack" || p.Time[i] != p.Time[i+1] {
