@@ -29,6 +29,8 @@ def xgboost_raw(path, x, g):
     config = json.loads(b.save_config())["learner"]
     if config["objective"]["name"] == "binary:logitraw":
         return raw, None
+    if config["objective"]["name"] == "multi:softmax":
+        return raw, None
     return raw, b.predict(d)
 
 
@@ -37,7 +39,10 @@ def lightgbm_raw(path, x, g):
     lightgbm.register_logger(type("Quiet", (), {"info": lambda s, m: None, "warning": lambda s, m: None})())
     b = lightgbm.Booster(model_file=path)
     x = x.astype(np.float64)
-    return b.predict(x, raw_score=True), b.predict(x)
+    raw, prob = b.predict(x, raw_score=True), b.predict(x)
+    if prob.ndim == 2:  # one against all: divided by their sum, as the probabilities of an ensemble
+        prob = prob / prob.sum(axis=1, keepdims=True)
+    return raw, prob
 
 
 def catboost_raw(path, x, g):
@@ -48,26 +53,18 @@ def catboost_raw(path, x, g):
     cats = m.get_cat_feature_indices()
     if cats:
         frame = pd.DataFrame(x.astype(np.float64))
-        texts = g.get("categories") or {}
-        for j in cats:
-            names = texts.get(g["columns"][j]) if texts else None
-            frame[j] = [text(v, names) for v in x[:, j]]
+        for j in cats: # an exported model calls its categories by their numbers
+            frame[j] = ["nan" if np.isnan(v) else str(int(v)) for v in x[:, j]]
+        frame.columns = m.feature_names_
         x = frame
     raw = m.predict(x, prediction_type="RawFormulaVal")
     loss = json.load(open(path))["model_info"]["params"]["loss_function"]["type"]
     prob = m.predict(x, prediction_type="Probability") if loss in ("Logloss", "MultiClass", "MultiClassOneVsAll") else None
     if loss == "Logloss":
         prob = prob[:, 1]
+    elif prob is not None:
+        prob = prob / prob.sum(axis=1, keepdims=True)
     return raw, prob
-
-
-def text(v, names):
-    if np.isnan(v):
-        return "a text that no training row had"
-    c = int(v)
-    if names is None:
-        return str(c)
-    return names[c] if c < len(names) else "no such text %d" % c
 
 
 def onnx_raw(path, x, g):
@@ -76,10 +73,15 @@ def onnx_raw(path, x, g):
     onnx.checker.check_model(onnx.load(path))
     s = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     out = {o.name: v for o, v in zip(s.get_outputs(), s.run(None, {s.get_inputs()[0].name: x}))}
-    if "probabilities" in out:
-        p = out["probabilities"]
-        return None, p[:, 1] if p.shape[1] == 2 else p
-    return out["scores"], None
+    if "probabilities" not in out:
+        return out["scores"], None
+    p = out["probabilities"]
+    best = np.sort(p, axis=1)
+    clear = best[:, -1] - best[:, -2] > 1e-5
+    labels = g.get("classes") or sorted(set(out["label"].tolist()))
+    if len(labels) == p.shape[1] and (np.array(labels)[p.argmax(axis=1)] != out["label"])[clear].any():
+        raise ValueError("the label is not that of the largest probability")
+    return None, p[:, 1] if p.shape[1] == 2 else p
 
 
 LIBRARIES = {
@@ -103,6 +105,12 @@ def main():
             g = json.load(f)
         x = np.array([[np.nan if v is None else v for v in r] for r in g["x"]], np.float32)
         want = np.array(g["raw"])
+        if g["prob"] is None and ("_ova" in name):
+            each = 1 / (1 + np.exp(-want))
+            g["prob"] = (each / each.sum(axis=1, keepdims=True)).tolist()
+        if g["prob"] is None and g["params"].get("objective") == "multi:softmax":
+            each = np.exp(want)
+            g["prob"] = (each / each.sum(axis=1, keepdims=True)).tolist()
         raw, prob = LIBRARIES[kind](path, x, g)
         bound = BOUND[kind]
         if g["reference"] == "xgboost":

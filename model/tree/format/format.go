@@ -1,5 +1,5 @@
 // Package format reads and writes the model files of other libraries: XGBoost
-// (JSON and UBJSON) and LightGBM (text).
+// (JSON and UBJSON), LightGBM (text) and CatBoost (JSON); and it writes ONNX.
 // [Import] makes an [ensemble.Ensemble] of a file, [Export] a file of an
 // ensemble, whoever grew it. They are pure functions of bytes: no file, no
 // clock, no network, and the same ensemble gives the same bytes.
@@ -10,24 +10,36 @@
 // tree by tree, the others' in float64. What a format says in another way is
 // brought into the one form of package ensemble: x ≤ t becomes x < the next
 // float32; an initial score that is a probability becomes a margin; weights of
-// dropped trees, a scale of all leaves, LightGBM's sigmoid parameter and means over trees are multiplied into
-// the leaf values. Nodes come in breadth-first order. So a file that is read,
-// written and read again gives the same ensemble, though not the same bytes as
-// the library's.
+// dropped trees, a scale of all leaves, LightGBM's sigmoid parameter and means
+// over trees are multiplied into the leaf values; CatBoost's target statistics
+// become sets of categories. Nodes come in breadth-first order. So a file that
+// is read, written and read again gives the same ensemble, though not the same
+// bytes as the library's.
 //
-// Categories are whole numbers from 0, as both libraries count them.
+// Inputs are float32. A threshold between two float32 values is written as the
+// lower one, so that a library that is given float64 inputs may send those
+// between the two another way than it did before.
+//
+// Categories are whole numbers. XGBoost and LightGBM count them so already;
+// CatBoost hashes texts: the number in decimal, "nan" for a missing category,
+// or for reading the texts that [Options] gives.
 //
 // A file names its objective; one of another style is written with the
-// objective that has the same link: squared error, logistic, softmax.
+// objective that has the same link: squared error, logistic, softmax. Shares of
+// classes are written as as many numbers. Where a format has fewer ways to
+// treat missing values or zeros, a tree is written with more nodes; trees that
+// would grow too much are refused. CatBoost's files cannot tell a missing value
+// from the lowest float32 where the nodes of a column differ in the side of
+// missing values.
 //
 // # Refusals
 //
 // What cannot be said exactly is refused, never approximated: linear leaves and
 // linear boosters, links that package ensemble does not have (exponential,
-// square) on the way in; on the
-// way out what the target has no word for, with the tree, the node and the reason. Damaged
-// files are errors that name the place in the document; sizes are bounded by
-// the bytes that are there.
+// square), and of CatBoost combinations of categories, texts and embeddings on
+// the way in; on the way out what the target has no word for, with the tree,
+// the node and the reason. Damaged files are errors that name the place in the
+// document; sizes are bounded by the bytes that are there.
 package format
 
 import (
@@ -45,13 +57,15 @@ type Format string
 
 // Formats.
 const (
-	XGBoostJSON Format = "xgboost-json"
-	XGBoostUBJ  Format = "xgboost-ubj"
-	LightGBM    Format = "lightgbm"
+	XGBoostJSON  Format = "xgboost-json"
+	XGBoostUBJ   Format = "xgboost-ubj"
+	LightGBM     Format = "lightgbm"
+	CatBoostJSON Format = "catboost-json"
+	ONNX         Format = "onnx" // written only
 )
 
-// Formats lists the formats.
-func Formats() []Format { return []Format{XGBoostJSON, XGBoostUBJ, LightGBM} }
+// Formats lists the formats that can be written. All but the last can be read.
+func Formats() []Format { return []Format{XGBoostJSON, XGBoostUBJ, LightGBM, CatBoostJSON, ONNX} }
 
 // Options of [Import].
 type Options struct {
@@ -65,6 +79,10 @@ type Options struct {
 	// Classes are the class codes of the probabilities. Without them a file
 	// says nothing about codes, unless this package wrote it.
 	Classes []int8
+	// Categories are the texts of the categories of a column of CatBoost's, by
+	// name; category c is Categories[name][c]. Without them category c is the
+	// text of the number c.
+	Categories map[string][]string
 }
 
 // Model is what a file holds.
@@ -88,6 +106,8 @@ func Detect(data []byte) (Format, bool) {
 		return XGBoostUBJ, true
 	case len(head) > 0 && head[0] == '{' && bytes.Contains(data, []byte(`"gradient_booster"`)):
 		return XGBoostJSON, true
+	case len(head) > 0 && head[0] == '{' && (bytes.Contains(data, []byte(`"oblivious_trees"`)) || bytes.Contains(data, []byte(`"features_info"`))):
+		return CatBoostJSON, true
 	}
 	return "", false
 }
@@ -108,8 +128,13 @@ func Import(data []byte, f Format, o Options) (*Model, error) {
 		}
 	case LightGBM:
 		err = importLightGBM(data, m)
+	case CatBoostJSON:
+		var doc value
+		if doc, err = parseJSON(data); err == nil {
+			err = importCatBoost(&doc, o, m)
+		}
 	default:
-		return nil, fmt.Errorf("format: %q is no format that can be read; there are %s", f, strings.Join(names(Formats()), ", "))
+		return nil, fmt.Errorf("format: %q is no format that can be read; there are %s", f, strings.Join(names(Formats()[:4]), ", "))
 	}
 	if err == nil {
 		err = o.apply(m)
@@ -188,6 +213,13 @@ func Export(w io.Writer, e *ensemble.Ensemble, f Format) error {
 		}
 	case LightGBM:
 		d, err = exportLightGBM(e)
+	case CatBoostJSON:
+		var doc fields
+		if doc, err = exportCatBoost(e); err == nil {
+			d = append(appendJSON(nil, doc), '\n')
+		}
+	case ONNX:
+		d, err = exportONNX(e)
 	default:
 		err = fmt.Errorf("no such format; there are %s", strings.Join(names(Formats()), ", "))
 	}

@@ -82,3 +82,4 @@ func fuzz(f *testing.F, kind format.Format, pattern string) {
 func FuzzXGBoostJSON(f *testing.F) { fuzz(f, format.XGBoostJSON, "xgb_*.model.json") }
 func FuzzXGBoostUBJ(f *testing.F)  { fuzz(f, format.XGBoostUBJ, "xgb_*.ubj") }
 func FuzzLightGBM(f *testing.F)    { fuzz(f, format.LightGBM, "lgb_*.txt") }
+func FuzzCatBoost(f *testing.F)    { fuzz(f, format.CatBoostJSON, "cat_*.model.json") }

@@ -22,6 +22,7 @@ type golden struct {
 	Params                                    map[string]any
 	X                                         [][]*float64
 	Raw, Prob                                 [][]float64
+	Categories                                map[string][]string
 }
 
 func goldens(t *testing.T) map[string]*golden {
@@ -58,7 +59,7 @@ func (g *golden) bytes(t testing.TB) []byte {
 }
 
 func (g *golden) options(name string) format.Options {
-	return format.Options{Best: name == "xgb_best"}
+	return format.Options{Best: name == "xgb_best", Categories: g.Categories}
 }
 
 // rows are the inputs; null is NaN.

@@ -163,10 +163,6 @@ func (f *lgbInfo) add(t float64) {
 	f.lo, f.hi = min(f.lo, t), max(f.hi, t)
 }
 
-// maxGrowth bounds the nodes that a tree may become where a format needs
-// several for one.
-func maxGrowth(n int) int { return 64*n + 1024 }
-
 // lgbWriteTree writes one tree; base is added to its leaves.
 func lgbWriteTree(w *bytes.Buffer, tree *ensemble.Tree, base float64, infos []lgbInfo, uses []int) error {
 	p, err := lgbPlan(tree)
@@ -249,39 +245,14 @@ func lgbWriteTree(w *bytes.Buffer, tree *ensemble.Tree, base float64, infos []lg
 }
 
 // lgbPlan brings a tree into LightGBM's terms: a missing category goes right
-// there. Where it goes left here, a split before sends missing values to the
-// left side; its threshold is above every value.
+// there. Where it goes left here, a test before sends missing values to the
+// left side.
 func lgbPlan(t *ensemble.Tree) (*plan, error) {
 	p := planOf(t)
 	for i := range len(p.nodes) {
-		s := &p.nodes[i]
-		if !s.categorical || !s.DefaultLeft || s.leaf() {
-			continue
+		if s := &p.nodes[i]; s.categorical && s.DefaultLeft {
+			p.before(i)
 		}
-		inner := *s
-		inner.DefaultLeft = false
-		*s = step{Node: s.Node, left: len(p.nodes), right: s.left}
-		s.Threshold, s.DefaultLeft, s.Gain = float32(math.Inf(1)), false, 0
-		p.nodes = append(p.nodes, inner)
 	}
 	return p.copies(maxGrowth(len(t.Nodes)))
-}
-
-// copies gives every node one parent: what several lead to is written several
-// times, up to a limit of nodes.
-func (p *plan) copies(limit int) (*plan, error) {
-	out := &plan{width: p.width}
-	from := []int{0}
-	for at := 0; at < len(from); at++ {
-		s := p.nodes[from[at]]
-		if !s.leaf() {
-			from = append(from, s.left, s.right)
-			s.left, s.right = len(from)-2, len(from)-1
-		}
-		if len(from) > limit {
-			return nil, fmt.Errorf("it would need more than %d nodes, because the format sends missing categories to one side only", limit)
-		}
-		out.nodes = append(out.nodes, s)
-	}
-	return out, nil
 }

@@ -131,56 +131,6 @@ func categories(s ensemble.Set) []int {
 	return out
 }
 
-// scalars splits the trees with vector leaves into one tree for every score, and divides the
-// leaves of a mean by the number of trees, for formats that only sum single
-// values. The scores stay the same, up to the rounding of that division.
-func scalars(e *ensemble.Ensemble) []ensemble.Tree {
-	var out []ensemble.Tree
-	for i := range e.Trees {
-		t := &e.Trees[i]
-		for c := range t.Width {
-			u := *t
-			u.Nodes = append([]ensemble.Node(nil), t.Nodes...)
-			if t.Width > 1 {
-				u.Width, u.Class, u.Values = 1, c, nil
-				for j := range u.Nodes {
-					u.Nodes[j].Value = t.Values[j*t.Width+c]
-				}
-			}
-			if e.Mean {
-				for j := range u.Nodes {
-					u.Nodes[j].Value /= float64(len(e.Trees))
-				}
-			}
-			out = append(out, u)
-		}
-	}
-	return out
-}
-
-// cycle brings scalar trees into the order 0, 1, …, k-1, 0, 1, … of their
-// scores, the order within a score unchanged, with trees of nothing where one
-// score has fewer.
-func cycle(trees []ensemble.Tree, k int) []ensemble.Tree {
-	lists := make([][]ensemble.Tree, k)
-	rounds := 0
-	for _, t := range trees {
-		lists[t.Class] = append(lists[t.Class], t)
-		rounds = max(rounds, len(lists[t.Class]))
-	}
-	out := make([]ensemble.Tree, 0, rounds*k)
-	for r := range rounds {
-		for c := range k {
-			if r < len(lists[c]) {
-				out = append(out, lists[c][r])
-			} else {
-				out = append(out, ensemble.Tree{Nodes: []ensemble.Node{{}}, Width: 1, Class: c})
-			}
-		}
-	}
-	return out
-}
-
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // single is the nearest float32, or an error that names what overflows.

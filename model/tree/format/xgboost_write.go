@@ -199,6 +199,11 @@ func xgbTreeDoc(tree *ensemble.Tree, id, columns int, add float64, categorical [
 	// Its sets go right, so the sides of categorical nodes change places; and
 	// it takes the right child to be the one after the left.
 	turned := planOf(tree)
+	turned.zeros()
+	turned, err := turned.copies(maxGrowth(len(tree.Nodes)))
+	if err != nil {
+		return nil, err
+	}
 	for i := range turned.nodes {
 		if turned.nodes[i].categorical {
 			turned.nodes[i].swap()
@@ -248,10 +253,7 @@ func xgbTreeDoc(tree *ensemble.Tree, id, columns int, add float64, categorical [
 			}
 			continue
 		}
-		switch {
-		case s.ZeroMissing:
-			return nil, fmt.Errorf("node %d takes zero for missing, which XGBoost does not do", i)
-		case s.categorical != categorical[s.Feature]:
+		if s.categorical != categorical[s.Feature] {
 			return nil, fmt.Errorf("node %d splits column %d both by categories and by a threshold, or the column is not listed as categorical", i, s.Feature)
 		}
 		cond[i] = s.Threshold

@@ -8,12 +8,13 @@ scores and probabilities as the library gives them. Missing values are null.
 """
 import json, os, sys
 import numpy as np
+import pandas
 import catboost, lightgbm, xgboost
 from catboost import CatBoost, Pool
 
 OUT = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
 SEED = 20261122
-N, SHOWN = 1500, 120
+N, SHOWN = 1500, 80
 
 
 def data(seed, categorical=0, missing=0.1, zeros=False):
@@ -38,14 +39,14 @@ def columns(x):
     return ["alpha", "beta", "gamma", "delta", "cat one", "cat two"][: x.shape[1]]
 
 
-def save(name, library, params, x, raw, prob, tolerance, file, note=""):
+def save(name, library, params, x, raw, prob, tolerance, file, note="", categories=None):
     """raw and prob are rows by scores."""
     def table(a):
         return None if a is None else [[None if np.isnan(v) else float(v) for v in row] for row in np.asarray(a, float).reshape(len(x), -1)]
     doc = {
         "reference": library.__name__, "version": library.__version__, "generator": "gen_formats.py", "seed": SEED,
         "tolerance": tolerance, "params": {k: v for k, v in params.items()}, "note": note, "file": file,
-        "x": table(x), "raw": table(raw), "prob": table(prob),
+        "columns": columns(x), "categories": categories, "x": table(x), "raw": table(raw), "prob": table(prob),
     }
     with open(os.path.join(OUT, name + ".json"), "w") as f:
         json.dump(doc, f)
@@ -140,6 +141,68 @@ def make_lightgbm():
     lgb("lgb_categories_onehot", dict(objective="regression", max_cat_to_onehot=80), score, x, categorical=2)
 
 
+def cat(name, params, y, x, w=None, rounds=6, prob=False, categorical=0, texts=None, shift=None):
+    """texts are the texts of the categories of a column by its name; without them they are numbers."""
+    params = dict({"iterations": rounds, "depth": 4, "learning_rate": 0.5, "random_seed": SEED % 1000, "thread_count": 1, "verbose": False, "allow_writing_files": False}, **params)
+    names = columns(x)
+
+    def frame(a):
+        f = pandas.DataFrame(a.astype(np.float64), columns=names)
+        for j in range(4, 4 + categorical):
+            t = (texts or {}).get(names[j])
+            f[names[j]] = ["nan" if np.isnan(v) else str(int(v)) if t is None else t[int(v)] if int(v) < len(t) else "no such text" for v in a[:, j]]
+        return f
+
+    m = CatBoost(params)
+    m.fit(Pool(frame(x), label=y, weight=w, cat_features=names[4 : 4 + categorical]))
+    if shift is not None:
+        m.set_scale_and_bias(*shift)
+    file = name + ".model.json"
+    path = os.path.join(OUT, file)
+    m.save_model(path, format="json")
+    with open(path) as f: # without what the training was told and took; the library does not need it
+        doc = json.load(f)
+    info = doc["model_info"]
+    doc["model_info"] = {k: info[k] for k in ("catboost_version_info", "class_params") if k in info}
+    doc["model_info"]["params"] = {"loss_function": info["params"]["loss_function"]}
+    with open(path, "w") as f:
+        json.dump(doc, f)
+        f.write("\n")
+    q = with_unknown(x, categorical)
+    raw = m.predict(frame(q), prediction_type="RawFormulaVal")
+    p = m.predict(frame(q), prediction_type="Probability") if prob else None
+    if p is not None and raw.ndim == 1:
+        p = p[:, 1]
+    save(name, catboost, {k: v for k, v in params.items() if k not in ("verbose", "allow_writing_files", "thread_count")}, q, raw, p, {"raw": 1e-9, "prob": 1e-9}, file, categories=texts)
+
+
+def make_catboost():
+    x, score, two, three, w = data(SEED + 4)
+    cat("cat_binary", dict(loss_function="Logloss"), two, x, w, prob=True)
+    cat("cat_binary_max", dict(loss_function="Logloss", nan_mode="Max"), two, x, w, prob=True)
+    cat("cat_complete", dict(loss_function="Logloss", nan_mode="Forbidden"), two, np.nan_to_num(x), prob=True)
+    cat("cat_multiclass", dict(loss_function="MultiClass"), three - 1, x, w, prob=True)
+    cat("cat_ova", dict(loss_function="MultiClassOneVsAll"), three, x, w)
+    cat("cat_rmse", dict(loss_function="RMSE"), score, x, w)
+    cat("cat_scaled", dict(loss_function="RMSE"), score, x, shift=(1.5, -2.25))
+    cat("cat_scaled_vector", dict(loss_function="MultiClass"), three, x, prob=True, shift=(0.5, [0.1, 0.2, -0.4]))
+    cat("cat_quantile", dict(loss_function="Quantile:alpha=0.3"), score, x)
+    cat("cat_multi_rmse", dict(loss_function="MultiRMSE"), np.column_stack([score, score**2]), x, rounds=3)
+    cat("cat_depthwise", dict(loss_function="Logloss", grow_policy="Depthwise"), two, x, w, prob=True)
+    cat("cat_lossguide", dict(loss_function="MultiClass", grow_policy="Lossguide", max_leaves=9), three, x, prob=True)
+    x, score, two, three, w = data(SEED + 5, categorical=2)
+    cat("cat_onehot", dict(loss_function="Logloss", one_hot_max_size=100), two, x, w, categorical=2, prob=True)
+    cat("cat_onehot_depthwise", dict(loss_function="Logloss", one_hot_max_size=100, grow_policy="Depthwise"), two, x, w, categorical=2, prob=True)
+    cat("cat_statistics", dict(loss_function="Logloss", max_ctr_complexity=1), two, x, w, categorical=2, prob=True)
+    cat("cat_statistics_multiclass", dict(loss_function="MultiClass", max_ctr_complexity=1, simple_ctr=["Borders", "Buckets", "Counter"]), three, x, w, categorical=2, prob=True)
+    cat("cat_statistics_mean", dict(loss_function="RMSE", max_ctr_complexity=1, simple_ctr=["BinarizedTargetMeanValue:TargetBorderCount=3", "Counter:CtrBorderCount=7:Prior=0.5/1"]), score, x, categorical=2)
+    # Texts of all the lengths that the hash treats differently.
+    texts = {"cat one": ["" if i == 7 else "abcdefghij" * i + "x" * (i % 3) for i in range(12)], "cat two": ["v%02d " % i + "é" * i for i in range(70)]}
+    cat("cat_texts", dict(loss_function="Logloss", max_ctr_complexity=1), two, x, w, categorical=2, prob=True, texts=texts)
+    cat("cat_texts_onehot", dict(loss_function="Logloss", one_hot_max_size=100), two, x, w, categorical=2, prob=True, texts=texts, rounds=12)
+
+
 if __name__ == "__main__":
+    make_catboost()
     make_xgboost()
     make_lightgbm()

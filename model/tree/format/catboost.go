@@ -1,0 +1,583 @@
+package format
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mlfactory/mlfactory/model/tree/ensemble"
+)
+
+// cbLinks are the losses with a link that an ensemble has.
+func cbLinks() map[string]ensemble.Link {
+	out := map[string]ensemble.Link{
+		"Logloss": ensemble.Logistic, "CrossEntropy": ensemble.Logistic, "Focal": ensemble.Logistic,
+		"MultiClass": ensemble.Softmax, "MultiClassOneVsAll": ensemble.OneVsAll,
+	}
+	for _, l := range []string{"RMSE", "MAE", "Quantile", "MultiQuantile", "GroupQuantile", "MAPE", "Huber", "Expectile", "Lq", "LogCosh", "MultiRMSE", "MultiRMSEWithMissingValues",
+		"QueryRMSE", "QuerySoftMax", "PairLogit", "PairLogitPairwise", "YetiRank", "YetiRankPairwise", "StochasticRank", "LambdaMart"} {
+		out[l] = ensemble.Identity
+	}
+	return out
+}
+
+// missingCategory is the text of a missing category.
+const missingCategory = "nan"
+
+// defaultCategories is how many whole numbers are tried as texts of categories.
+const defaultCategories = 1 << 16
+
+// cbSplit is a split of the file's list: an entry of split_index.
+type cbSplit struct {
+	column    int
+	threshold float32
+	nanRight  bool
+	set       ensemble.Set // of the side where true leads, or
+	others    bool         // of the other side, where categories without a statistic are on the side of true
+	missing   bool         // a missing category is in the set
+	cat       bool
+}
+
+// cbReader reads a model.
+type cbReader struct {
+	o       Options
+	e       *ensemble.Ensemble
+	splits  []cbSplit
+	texts   map[int]cbTexts // of the categorical columns
+	numbers cbTexts         // of a column for which no texts are given
+	sets    setMaker
+	scale   float64
+	dims    int
+}
+
+// cbTexts are the categories of a column by their hashes.
+type cbTexts struct {
+	codes map[int32][]int
+	table map[uint64][]int
+}
+
+func importCatBoost(doc *value, o Options, m *Model) error {
+	root := newPlace(doc)
+	r := &cbReader{o: o, e: m.Ensemble, texts: map[int]cbTexts{}, dims: 1}
+	r.e.Style = "catboost"
+	if info := root.find("model_info").find("catboost_version_info"); info != nil {
+		_, v, _ := strings.Cut(info.text(), "tags/v")
+		m.Version, _, _ = strings.Cut(v, "\n")
+	}
+	bias := root.key("scale_and_bias")
+	r.scale = bias.at(0).number()
+	trees, symmetric := root.find("oblivious_trees"), true
+	if trees == nil {
+		trees, symmetric = root.key("trees"), false
+	}
+	r.features(root.key("features_info"), root)
+	if root.err() != nil {
+		return root.err()
+	}
+	for i := range trees.len() {
+		if symmetric {
+			r.symmetric(trees.at(i), i == 0)
+		} else {
+			r.nested(trees.at(i), i == 0)
+		}
+		if root.err() != nil {
+			return root.err()
+		}
+	}
+	var base []float64
+	if b := bias.at(1); b.v.kind == number {
+		base = []float64{b.number()}
+	} else if b.v.kind != null {
+		base = b.numbers(-1)
+	}
+	if len(r.e.Trees) == 0 {
+		r.dims = max(1, len(base))
+	}
+	r.e.Base = make([]float64, r.dims)
+	if len(base) > 0 && len(base) != r.dims {
+		bias.fail("%d biases for %d scores", len(base), r.dims)
+	}
+	copy(r.e.Base, base)
+	r.loss(root, m)
+	if r.scale != 1 {
+		m.note("the scale %v is multiplied into the leaves", r.scale)
+	}
+	return root.err()
+}
+
+// loss reads what was trained for and the class labels.
+func (r *cbReader) loss(root *place, m *Model) {
+	e := r.e
+	info := root.find("model_info")
+	params := info.find("params")
+	if params != nil && params.v.kind == text { // as the library keeps it in memory
+		v, err := parseJSON([]byte(params.v.str))
+		if err != nil {
+			params.fail("%v", err)
+			return
+		}
+		params.v = &v
+	}
+	loss := params.find("loss_function")
+	if loss == nil {
+		e.Objective = "RMSE"
+		if r.dims > 1 {
+			e.Objective = "MultiRMSE"
+		}
+		m.note("the file does not say what the model was trained for: its scores are taken as they are")
+		return
+	}
+	name := loss.key("type")
+	link, ok := cbLinks()[name.text()]
+	if !ok {
+		name.fail("the link of loss %q is none that an ensemble has", name.v.str)
+		return
+	}
+	e.Objective, e.Link = name.text(), link
+	if r.dims > 1 && link == ensemble.Logistic || r.dims < 2 && (link == ensemble.Softmax || link == ensemble.OneVsAll) {
+		name.fail("loss %q with %d scores", name.v.str, r.dims)
+	}
+	if p := loss.find("params"); p != nil && p.v.kind == object {
+		for i, key := range p.v.keys {
+			v := &place{v: &p.v.list[i], parent: p, name: key, trouble: p.trouble}
+			if x, err := strconv.ParseFloat(v.v.str, 64); v.v.kind == number || v.v.kind == text && err == nil && finite(x) {
+				e.Extra[key] = v.number()
+			}
+		}
+	}
+	labels := info.find("class_params").find("class_to_label")
+	if link == ensemble.Identity || labels == nil || labels.v.kind != numbers {
+		return
+	}
+	want := r.dims
+	if link == ensemble.Logistic {
+		want = 2
+	}
+	var codes []int8
+	for _, x := range labels.numbers(-1) {
+		if x == -1 || x == 0 || x == 1 {
+			codes = append(codes, int8(x))
+		}
+	}
+	if len(codes) == want && len(labels.v.nums) == want && want <= 3 && slices.IsSorted(codes) {
+		e.Classes = codes
+	}
+}
+
+// features reads the columns and the list that split_index counts: borders of
+// the numeric columns, values of the one-hot columns, borders of statistics.
+func (r *cbReader) features(info, root *place) {
+	for _, other := range []string{"text_features", "embedding_features", "estimated_features"} {
+		if f := info.find(other); f != nil && f.v.kind != null && f.len() > 0 {
+			f.fail("columns of texts or embeddings have no place in an ensemble")
+		}
+	}
+	floats, cats := elements(info, "float_features"), elements(info, "categorical_features")
+	columns := 0
+	for _, f := range append(slices.Clone(floats), cats...) {
+		columns = max(columns, f.key("flat_feature_index").whole(0, maxColumns-1)+1)
+	}
+	if columns == 0 {
+		info.fail("no columns")
+	}
+	if info.err() != nil {
+		return
+	}
+	r.e.Columns = make([]string, columns)
+	for j := range r.e.Columns { // CatBoost leaves out columns that it ignored
+		r.e.Columns[j] = strconv.Itoa(j)
+	}
+	for _, f := range append(slices.Clone(floats), cats...) {
+		if id := f.find("feature_id"); id != nil && id.text() != "" {
+			r.e.Columns[f.key("flat_feature_index").whole(0, columns-1)] = id.text()
+		}
+	}
+	for _, f := range floats {
+		column := f.key("flat_feature_index").whole(0, columns-1)
+		treatment := f.key("nan_value_treatment").text()
+		if treatment != "AsIs" && treatment != "AsFalse" && treatment != "AsTrue" {
+			f.key("nan_value_treatment").fail("%q is unknown", treatment)
+		}
+		for _, b := range f.key("borders").numbers(-1) {
+			if !finite(b) {
+				f.fail("border %v", b)
+			}
+			r.splits = append(r.splits, cbSplit{column: column, threshold: ensemble.Above(float64(float32(b))), nanRight: treatment == "AsTrue"})
+		}
+	}
+	place := map[int]int{} // of the categorical columns by their own count
+	for _, f := range cats {
+		column := f.key("flat_feature_index").whole(0, columns-1)
+		if _, twice := r.texts[column]; twice {
+			f.fail("column %d is listed twice", column)
+			return
+		}
+		r.texts[column] = r.textsOf(column)
+		place[f.key("feature_index").whole(0, maxColumns)] = column
+		r.e.Categorical = append(r.e.Categorical, column)
+		if f.find("values") != nil {
+			r.oneHot(f.key("values"), column)
+		}
+	}
+	slices.Sort(r.e.Categorical)
+	for _, c := range elements(info, "ctrs") {
+		r.statistic(c, root, place)
+	}
+}
+
+// elements are the elements of an array that may be missing or null.
+func elements(p *place, key string) []*place {
+	a := p.find(key)
+	if a == nil || a.v.kind == null {
+		return nil
+	}
+	out := make([]*place, a.len())
+	for i := range out {
+		out[i] = a.at(i)
+	}
+	return out
+}
+
+// textsOf finds the codes of a column's categories by their hashes: the texts
+// that the caller gave, or the whole numbers.
+func (r *cbReader) textsOf(column int) cbTexts {
+	given, ok := r.o.Categories[r.e.Columns[column]]
+	if !ok && r.numbers.codes != nil {
+		return r.numbers
+	}
+	t := cbTexts{codes: map[int32][]int{}, table: map[uint64][]int{}}
+	n := defaultCategories
+	if ok {
+		n = len(given)
+	}
+	add := func(s string, code int) {
+		h := catHash(s)
+		t.codes[h] = append(t.codes[h], code)
+		t.table[tableHash(h)] = t.codes[h]
+	}
+	for c := range n {
+		s := strconv.Itoa(c)
+		if ok {
+			s = given[c]
+		}
+		add(s, c)
+	}
+	if !ok || !slices.Contains(given, missingCategory) {
+		add(missingCategory, -1)
+	}
+	if !ok {
+		r.numbers = t
+	}
+	return t
+}
+
+// set makes a split of the codes on one side; code −1 is a missing category.
+func (r *cbReader) set(p *place, column int, codes []int, others bool) {
+	s := cbSplit{column: column, cat: true, others: others}
+	if i := slices.Index(codes, -1); i >= 0 {
+		s.missing = true
+		codes = slices.DeleteFunc(slices.Clone(codes), func(c int) bool { return c < 0 })
+	}
+	var err error
+	if s.set, err = r.sets.of(codes); err != nil {
+		p.fail("%v", err)
+	}
+	r.splits = append(r.splits, s)
+}
+
+const howToName = "is the hash of no category; give the texts of the column's categories (without them they are the whole numbers below 65536)"
+
+func (r *cbReader) oneHot(values *place, column int) {
+	for _, v := range values.wholes(-1, math.MinInt32, math.MaxInt32) {
+		codes, ok := r.texts[column].codes[int32(v)]
+		if !ok {
+			values.fail("%d %s", v, howToName)
+			return
+		}
+		r.set(values, column, codes, false)
+	}
+}
+
+// statistic reads the borders of a target statistic. Of one column alone it is
+// a number for each category, so that a border divides the categories in two
+// sets.
+func (r *cbReader) statistic(c, root *place, byIndex map[int]int) {
+	parts := c.key("elements")
+	if parts.len() != 1 || parts.at(0).key("combination_element").text() != "cat_feature_value" {
+		if c.err() == nil {
+			parts.fail("a combination of columns has no place in an ensemble; train with max_ctr_complexity=1")
+		}
+		return
+	}
+	column, ok := byIndex[parts.at(0).key("cat_feature_index").whole(0, maxColumns)]
+	if !ok {
+		parts.fail("there is no such categorical column")
+		return
+	}
+	kind := c.key("ctr_type").text()
+	f32 := func(key string) float32 { return float32(c.key(key).number()) }
+	num, den, shift, scale := f32("prior_numerator"), f32("prior_denomerator"), f32("shift"), f32("scale")
+	target := c.key("target_border_idx").whole(0, math.MaxInt16)
+	calc := func(count, total float32) float32 { // float32 as the library
+		ratio := float32(count+num) / float32(total+den)
+		return float32(ratio+shift) * scale
+	}
+	table := root.key("ctr_data").key(c.key("identifier").text())
+	entries, stride := table.key("hash_map"), table.key("hash_stride").whole(2, math.MaxInt16)
+	if c.err() == nil && entries.len()%stride != 0 {
+		entries.fail("%d values in rows of %d", entries.len(), stride)
+	}
+	empty := calc(0, 0)
+	den0 := float32(0)
+	switch kind {
+	case "Counter", "FeatureFreq":
+		den0 = float32(table.key("counter_denominator").number())
+		empty = calc(0, den0)
+		if stride != 2 {
+			table.fail("rows of %d for %s", stride, kind)
+		}
+	case "BinarizedTargetMeanValue", "FloatTargetMeanValue":
+		if stride != 3 {
+			table.fail("rows of %d for %s", stride, kind)
+		}
+	case "Borders", "Buckets":
+		if kind == "Borders" && stride < 3 || target >= stride-1 {
+			table.fail("rows of %d for %s and target %d", stride, kind, target)
+		}
+	default:
+		c.key("ctr_type").fail("%q is unknown", kind)
+	}
+	if c.err() != nil {
+		return
+	}
+	texts := r.texts[column]
+	var codes []int
+	var values []float32
+	for i := 0; i < entries.len(); i += stride {
+		hash, err := strconv.ParseUint(entries.at(i).text(), 10, 64)
+		if err != nil {
+			entries.fail("%.40q is no hash", entries.at(i).v.str)
+			return
+		}
+		if hash == math.MaxUint64 { // an empty place of the library's table
+			continue
+		}
+		row := make([]float32, stride-1)
+		for j := range row {
+			row[j] = float32(entries.at(i + 1 + j).number())
+		}
+		found, ok := texts.table[hash]
+		if !ok {
+			entries.fail("%d %s", hash, howToName)
+			return
+		}
+		v := statisticOf(kind, row, target, den0, calc)
+		for _, code := range found {
+			codes, values = append(codes, code), append(values, v)
+		}
+	}
+	for _, x := range c.key("borders").numbers(-1) {
+		border := float32(x)
+		others := empty > border // where a category without a row is
+		var in []int
+		for i, code := range codes {
+			if (values[i] > border) != others {
+				in = append(in, code)
+			}
+		}
+		r.set(c, column, in, others)
+	}
+}
+
+// statisticOf is the statistic of a row of a table.
+func statisticOf(kind string, row []float32, target int, den float32, calc func(count, total float32) float32) float32 {
+	switch kind {
+	case "Counter", "FeatureFreq":
+		return calc(row[0], den)
+	case "BinarizedTargetMeanValue", "FloatTargetMeanValue":
+		return calc(row[0], row[1])
+	}
+	total, good := float32(0), float32(0)
+	for i, n := range row {
+		total += n
+		if kind == "Buckets" && i == target || kind == "Borders" && i > target {
+			good += n
+		}
+	}
+	return calc(good, total)
+}
+
+// step makes the node of a split; no and yes are where false and true lead.
+func (s *cbSplit) step(no, yes int) step {
+	n := step{left: no, right: yes}
+	n.Feature = int32(s.column)
+	if !s.cat {
+		n.Threshold, n.DefaultLeft = s.threshold, !s.nanRight
+		return n
+	}
+	n.categorical, n.set = true, s.set
+	if !s.others { // the set is where the split is true
+		n.left, n.right = yes, no
+	}
+	n.DefaultLeft = s.missing
+	return n
+}
+
+// split looks up split_index.
+func (r *cbReader) split(p *place) *cbSplit {
+	i := p.key("split_index")
+	if len(r.splits) == 0 {
+		i.fail("there are no splits in features_info")
+		return &cbSplit{}
+	}
+	return &r.splits[i.whole(0, len(r.splits)-1)]
+}
+
+// add takes a tree, the leaves of which have been given covers.
+func (r *cbReader) add(p *place, tr *plan) {
+	t, err := tr.order()
+	if err != nil {
+		p.fail("%v", err)
+		return
+	}
+	for i := len(t.Nodes) - 1; i >= 0; i-- {
+		if nd := &t.Nodes[i]; !nd.Leaf() {
+			nd.Cover = t.Nodes[nd.Left].Cover + t.Nodes[nd.Left+1].Cover
+		}
+	}
+	t.Symmetric = evenly(&t)
+	r.e.Trees = append(r.e.Trees, t)
+}
+
+// setDims takes the number of scores from the first tree and holds the others
+// to it.
+func (r *cbReader) setDims(p *place, n int, first bool) bool {
+	if first && n >= 1 && n <= 1<<16 {
+		r.dims = n
+	}
+	if n != r.dims {
+		p.fail("leaves of %d values, want %d", n, r.dims)
+	}
+	return n == r.dims
+}
+
+// symmetric reads a tree that has one split a level. Bit d of a leaf's place
+// is whether split d was true.
+func (r *cbReader) symmetric(p *place, first bool) {
+	values := p.key("leaf_values").numbers(-1)
+	splits := elements(p, "splits")
+	depth := len(splits)
+	if depth > 20 || len(values)>>depth<<depth != len(values) {
+		p.fail("%d splits and %d leaf values", depth, len(values))
+		return
+	}
+	leaves := 1 << depth
+	if !r.setDims(p, len(values)/leaves, first) {
+		return
+	}
+	weights := make([]float64, leaves)
+	if w := p.find("leaf_weights"); w != nil && w.v.kind != null && w.len() > 0 {
+		weights = w.numbers(leaves)
+	}
+	tr := &plan{nodes: make([]step, 2*leaves-1), width: r.dims}
+	if r.dims > 1 {
+		tr.values = make([]float64, len(tr.nodes)*r.dims)
+	}
+	// Node 2^d−1+b is on level d, b being the answers so far.
+	for d, s := range splits {
+		split := r.split(s)
+		for b := range 1 << d {
+			tr.nodes[1<<d-1+b] = split.step(2<<d-1+b, 2<<d-1+b+1<<d)
+		}
+	}
+	for b := range leaves {
+		r.leaf(p, tr, leaves-1+b, values[b*r.dims:(b+1)*r.dims], weights[b])
+	}
+	if p.err() == nil {
+		r.add(p, tr)
+	}
+}
+
+func (r *cbReader) leaf(p *place, tr *plan, i int, values []float64, weight float64) {
+	n := &tr.nodes[i]
+	n.left, n.right, n.Cover = -1, -1, weight
+	for c, v := range values {
+		v *= r.scale
+		if !finite(v) || !finite(weight) {
+			p.fail("a leaf value %v of weight %v", v, weight)
+		}
+		if r.dims == 1 {
+			n.Value = v
+		} else {
+			tr.values[i*r.dims+c] = v
+		}
+	}
+}
+
+// nested reads a tree whose nodes hold their children.
+func (r *cbReader) nested(p *place, first bool) {
+	type open struct {
+		p  *place
+		at int
+	}
+	tr := &plan{nodes: make([]step, 1)}
+	var leaves []open
+	for queue := []open{{p, 0}}; len(queue) > 0; queue = queue[1:] {
+		o := queue[0]
+		if o.p.find("value") != nil {
+			leaves = append(leaves, o)
+			continue
+		}
+		n := len(tr.nodes)
+		tr.nodes = append(tr.nodes, step{}, step{})
+		tr.nodes[o.at] = r.split(o.p.key("split")).step(n, n+1)
+		queue = append(queue, open{o.p.key("left"), n}, open{o.p.key("right"), n + 1})
+		if p.err() != nil {
+			return
+		}
+	}
+	for i, o := range leaves {
+		v := o.p.key("value")
+		var values []float64
+		if v.v.kind == number {
+			values = []float64{v.number()}
+		} else {
+			values = v.numbers(-1)
+		}
+		if !r.setDims(o.p, len(values), first && i == 0) {
+			return
+		}
+		if i == 0 {
+			if tr.width = r.dims; r.dims > 1 {
+				tr.values = make([]float64, len(tr.nodes)*r.dims)
+			}
+		}
+		weight := 0.0
+		if w := o.p.find("weight"); w != nil {
+			weight = w.number()
+		}
+		r.leaf(o.p, tr, o.at, values, weight)
+	}
+	if p.err() == nil {
+		r.add(p, tr)
+	}
+}
+
+// evenly reports whether all nodes of every level have the same split.
+func evenly(t *ensemble.Tree) bool {
+	n := len(t.Nodes)
+	if n&(n+1) != 0 {
+		return false
+	}
+	for lo := 1; lo <= n; lo *= 2 {
+		a := &t.Nodes[lo-1]
+		for i := lo - 1; i < 2*lo-1; i++ {
+			b := &t.Nodes[i]
+			if a.Leaf() != b.Leaf() || !a.Leaf() && (a.Feature != b.Feature || a.Threshold != b.Threshold || a.Set != b.Set || a.DefaultLeft != b.DefaultLeft || a.ZeroMissing != b.ZeroMissing) {
+				return false
+			}
+		}
+	}
+	return true
+}
