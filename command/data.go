@@ -36,10 +36,25 @@ func (p *Project) read(ctx context.Context, s Source) (*bar.Series, *ingest.Repo
 	return b, rep, inst, mark(ErrData, err)
 }
 
-// Inspect reads a file and reports on it; nothing is stored.
-func (p *Project) Inspect(ctx context.Context, s Source) (*ingest.Report, error) {
+// Inspect reads a file and reports on it; nothing is stored. Of each kind of
+// finding the first list are kept; below 0 all that the report has.
+func (p *Project) Inspect(ctx context.Context, s Source, list int) (*ingest.Report, error) {
 	_, rep, _, err := p.read(ctx, s)
-	return rep, err
+	if err != nil || list < 0 {
+		return rep, err
+	}
+	// By kind, in the order of the counts, and by line in each.
+	var kept []ingest.Finding
+	for _, k := range rep.Counts {
+		n := 0
+		for _, f := range rep.Findings {
+			if f.Kind == k.Kind && n < list {
+				kept, n = append(kept, f), n+1
+			}
+		}
+	}
+	rep.Findings = kept
+	return rep, nil
 }
 
 // Imported is a file of bars that is in the store.

@@ -26,6 +26,10 @@ const (
 
 const summaryFile = "summary.json"
 
+// FolderStage is the name under which the run folder is kept in the store; it is
+// not counted among a run's stages.
+const FolderStage = "report"
+
 // folder writes a run folder once: what it holds is a stage like any other,
 // keyed by the results of all stages, the recipe and the code; its output is
 // the summary, which names the other files with their digests.
@@ -62,7 +66,7 @@ func (f *folder) write(ctx context.Context, res *factory.Result, recipe []byte) 
 			return sum, false, err
 		}
 		if f.holds(ctx, b, &sum) {
-			return sum, false, f.attempt.Use(ctx, []store.Use{{Name: "report", Key: key, Status: store.StageCached}})
+			return sum, false, f.attempt.Use(ctx, []store.Use{{Name: FolderStage, Key: key, Status: store.StageCached}})
 		}
 		sum = report.Summary{}
 	}
@@ -81,7 +85,7 @@ func (f *folder) write(ctx context.Context, res *factory.Result, recipe []byte) 
 		return sum, false, err
 	}
 	out.Name = summaryFile
-	_, err = f.store.SaveResult(ctx, store.Result{Key: key, Name: "report", Kind: "report", Code: f.code, Params: `{"layout":"` + report.Schema + `"}`,
+	_, err = f.store.SaveResult(ctx, store.Result{Key: key, Name: FolderStage, Kind: FolderStage, Code: f.code, Params: `{"layout":"` + report.Schema + `"}`,
 		Outputs: []store.Output{out}, Seconds: time.Since(f.began).Seconds()}, f.attempt)
 	return sum, true, err
 }

@@ -18,6 +18,7 @@ type Source struct {
 	Data, Instrument, Name string
 	Stamps, Zone           string
 	Timeframe, DateOrder   string
+	Where                  string // column=value
 	Sort                   bool
 	Columns                []string // role=name
 }
@@ -29,13 +30,13 @@ func (s Source) given() bool {
 
 // reading reports whether anything was said about how to read a file.
 func (s Source) reading() bool {
-	return s.Data != "" || s.Stamps != "" || s.Zone != "" || s.Timeframe != "" || s.DateOrder != "" || s.Sort || len(s.Columns) > 0
+	return s.Data != "" || s.Stamps != "" || s.Zone != "" || s.Timeframe != "" || s.DateOrder != "" || s.Where != "" || s.Sort || len(s.Columns) > 0
 }
 
 // apply puts what was said over a reader's config.
 func (s Source) apply(c *ingest.Config) error {
 	for _, x := range []struct{ path, value string }{
-		{"stamps", s.Stamps}, {"zone", s.Zone}, {"timeframe", s.Timeframe}, {"date_order", s.DateOrder},
+		{"stamps", s.Stamps}, {"zone", s.Zone}, {"timeframe", s.Timeframe}, {"date_order", s.DateOrder}, {"where", s.Where},
 	} {
 		if x.value == "" {
 			continue

@@ -62,28 +62,35 @@ func fileArg(s *command.Source, after int) cobra.PositionalArgs {
 
 func newInspect(g *global) *cobra.Command {
 	var s command.Source
+	list := -1
 	c := &cobra.Command{
-		Use:     "inspect FILE",
-		Short:   "Check a file of bars and report on it; nothing is stored",
-		Example: "  mlfactory data inspect es.csv.gz --instrument ES --stamps end --zone UTC",
-		Args:    fileArg(&s, 0),
+		Use:   "inspect FILE",
+		Short: "Check a file of bars and report on it; nothing is stored",
+		Example: "  mlfactory data inspect es.csv.gz --instrument ES --stamps end --zone UTC\n" +
+			"  mlfactory data inspect es.csv.gz --instrument ES --stamps end --zone UTC --findings 3",
+		Args: fileArg(&s, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			p, err := g.project()
 			if err != nil {
 				return err
 			}
-			r, err := p.Inspect(c.Context(), s)
+			if c.Flags().Changed("findings") && (list < 0 || list > 200) {
+				return command.Usage("--findings %d: want a number from 0 to 200", list)
+			}
+			r, err := p.Inspect(c.Context(), s, list)
 			if err != nil {
 				return err
 			}
-			return g.print(r, func(w io.Writer) error { return dataText(w, r) })
+			return g.print(r, func(w io.Writer) error { return dataText(w, r, list >= 0) })
 		},
 	}
 	fileFlags(c, &s)
+	c.Flags().IntVar(&list, "findings", -1, "list the first N rows of each kind of finding, with line and time (0 to 200); without it the first 20 in all, or with --json up to 200 of each kind")
 	return c
 }
 
-func dataText(w io.Writer, r *ingest.Report) error {
+// dataText is a report in words; with all set, every finding that it has.
+func dataText(w io.Writer, r *ingest.Report, all bool) error {
 	t := newTable("", "")
 	t.row("rows", r.Rows)
 	t.row("accepted", r.Accepted)
@@ -108,7 +115,7 @@ func dataText(w io.Writer, r *ingest.Report) error {
 		return err
 	}
 	for i, f := range r.Findings {
-		if i == 20 {
+		if i == 20 && !all {
 			if _, err := fmt.Fprintf(w, "… and %d more (--json lists them)\n", len(r.Findings)-i); err != nil {
 				return err
 			}

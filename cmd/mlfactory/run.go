@@ -42,6 +42,7 @@ func sourceFlags(f *pflag.FlagSet, s *command.Source) {
 	f.StringVar(&s.Name, "name", "", "name of the market in tables and files (default: the instrument)")
 	f.StringVar(&s.Timeframe, "timeframe", "", "length of the file's bars: auto, native (irregular bars) or 1m, 1h, …")
 	f.BoolVar(&s.Sort, "sort", false, "sort the rows by stamp before the checks")
+	f.StringVar(&s.Where, "where", "", "read only the rows in which a column has a value, column=value (for files with several contracts)")
 	f.StringSliceVar(&s.Columns, "columns", nil, "names of columns, role=name: time=Date,clock=Time,open=…,high=…,low=…,close=…,volume=…")
 	f.StringVar(&s.DateOrder, "date-order", "", "order of dates such as 03/04/2021: ymd, dmy or mdy")
 }

@@ -73,9 +73,13 @@ func newRunsShow(g *global) *cobra.Command {
 				for _, a := range r.Attempts {
 					ran, cached := 0, 0
 					for _, u := range a.Stages {
-						if u.Status == store.StageRan {
+						// Writing the run folder is kept like a stage and is
+						// none: the run did not count it either.
+						switch {
+						case u.Name == command.FolderStage:
+						case u.Status == store.StageRan:
 							ran++
-						} else {
+						default:
 							cached++
 						}
 					}
@@ -84,6 +88,9 @@ func newRunsShow(g *global) *cobra.Command {
 						fmt.Fprintf(&b, "  %s\n", a.Error)
 					}
 					for _, u := range a.Stages {
+						if u.Name == command.FolderStage {
+							continue
+						}
 						if u.Status == store.StageRan {
 							fmt.Fprintf(&b, "  computed %-40s %8.2f s  %s\n", u.Name, u.Seconds, u.Key[:12])
 						}
