@@ -33,4 +33,5 @@ func ExampleEntries() {
 	// Output:
 	// xgboost boosting
 	// lightgbm boosting
+	// catboost boosting
 }

@@ -1,0 +1,150 @@
+"""Writes borders.json and catboost_*.json: borders, trees and raw scores of the catboost package.
+
+The data are made by a formula that golden_test.go repeats exactly (integers
+and correctly rounded divisions only). Trees are grown in plain mode without
+sampling and noise.
+
+    python gen_catboost.py
+
+The tests never run this.
+"""
+
+import json
+import pathlib
+import tempfile
+
+import catboost
+import numpy as np
+
+LEVELS = [2, 5, 20, 60, 120, 200, 3000]
+SEED = 1
+HERE = pathlib.Path(__file__).parent
+
+
+class LCG:
+    """Knuth's MMIX generator; the upper 31 bits are used."""
+
+    def __init__(self, seed):
+        self.s = seed
+
+    def next(self):
+        self.s = (self.s * 6364136223846793005 + 1442695040888963407) % 2**64
+        return self.s >> 33
+
+
+def data(n, seed, permille):
+    r = LCG(seed)
+    x = np.zeros((n, len(LEVELS)), np.float32)
+    z, w = np.zeros(n), np.zeros(n)
+    for i in range(n):
+        v = []
+        for j, levels in enumerate(LEVELS):
+            v.append(r.next() % levels - levels // 2)
+            x[i, j] = np.nan if r.next() % 1000 < permille else v[j] / 8
+        noise = sum(r.next() % 1001 for _ in range(4)) / 1000 - 2
+        z[i] = v[5] * v[6] / 60000 + v[3] / 20 + (-v[2] / 5 if v[4] > 10 else v[2] / 10) + v[0] * v[1] / 4 + noise
+        w[i] = (1 + r.next() % 16) / 8
+    return x, z, w
+
+
+B, S, L = "Logloss", "MultiClass", "RMSE"
+CASES = {
+    # name: loss, missing cells per mille, weights, parameters
+    "logloss": (B, 0, False, {}),
+    "logloss_missing": (B, 100, False, {"l2_leaf_reg": 1}),
+    "logloss_max": (B, 100, True, {"nan_mode": "Max"}),
+    "logloss_weights": (B, 50, True, {"leaf_estimation_backtracking": "No", "depth": 8}),
+    "logloss_one_step": (B, 50, False, {"leaf_estimation_iterations": 1, "score_function": "L2"}),
+    "logloss_gradient": (B, 50, True, {"leaf_estimation_method": "Gradient", "leaf_estimation_iterations": 5}),
+    "logloss_big_step": (B, 0, False, {"leaf_estimation_method": "Gradient", "leaf_estimation_iterations": 6, "l2_leaf_reg": 0, "depth": 3}),
+    "logloss_average": (B, 50, True, {"boost_from_average": True}),
+    "softmax": (S, 0, False, {}),
+    "softmax_missing": (S, 100, True, {"l2_leaf_reg": 9}),
+    "softmax_newton": (S, 50, True, {"leaf_estimation_iterations": 4, "depth": 4}),
+    "softmax_gradient": (S, 50, False, {"leaf_estimation_method": "Gradient", "score_function": "L2"}),
+    "rmse": (L, 0, False, {}),
+    "rmse_missing": (L, 100, False, {"l2_leaf_reg": 0.5, "nan_mode": "Max"}),
+    "rmse_weights": (L, 50, True, {"score_function": "L2"}),
+    "rmse_zero": (L, 50, True, {"boost_from_average": False, "leaf_estimation_method": "Gradient"}),
+    "mae": ("MAE", 50, False, {}),
+    "quantile": ("Quantile:alpha=0.8", 50, False, {}),
+    "rmse_borders": (L, 50, False, {"border_count": 32, "feature_border_type": "Median"}),
+    "rmse_uniform": (L, 50, False, {"border_count": 20, "feature_border_type": "Uniform"}),
+}
+N, ROUNDS, EVERY = 1500, 8, 5
+
+
+def train(loss, missing, weighted, given):
+    x, z, w = data(N, SEED, missing)
+    if loss == B:
+        y = (z > 0).astype(int)
+    elif loss == S:
+        y = (z > 1).astype(int) + (z > -1)
+    else:
+        y = z
+    p = dict(iterations=ROUNDS, learning_rate=0.2, depth=6, bootstrap_type="No", random_strength=0, boosting_type="Plain",
+             leaf_estimation_iterations={B: 10}.get(loss, 1), sampling_frequency="PerTree",
+             thread_count=1, verbose=False, allow_writing_files=False, random_seed=0)
+    p.update(given)
+    m = catboost.CatBoost(dict(p, loss_function=loss))
+    m.fit(catboost.Pool(x, y, weight=w if weighted else None))
+    return m, x, p
+
+
+def model(m):
+    with tempfile.TemporaryDirectory() as d:
+        m.save_model(d + "/m.json", format="json")
+        return json.load(open(d + "/m.json"))
+
+
+def borders():
+    """All borders of the columns of data(), for several types and counts."""
+    cases = []
+    for kind, count, n, missing in [("GreedyLogSum", 254, 4000, 0), ("GreedyLogSum", 254, 4000, 100), ("GreedyLogSum", 128, 4096, 0),
+                                    ("GreedyLogSum", 31, 777, 50), ("GreedyLogSum", 6, 100, 0), ("Median", 64, 4000, 50), ("Uniform", 20, 777, 0)]:
+        x, _, _ = data(n, SEED, missing)
+        p = catboost.Pool(x, np.arange(n) % 2)
+        p.quantize(border_count=count, feature_border_type=kind)
+        got = [[] for _ in LEVELS]
+        with tempfile.TemporaryDirectory() as d:
+            p.save_quantization_borders(d + "/b")
+            for line in open(d + "/b"):
+                f = line.split()
+                got[int(f[0])].append(float(np.float32(f[1])))
+        cases.append({"type": kind, "count": count, "rows": n, "missing": missing, "borders": got})
+        print(kind, count, [len(b) for b in got])
+    out = {"header": header(0), "cases": cases}
+    (HERE / "borders.json").write_text(json.dumps(out, separators=(",", ":")) + "\n")
+
+
+def header(tolerance):
+    return {"reference": "catboost", "version": catboost.__version__, "generator": "gen_catboost.py", "seed": SEED, "tolerance": tolerance}
+
+
+def main():
+    borders()
+    for name, (loss, missing, weighted, given) in CASES.items():
+        m, x, p = train(loss, missing, weighted, given)
+        j = model(m)
+        raw = np.asarray(m.predict(x, prediction_type="RawFormulaVal")).reshape(len(x), -1)
+        out = {
+            "header": header(1e-9),
+            "loss": loss, "missing": missing, "weighted": weighted, "rows": N, "rounds": ROUNDS, "every": EVERY, "parameters": given,
+            "borders": [[float(b) for b in f["borders"] or []] for f in j["features_info"]["float_features"]],
+            "scale_and_bias": j["scale_and_bias"],
+            "trees": [
+                {
+                    "feature": [s["float_feature_index"] for s in t["splits"] or []],
+                    "border": [float(s["border"]) for s in t["splits"] or []],
+                    "leaves": [float(f"{v:.12g}") for v in t["leaf_values"]],
+                    "weights": [float(f"{v:.9g}") for v in t["leaf_weights"]],
+                }
+                for t in j["oblivious_trees"]
+            ],
+            "raw": [[float(f"{v:.12g}") for v in r] for r in raw[::EVERY]],
+        }
+        (HERE / f"catboost_{name}.json").write_text(json.dumps(out, separators=(",", ":")) + "\n")
+        print(name, len(out["trees"]), [len(b) for b in out["borders"]], out["scale_and_bias"])
+
+
+main()
