@@ -32,13 +32,16 @@ const maxRecordRows = 5_000_000
 // column (return, ret, pnl_pct, …), and takes a benchmark column if there is
 // one; other columns are ignored. Dates are YYYY-MM-DD, YYYY/MM/DD, YYYYMMDD,
 // RFC 3339, "YYYY-MM-DD hh:mm[:ss]" (UTC) or epoch seconds, milli-, micro- or
-// nanoseconds. A return is a fraction, or per cent when it ends in %. An empty
+// nanoseconds. A return is a fraction, or per cent when it ends in %; a decimal
+// comma is read where it cannot be a separator, that is, where semicolons, tabs
+// or quotes divide the columns, and a note says so. An empty
 // return in the first row (what pct_change leaves) is skipped. Several rows of
 // one UTC date are added up, as returns on entry notional are; a note says so.
 //
 // Errors name the row (the header is row 1) and column. Refused: missing
 // columns, dates that do not parse or ascend, cells that are not finite
-// numbers, |return| > 1 and columns that look like prices or equity.
+// numbers, |return| > 1 (the error says whether the column looks like prices,
+// per cent or money) and columns that look like prices or equity.
 func ReadReturns(r io.Reader) (Record, error) {
 	br := bufio.NewReader(r)
 	head, err := br.Peek(4096)
@@ -67,7 +70,7 @@ func ReadReturns(r io.Reader) (Record, error) {
 		return Record{}, err
 	}
 	var rec Record
-	merged, skipped := 0, false
+	merged, skipped, commas := 0, false, false
 	for row := 2; ; row++ {
 		line, err := cr.Read()
 		if errors.Is(err, io.EOF) {
@@ -80,7 +83,11 @@ func ReadReturns(r io.Reader) (Record, error) {
 			return Record{}, fmt.Errorf("judge: more than %d rows of returns", maxRecordRows)
 		}
 		if len(line) != cols.width {
-			return Record{}, fmt.Errorf("judge: row %d has %d columns, the header has %d", row, len(line), cols.width)
+			hint := ""
+			if cr.Comma == ',' && len(line) > cols.width {
+				hint = "; if a comma marks decimals (0,012), write points or put semicolons between the columns"
+			}
+			return Record{}, fmt.Errorf("judge: row %d has %d columns, the header has %d%s", row, len(line), cols.width, hint)
 		}
 		day, err := parseDay(strings.TrimSpace(line[cols.date]))
 		if err != nil {
@@ -91,13 +98,18 @@ func ReadReturns(r io.Reader) (Record, error) {
 			skipped = true
 			continue
 		}
-		x, err := parseReturn(cell)
+		x, comma, err := parseReturn(cell)
+		if errors.Is(err, errTooLarge) {
+			err = fmt.Errorf("%w: %s", err, columnLooks(append(rec.Returns, x), cr, cols))
+		}
 		if err != nil {
 			return Record{}, fmt.Errorf("judge: row %d, column %q: %w", row, cols.retName, err)
 		}
+		commas = commas || comma
 		b := 0.0
 		if cols.bench >= 0 {
-			if b, err = parseReturn(strings.TrimSpace(line[cols.bench])); err != nil {
+			b, comma, err = parseReturn(strings.TrimSpace(line[cols.bench]))
+			if commas = commas || comma; err != nil {
 				return Record{}, fmt.Errorf("judge: row %d, column %q: %w", row, cols.benchName, err)
 			}
 		}
@@ -124,6 +136,9 @@ func ReadReturns(r io.Reader) (Record, error) {
 	}
 	if err := refusePrices(cols.retName, rec.Returns); err != nil {
 		return Record{}, err
+	}
+	if commas {
+		rec.Notes = append(rec.Notes, "commas inside numbers were read as decimal points")
 	}
 	if skipped {
 		rec.Notes = append(rec.Notes, "the first row has no return and was skipped")
@@ -219,20 +234,58 @@ func dayOf(t time.Time) (int32, error) {
 	return int32(d), nil
 }
 
-// parseReturn reads a fraction, or per cent when it ends in %.
-func parseReturn(s string) (float64, error) {
+// errTooLarge is a return of more than 1.
+var errTooLarge = errors.New("more than 100 % in one period")
+
+// parseReturn reads a fraction, or per cent when it ends in %, and tells whether
+// a comma marked the decimals. A number too large for a return comes with its
+// error.
+func parseReturn(s string) (x float64, comma bool, err error) {
 	num, percent := strings.CutSuffix(s, "%")
-	x, err := strconv.ParseFloat(strings.TrimSpace(strings.Replace(num, "−", "-", 1)), 64)
+	num = strings.TrimSpace(strings.Replace(num, "−", "-", 1))
+	if strings.Count(num, ",") == 1 && !strings.Contains(num, ".") {
+		num, comma = strings.Replace(num, ",", ".", 1), true
+	}
+	x, err = strconv.ParseFloat(num, 64)
 	if err != nil || math.IsNaN(x) || math.IsInf(x, 0) {
-		return 0, fmt.Errorf("%q is not a finite number", s)
+		hint := ""
+		if strings.Contains(num, ",") {
+			hint = "; write it without separators of thousands, with a point or one comma for the decimals"
+		}
+		return 0, comma, fmt.Errorf("%q is not a finite number%s", s, hint)
 	}
 	if percent {
 		x /= 100
 	}
 	if math.Abs(x) > 1 {
-		return 0, fmt.Errorf("%v is more than 100 %% in one period: are these prices, money or per cent? Give returns as fractions (0.012) or with a sign (1.2%%)", s)
+		return x, comma, fmt.Errorf("%s is %w", s, errTooLarge)
 	}
-	return x, nil
+	return x, comma, nil
+}
+
+// columnLooks says what a column that holds a number too large for a return may
+// be, and what to do, from the numbers up to that one and those that follow.
+func columnLooks(x []float64, cr *csv.Reader, cols columns) string {
+	for len(x) < 1000 {
+		line, err := cr.Read()
+		if err != nil || len(line) != cols.width {
+			break
+		}
+		v, _, err := parseReturn(strings.TrimSpace(line[cols.ret]))
+		if err != nil && !errors.Is(err, errTooLarge) {
+			break
+		}
+		x = append(x, v)
+	}
+	fractions := "returns are fractions (0.012) or carry a sign (1.2%)"
+	low, high := slices.Min(x), slices.Max(x)
+	switch {
+	case low > 0 && (len(x) == 1 || high < 100*low):
+		return fmt.Sprintf("the column looks like prices or equity (%d values from %g to %g, all positive): turn it into returns, each value over the one before, minus 1; %s", len(x), low, high, fractions)
+	case low < 0 && max(high, -low) <= 100:
+		return fmt.Sprintf("the column looks like per cent (%d values from %g to %g): divide it by 100; %s", len(x), low, high, fractions)
+	}
+	return fmt.Sprintf("the column looks like money (%d values from %g to %g): divide it by the capital at risk; %s", len(x), low, high, fractions)
 }
 
 // refusePrices finds price or equity columns that stay below 1: all values

@@ -28,6 +28,9 @@ func TestReadReturns(t *testing.T) {
 		{"epoch microseconds", "time,returns\n1600000000000000,0.1\n", []int32{18518}, []float64{.1}, nil, 0},
 		{"epoch nanoseconds", "time,returns\n1600000000000000000,0.1\n", []int32{18518}, []float64{.1}, nil, 0},
 		{"pct_change leaves the first row empty", "date,pct_change\n1970-01-02,\n1970-01-03,0.1\n", []int32{2}, []float64{.1}, nil, 1},
+		{"decimal commas and semicolons", "date;return;benchmark\n1970-01-02;0,012;1\n1970-01-03;-0,5%;0,1\n", []int32{1, 2}, []float64{.012, -.005}, []float64{1, .1}, 1},
+		{"decimal commas and tabs", "date\treturn\n1970-01-02\t-0,012\n", []int32{1}, []float64{-.012}, nil, 1},
+		{"decimal commas in quotes", "date,return\n1970-01-02,\"0,012\"\n", []int32{1}, []float64{.012}, nil, 1},
 		{"before 1970", "date,return\n1969-12-31,0.1\n", []int32{-1}, []float64{.1}, nil, 0},
 		{"net beats gross", "date,return,net_return\n1970-01-02,0.2,0.1\n", []int32{1}, []float64{.1}, nil, 0},
 	} {
@@ -56,6 +59,13 @@ func TestReadReturnsRefuses(t *testing.T) {
 		{"prices", "date,close\n1970-01-02,101\n", `"close" holds prices or equity`},
 		{"equity", "date,Equity\n1970-01-02,101\n", `"Equity" holds prices or equity`},
 		{"prices called returns", "date,return\n1970-01-02,101.5\n", `row 2, column "return": 101.5 is more than 100 %`},
+		{"prices, many", "date,return\n1970-01-02,101.5\n1970-01-03,99\n1970-01-04,104\n", "looks like prices or equity (3 values from 99 to 104, all positive): turn it into returns, each value over the one before, minus 1"},
+		{"prices after a start of 1", "date,return\n1970-01-02,1\n1970-01-03,1.01\n1970-01-04,1.2\n", "row 3, column \"return\": 1.01 is more than 100 % in one period: the column looks like prices or equity (3 values from 1 to 1.2"},
+		{"per cent", "date,return\n1970-01-02,0.5\n1970-01-03,-1.2\n1970-01-04,2.5\n", "looks like per cent (3 values from -1.2 to 2.5): divide it by 100"},
+		{"money", "date,pnl_pct\n1970-01-02,1250.5\n1970-01-03,-980\n", "looks like money (2 values from -980 to 1250.5): divide it by the capital"},
+		{"thousands", "date;return\n1970-01-02;1.234,5\n", `"1.234,5" is not a finite number; write it without separators of thousands`},
+		{"a comma for thousands", "date;return\n1970-01-02;1,234\n1970-01-03;1,250\n", "looks like prices or equity (2 values from 1.234 to 1.25"},
+		{"decimal commas and commas", "date,return\n2020-01-02,0,012\n", "row 2 has 3 columns, the header has 2; if a comma marks decimals (0,012), write points or put semicolons between the columns"},
 		{"small prices called returns", prices, "looks like prices"},
 		{"text", "date,return\n1970-01-02,0.1\n1970-01-03,abc\n", `row 3, column "return": "abc" is not a finite number`},
 		{"NaN", "date,return\n1970-01-02,0.1\n1970-01-03,NaN\n", `row 3`},
@@ -82,6 +92,7 @@ func TestReadReturnsRefuses(t *testing.T) {
 func FuzzReadReturns(f *testing.F) {
 	f.Add("date,return\n1970-01-02,0.01\n1970-01-05,-0.02\n")
 	f.Add("Day;pnl_pct;Benchmark\n1970/01/02;1.5%;0.1%\n19700103;−0.5 %;0\n")
+	f.Add("date;ret\n1970-01-02;0,01\n1970-01-05;-12,5\n1970-01-06;3\n")
 	f.Add("time,ret\n1600000000,0\n1600000001,1e-320\n1600086400,0.5\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := judge.ReadReturns(strings.NewReader(text))
