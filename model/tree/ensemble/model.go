@@ -174,6 +174,24 @@ func (m *Model) checkTable(t *view.Table) error {
 	return nil
 }
 
+// CheckTable refuses what prediction refuses: columns that are not those of
+// the fit, infinite values, and categories that are negative or no whole
+// numbers.
+func (m *Model) CheckTable(t *view.Table) error {
+	if err := m.checkTable(t); err != nil {
+		return err
+	}
+	return m.pred.checkValues(t, 0, t.N)
+}
+
+// CheckRow is [Model.CheckTable] for one row.
+func (m *Model) CheckRow(x []float32) error {
+	if len(x) != m.pred.p {
+		return fmt.Errorf("ensemble: a row of %d values; the fit had %d columns", len(x), m.pred.p)
+	}
+	return m.pred.checkRow(x)
+}
+
 // Encode writes the ensemble; see [Ensemble.Encode].
 func (m *Model) Encode(w io.Writer) error { return m.e.Encode(w) }
 

@@ -53,6 +53,14 @@ func (pr *predictor) bad(j int, x float32) string {
 
 // row checks and scores one row.
 func (pr *predictor) row(b *buffer, x []float32, out []float64) error {
+	if err := pr.checkRow(x); err != nil {
+		return err
+	}
+	pr.score(b, x, out)
+	return nil
+}
+
+func (pr *predictor) checkRow(x []float32) error {
 	for j, v := range x {
 		if v-v == 0 && !pr.cat[j] {
 			continue
@@ -61,7 +69,21 @@ func (pr *predictor) row(b *buffer, x []float32, out []float64) error {
 			return fmt.Errorf("ensemble: column %q is %v%s", pr.e.Columns[j], v, s)
 		}
 	}
-	pr.score(b, x, out)
+	return nil
+}
+
+// checkValues checks rows lo to lo+n of a table.
+func (pr *predictor) checkValues(t *view.Table, lo, n int) error {
+	for j := range pr.p {
+		for i, v := range t.Data[j*t.N+lo : j*t.N+lo+n] {
+			if v-v == 0 && !pr.cat[j] {
+				continue
+			}
+			if s := pr.bad(j, v); s != "" {
+				return fmt.Errorf("ensemble: column %q row %d is %v%s", t.Names[j], lo+i, v, s)
+			}
+		}
+	}
 	return nil
 }
 
@@ -251,15 +273,8 @@ func (pr *predictor) blocks(ctx context.Context, t *view.Table, done func(lo, n 
 			return fmt.Errorf("ensemble: predicting row %d: %w", lo, err)
 		}
 		n := min(tree.Rows, t.N-lo)
-		for j := range pr.p {
-			for i, v := range t.Data[j*t.N+lo : j*t.N+lo+n] {
-				if v-v == 0 && !pr.cat[j] {
-					continue
-				}
-				if s := pr.bad(j, v); s != "" {
-					return fmt.Errorf("ensemble: column %q row %d is %v%s", t.Names[j], lo+i, v, s)
-				}
-			}
+		if err := pr.checkValues(t, lo, n); err != nil {
+			return err
 		}
 		if pr.plain || n <= fewRows {
 			for i := range n {
