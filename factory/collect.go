@@ -10,6 +10,7 @@ import (
 	"github.com/mlfactory/mlfactory/flow"
 	"github.com/mlfactory/mlfactory/judge"
 	"github.com/mlfactory/mlfactory/label"
+	trees "github.com/mlfactory/mlfactory/model/tree/ensemble"
 	"github.com/mlfactory/mlfactory/model/tree/xgboost"
 	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/recipe"
@@ -139,6 +140,13 @@ func (l *line) importances(s *store.Store, rep *flow.Report, o *Outcome) error {
 				names, gains = append(names, c.Name), append(gains, c.Gain)
 			}
 			mf.Importance = shares(gains, names)
+		case interface{ Importance() []trees.Importance }:
+			list := x.Importance()
+			names := make([]string, len(list))
+			for i, c := range list {
+				names[i] = c.Name
+			}
+			mf.Importance = shares(trees.Normalised(list, func(c trees.Importance) float64 { return c.Gain }), names)
 		}
 		o.Fits = append(o.Fits, mf)
 	}

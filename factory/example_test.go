@@ -27,6 +27,10 @@ func ExampleNewCatalogue() {
 	// Output:
 	// learner logistic of family linear
 	// learner xgboost of family boosting
+	// learner lightgbm of family boosting
+	// learner catboost of family boosting
+	// learner random_forest of family forest
+	// learner extra_trees of family forest
 	// voting combines [logistic xgboost] by voting
 	// stack combines [logistic xgboost] by stack_logistic
 	// judged: stack

@@ -34,4 +34,6 @@ func ExampleEntries() {
 	// xgboost boosting
 	// lightgbm boosting
 	// catboost boosting
+	// random_forest forest
+	// extra_trees forest
 }
