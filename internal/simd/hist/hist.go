@@ -43,6 +43,13 @@ func Unpack(p uint64) (g, h int64) { return int64(p) >> 32, int64(p & 0xffffffff
 // its packed gradient and hessian. It runs at about one update per processor
 // cycle, the limit of the store port. gh must be at least as long as words.
 func Build(words, gh []uint64, h *Block) {
+	if len(words) > 0 {
+		build(words, gh[:len(words)], h)
+	}
+}
+
+// buildGeneric is the plain twin of the assembly.
+func buildGeneric(words, gh []uint64, h *Block) {
 	gh = gh[:len(words)]
 	// The masks let the compiler see that no index leaves the block.
 	for i, w := range words {

@@ -46,11 +46,22 @@ func (g *grower) scan(w int, h, sub []hist.Block, tot uint64) split {
 		if g.Mask(b) == 0 {
 			continue
 		}
-		if sub != nil {
-			hist.Subtract(&h[b], &sub[b], m.BlockBins[b])
-		}
 		f0 := b * hist.Lanes
-		g.srch.block(&h[b], m.NBin[f0:min(m.P, f0+hist.Lanes)], tot, m.BlockMissing[b], f0, g.Mask(b), &best)
+		var less *hist.Block
+		if sub != nil {
+			less = &sub[b]
+		}
+		if g.srch.general {
+			if less != nil {
+				hist.Subtract(&h[b], less, m.BlockBins[b])
+			}
+			g.srch.blockGeneral(&h[b], m.NBin[f0:min(m.P, f0+hist.Lanes)], tot, m.BlockMissing[b], f0, g.Mask(b), &best)
+			continue
+		}
+		g.srch.block(&h[b], less, m.BlockBins[b], tot, m.BlockMissing[b], f0, g.Mask(b), &best)
+	}
+	if best.feature >= 0 {
+		best.left = hist.LeftSum(&h[best.feature/hist.Lanes], best.feature%hist.Lanes, best.bin, best.missLeft)
 	}
 	return best
 }

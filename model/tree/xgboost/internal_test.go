@@ -3,6 +3,7 @@ package xgboost
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/mlfactory/mlfactory/internal/simd/hist"
@@ -41,8 +42,11 @@ func TestPlainAndGeneralSearchAgree(t *testing.T) {
 		}
 		mask := uint8(r.IntN(256))
 		a, b := plain.none(tot), general.none(tot)
-		plain.block(&h, nbin, tot, na, 0, mask, &a)
-		general.block(&h, nbin, tot, na, 0, mask, &b)
+		plain.block(&h, nil, slices.Max(nbin), tot, na, 0, mask, &a)
+		if a.feature >= 0 {
+			a.left = hist.LeftSum(&h, a.feature, a.bin, a.missLeft)
+		}
+		general.blockGeneral(&h, nbin, tot, na, 0, mask, &b)
 		if a.feature != b.feature || a.bin != b.bin || a.missLeft != b.missLeft || a.left != b.left {
 			t.Fatalf("round %d: plain %+v, general %+v", round, a, b)
 		}

@@ -1,8 +1,6 @@
 package xgboost
 
 import (
-	"math"
-
 	"github.com/mlfactory/mlfactory/internal/simd/hist"
 	"github.com/mlfactory/mlfactory/model/tree/core"
 )
@@ -123,69 +121,24 @@ func (s *search) none(tot uint64) split {
 }
 
 // block looks for a better split than best among the features of a block whose
-// first feature is f0 and of which mask selects some. Order and ties are
-// XGBoost's: features upwards; missing values right with thresholds upwards,
-// then, if the node has missing values, left with thresholds downwards; only a
-// strictly higher score replaces.
-func (s *search) block(h *hist.Block, nbin []int, tot uint64, na bool, f0 int, mask uint8, best *split) {
-	if s.general {
-		s.blockGeneral(h, nbin, tot, na, f0, mask, best)
-		return
-	}
+// first feature is f0 and of which mask selects some. If sub is not nil, it is
+// first taken from h. n is the most bins of a feature, na whether the data have
+// missing values. Order and ties are XGBoost's: features upwards; missing values
+// right with thresholds upwards, then, if the node has missing values, left with
+// thresholds downwards; only a strictly higher score replaces.
+func (s *search) block(h, sub *hist.Block, n int, tot uint64, na bool, f0 int, mask uint8, best *split) {
 	tg, th := hist.Unpack(tot)
-	G, H, lambda, minH := float64(tg), float64(th), s.lambda, s.minH
-	for k, nb := range nbin {
-		if mask>>k&1 == 0 {
-			continue
-		}
-		acc := uint64(0)
-		for b := 1; b < nb; b++ {
-			v := h[(b*hist.Lanes+k)&(len(h)-1)]
-			if v == 0 {
-				continue
-			}
-			acc += v
-			hl := float64(int64(acc & math.MaxUint32))
-			if hl < minH {
-				continue
-			}
-			hr := H - hl
-			if hr < minH {
-				break
-			}
-			gl := float64(int64(acc) >> 32)
-			gr := G - gl
-			dl, dr := hl+lambda, hr+lambda
-			num := float64(gl*gl*dr) + float64(gr*gr*dl)
-			if den := dl * dr; float64(num*best.den) > float64(best.num*den) {
-				*best = split{num, den, f0 + k, uint8(b), false, acc}
-			}
-		}
-		if !na || h[k] == 0 {
-			continue
-		}
-		acc = 0
-		for b := nb - 1; b > 1; b-- {
-			v := h[(b*hist.Lanes+k)&(len(h)-1)]
-			if v == 0 {
-				continue
-			}
-			acc += v
-			hr := float64(int64(acc & math.MaxUint32))
-			if hr < minH {
-				continue
-			}
-			hl := H - hr
-			if hl < minH {
-				break
-			}
-			gr := float64(int64(acc) >> 32)
-			gl := G - gr
-			dl, dr := hl+lambda, hr+lambda
-			num := float64(gl*gl*dr) + float64(gr*gr*dl)
-			if den := dl * dr; float64(num*best.den) > float64(best.num*den) {
-				*best = split{num, den, f0 + k, uint8(b - 1), true, tot - acc}
-			}
+	nd := hist.Node{G: float64(tg), H: float64(th), Lambda: s.lambda, MinH: s.minH}
+	var found hist.Best
+	found.Start(best.num, best.den)
+	hist.ScanUp(h, sub, n, &nd, &found)
+	if na {
+		hist.ScanDown(h, n, hist.Missing(h)&mask, &nd, &found)
+	}
+	for k, b := range found.Bin {
+		if b != 0 && mask>>k&1 == 1 && best.better(found.Num[k], found.Den[k]) {
+			missLeft := b&hist.MissingLeft != 0
+			*best = split{num: found.Num[k], den: found.Den[k], feature: f0 + k, bin: uint8(b), missLeft: missLeft}
 		}
 	}
 }

@@ -1,0 +1,15 @@
+//go:build !amd64
+
+package hist
+
+func gather(rows []uint64, stride, first int, idx []uint32, n, nw int, dst []uint64, ld int) {
+	gatherGeneric(rows, stride, first, idx, n, nw, dst, ld)
+}
+
+func build(words, gh []uint64, h *Block) { buildGeneric(words, gh, h) }
+
+func scanUp(h, sub *Block, n int, nd *Node, best *Best) { scanUpGeneric(h, sub, n, nd, best) }
+
+func scanDown(h *Block, n int, lanes uint8, nd *Node, best *Best) {
+	scanDownGeneric(h, n, lanes, nd, best)
+}
