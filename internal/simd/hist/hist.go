@@ -78,7 +78,8 @@ func Subtract(h, sub *Block, n int) {
 // Gather collects words first to first+nw−1 of the rows idx[:n] of a matrix
 // whose rows are stride words long, so that [Build] reads memory in order:
 // dst[w*ld+i] is word first+w of row idx[i]. idx may be longer than n; the
-// rows that follow are fetched ahead where the processor allows it.
+// rows that follow are fetched ahead where the processor allows it. Where dst
+// and the row have room for words beyond nw, up to three may be copied too.
 func Gather(rows []uint64, stride, first int, idx []uint32, n, nw int, dst []uint64, ld int) {
 	if n == 0 || nw == 0 {
 		return
@@ -95,5 +96,14 @@ func gatherGeneric(rows []uint64, stride, first int, idx []uint32, n, nw int, ds
 		for w, v := range row[:nw] {
 			dst[w*ld+i] = v
 		}
+	}
+}
+
+// Pick collects the values of the rows idx[:n]: dst[i] is src[idx[i]]. The rows
+// of idx that follow are fetched ahead where the processor allows it.
+func Pick(src []uint64, idx []uint32, n int, dst []uint64) {
+	dst = dst[:n]
+	for i := pick(src, idx, n, dst); i < n; i++ {
+		dst[i] = src[idx[i]]
 	}
 }

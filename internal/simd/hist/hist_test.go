@@ -88,12 +88,14 @@ func FuzzGatherAgainstGeneric(f *testing.F) {
 			idx[i] = uint32(r.IntN(rowsN))
 		}
 		ld := m + 3
-		a, b := make([]uint64, w*ld+1), make([]uint64, w*ld+1)
+		a, b := make([]uint64, (w+int(extra)%5)*ld), make([]uint64, w*ld)
 		Gather(rows, st, fi, idx, m, w, a, ld)
 		gatherGeneric(rows, st, fi, idx, m, w, b, ld)
-		for i := range a {
-			if a[i] != b[i] {
-				t.Fatalf("n=%d stride=%d first=%d nw=%d: word %d is %x, want %x", m, st, fi, w, i, a[i], b[i])
+		for k := range w {
+			for i := k * ld; i < k*ld+m; i++ {
+				if a[i] != b[i] {
+					t.Fatalf("n=%d stride=%d first=%d nw=%d: word %d is %x, want %x", m, st, fi, w, i, a[i], b[i])
+				}
 			}
 		}
 	})
@@ -119,4 +121,28 @@ func BenchmarkBuild(b *testing.B) {
 		Build(words, gh, &h)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/8192, "ns/update")
+}
+
+func FuzzPickAgainstALoop(f *testing.F) {
+	f.Add(uint64(1), uint16(100), uint8(70))
+	f.Add(uint64(2), uint16(3), uint8(0))
+	f.Add(uint64(3), uint16(1024), uint8(1))
+	f.Fuzz(func(t *testing.T, seed uint64, rows uint16, extra uint8) {
+		r := rand.New(rand.NewPCG(seed, 8))
+		n := int(rows) % 3000
+		src, idx := make([]uint64, 1+r.IntN(500)), make([]uint32, n+int(extra))
+		for i := range src {
+			src[i] = r.Uint64()
+		}
+		for i := range idx {
+			idx[i] = uint32(r.IntN(len(src)))
+		}
+		dst := make([]uint64, n)
+		Pick(src, idx, n, dst)
+		for i, v := range dst {
+			if v != src[idx[i]] {
+				t.Fatalf("value %d of %d is %x, want %x", i, n, v, src[idx[i]])
+			}
+		}
+	})
 }

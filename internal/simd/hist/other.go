@@ -13,3 +13,9 @@ func scanUp(h, sub *Block, n int, nd *Node, best *Best) { scanUpGeneric(h, sub, 
 func scanDown(h *Block, n int, lanes uint8, nd *Node, best *Best) {
 	scanDownGeneric(h, n, lanes, nd, best)
 }
+
+func logistic(score, y, w, g, h []float32, sums *[16]float64) int { return 0 }
+
+func quantise(g, h []float32, fg, fh float32, gh []uint64) (int, uint64) { return 0, 0 }
+
+func pick(src []uint64, idx []uint32, n int, dst []uint64) int { return 0 }

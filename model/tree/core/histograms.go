@@ -43,7 +43,7 @@ func NewHistograms(m *Matrix, pl *Pool) *Histograms {
 		if lines%t == 0 { // whole cache lines of a row for each worker
 			k.b0, k.b1 = min(m.Blocks, lines*w/t*8), min(m.Blocks, lines*(w+1)/t*8)
 		}
-		k.words = make([]uint64, (k.b1-k.b0)*runLen)
+		k.words = make([]uint64, (k.b1-k.b0+3)&^3*runLen) // whole groups of four runs
 		// One worker takes all rows; several take their share, left and right
 		// apart, and the first takes all rows of a small node.
 		room := m.N
@@ -111,9 +111,7 @@ func (g *Histograms) Build(w, lo, hi int, h []hist.Block) {
 	}
 	for s := lo; s < hi; s += tile {
 		n := min(hi-s, tile)
-		for i, r := range g.Idx[s : s+n] {
-			k.gh[i] = g.GH[r]
-		}
+		hist.Pick(g.GH, g.Idx[s:hi], n, k.gh[:])
 		hist.Gather(m.Words, m.Stride, k.b0, g.Idx[s:hi], n, k.b1-k.b0, k.words, runLen)
 		for b := k.b0; b < k.b1; b++ {
 			if g.mask[b] != 0 {

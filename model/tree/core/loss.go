@@ -3,6 +3,7 @@ package core
 import (
 	"math"
 
+	"github.com/mlfactory/mlfactory/internal/simd/hist"
 	"github.com/mlfactory/mlfactory/model"
 )
 
@@ -20,7 +21,7 @@ const (
 )
 
 // MinHessian keeps hessians positive, as in XGBoost (kRtEps).
-const MinHessian = 1e-16
+const MinHessian = hist.MinHessian
 
 // Targets are the labels and weights of the rows that are kept.
 type Targets struct {
@@ -168,6 +169,14 @@ func (l *Loss) Gradients(rows []uint32, t *Targets, score []float32, g, h [][]fl
 		}
 		sums[0], sums[1] = a, b
 	case Logistic:
+		if lo, hi, ok := contiguous(rows); ok && l.PosWeight == 1 {
+			var w []float32
+			if t.W != nil {
+				w = t.W[lo:hi]
+			}
+			sums[0], sums[1] = hist.Logistic(score[lo:hi], t.Y[lo:hi], w, g0[lo:hi], h0[lo:hi])
+			return
+		}
 		for _, i := range rows {
 			q := 1 / (1 + Exp32(-score[i]))
 			gi, hi := q-t.Y[i], max(q*(1-q), MinHessian)

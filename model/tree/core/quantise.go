@@ -32,17 +32,24 @@ func NewScales(sumAbsG, sumH float64, n int) Scales {
 // and returns their sum.
 func (s Scales) Quantise(rows []uint32, g, h []float32, gh []uint64) (sum uint64) {
 	fg, fh := float32(s.G), float32(s.H)
+	if lo, hi, ok := contiguous(rows); ok {
+		return hist.Quantise(g[lo:hi], h[lo:hi], fg, fh, gh[lo:hi])
+	}
 	for _, i := range rows {
-		v, half := float64(g[i]*fg), 0.5
-		if v < 0 {
-			half = -0.5
-		}
-		u := float64(h[i] * fh)
-		p := hist.Pack(int64(v+half), int64(u+0.5))
+		p := hist.Quantum(g[i], h[i], fg, fh)
 		gh[i] = p
 		sum += p
 	}
 	return sum
+}
+
+// contiguous reports whether ascending rows are lo to hi−1.
+func contiguous(rows []uint32) (lo, hi int, ok bool) {
+	if len(rows) == 0 {
+		return 0, 0, true
+	}
+	lo, hi = int(rows[0]), int(rows[len(rows)-1])+1
+	return lo, hi, hi-lo == len(rows)
 }
 
 // maxWeightSpan is the largest Σw/min(w) at which the row of least weight keeps
