@@ -87,8 +87,10 @@ var ErrMismatch = errors.New("the trade differs from its row's label")
 // [cost.Model.Walk]; entry, exit and net return must equal the label's exactly,
 // else the error wraps [ErrMismatch].
 //
-// Days are the sessions with bars from From until To, or until the last exit
-// where that is later. On the days from entry to exit a trade's value per unit
+// Days are the sessions with bars from From until To, or until the last outcome
+// of a label decided before To where that is later: where the last position could
+// have ended, whether there was one or not, so that all strategies on the same
+// labels have the same days and benchmarks. On the days from entry to exit a trade's value per unit
 // of entry notional is
 //
 //	side·(close/entry − 1) − Fee(entry)/(entry·pointValue)   before its last day
@@ -102,13 +104,20 @@ func Simulate(in Input) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{PerYear: in.PerYear, Cost: in.Cost, spans: in.Labels}
-	busy, lastBar := int64(math.MinInt64), -1
+	busy, until := int64(math.MinInt64), int64(math.MinInt64)
+	var latest []int // rows with the last outcome
 	for i, s := range in.Labels.Spans {
 		if s.Decision < in.From || s.Decision >= in.To {
 			continue
 		}
 		if in.Labels.Valid[i] {
 			r.valid = append(r.valid, i)
+			if s.Outcome > until {
+				until, latest = s.Outcome, latest[:0]
+			}
+			if s.Outcome == until {
+				latest = append(latest, i)
+			}
 		}
 		if in.Side[i] == 0 {
 			continue
@@ -127,9 +136,9 @@ func Simulate(in Input) (*Result, error) {
 			return nil, err
 		}
 		r.Trades = append(r.Trades, t)
-		busy, lastBar = t.ExitTime, t.ExitBar
+		busy = t.ExitTime
 	}
-	if err := r.days(in, lastBar); err != nil {
+	if err := r.days(in, lastBar(in, latest)); err != nil {
 		return nil, err
 	}
 	r.account()
@@ -210,7 +219,25 @@ func follow(in Input, i int) (Trade, error) {
 		AtOpen: o.ExitTime == in.Base.Begin[o.ExitBar]}, nil
 }
 
-// days lists the sessions of the range.
+// lastBar is the last bar in which a position of these rows ends, on either
+// side; −1 without rows.
+func lastBar(in Input, rows []int) int {
+	last := -1
+	for _, i := range rows {
+		for _, side := range []int8{-1, 1} {
+			e := int(in.Labels.EntryBar[i])
+			if p := in.Labels.Primary; p != nil && p[i] != side || e < 0 || e >= in.Base.Len() {
+				continue // a trade of the row will say that the bars are not the label's
+			}
+			if o, status := in.Cost.Walk(in.Base, in.Labels.Position(i, side)); status == cost.Done {
+				last = max(last, o.ExitBar)
+			}
+		}
+	}
+	return last
+}
+
+// days lists the sessions of the range and of what follows it until lastBar.
 func (r *Result) days(in Input, lastBar int) error {
 	s := in.Base
 	lo := sort.Search(s.Len(), func(j int) bool { return s.End[j] > in.From })

@@ -121,8 +121,14 @@ func TestSimulate_EverySessionIsADay(t *testing.T) {
 	}
 	r := simulate(t, in)
 	var want []int32
+	until := in.To // or where the last position could have ended
+	for i, s := range in.Labels.Spans {
+		if in.Labels.Valid[i] && s.Decision >= in.From && s.Decision < in.To {
+			until = max(until, s.Outcome)
+		}
+	}
 	for j := range in.Base.End {
-		if in.Base.End[j] > in.From && in.Base.Begin[j] < in.To && (len(want) == 0 || want[len(want)-1] != in.Base.Session[j]) {
+		if in.Base.End[j] > in.From && in.Base.Begin[j] < until && (len(want) == 0 || want[len(want)-1] != in.Base.Session[j]) {
 			want = append(want, in.Base.Session[j])
 		}
 	}
@@ -143,6 +149,43 @@ func TestSimulate_EverySessionIsADay(t *testing.T) {
 	}
 	if flat == 0 || flat == len(r.Days) {
 		t.Errorf("%d of %d days are flat: the case is thin", flat, len(r.Days))
+	}
+}
+
+// Strategies on the same labels have the same days and the same benchmark,
+// whatever they trade and wherever their last trade ends: at the end of the
+// range, behind it in the same session, or in the next one.
+func TestSimulate_SameSpanForAll(t *testing.T) {
+	longer := 0
+	for seed := range uint64(8) {
+		in := record(t, seed, 3000, paid())
+		all := simulate(t, in)
+		if all.Days[len(all.Days)-1].ID > in.Base.Session[len(in.Base.End)-1-30] {
+			longer++
+		}
+		for name, side := range map[string]func(i int) int8{
+			"nothing":    func(int) int8 { return 0 },
+			"all long":   func(int) int8 { return 1 },
+			"all short":  func(int) int8 { return -1 },
+			"the first":  func(i int) int8 { return int8(max(0, 1-i/400)) },
+			"every 50th": func(i int) int8 { return int8(max(0, 1-i%50)) },
+		} {
+			other := in
+			other.Side = make([]int8, len(in.Side))
+			for i := range other.Side {
+				other.Side[i] = side(i)
+			}
+			r := simulate(t, other)
+			if d := cmp.Diff(all.IDs(), r.IDs()); d != "" {
+				t.Errorf("seed %d, %s: other days: %s", seed, name, d)
+			}
+			if d := cmp.Diff(all.BuyAndHold(), r.BuyAndHold()); d != "" {
+				t.Errorf("seed %d, %s: another benchmark: %s", seed, name, d)
+			}
+		}
+	}
+	if longer == 0 {
+		t.Error("no record goes on behind its range: the case is thin")
 	}
 }
 
