@@ -1,0 +1,221 @@
+package tape
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/mlfactory/mlfactory/internal/simd/gemm"
+	"github.com/mlfactory/mlfactory/rng"
+)
+
+// Tensor is a matrix on a tape. It lives until the tape is reset.
+type Tensor struct {
+	Rows, Cols int
+	Value      []float32
+	grad       []float32
+	set        bool // grad holds something
+	input      bool // no gradient is wanted
+}
+
+// Grad is the gradient of the loss, nil where none arrived.
+func (x *Tensor) Grad() []float32 {
+	if !x.set {
+		return nil
+	}
+	return x.grad
+}
+
+// Row is row i.
+func (x *Tensor) Row(i int) []float32 { return x.Value[i*x.Cols : (i+1)*x.Cols : (i+1)*x.Cols] }
+
+func (x *Tensor) String() string { return fmt.Sprintf("%d×%d", x.Rows, x.Cols) }
+
+// Param is a trained array. Shape is what a file says; operations see a matrix
+// of Shape[0] rows.
+type Param struct {
+	Name  string
+	Shape []int
+	Value []float32
+	// NoDecay leaves the parameter out of weight decay: biases, gains of
+	// norms, embeddings.
+	NoDecay bool
+	grads   [][]float32 // of each shard
+	used    []bool      // the shard has written its gradient
+}
+
+// NewParam makes a parameter of zeros.
+func NewParam(name string, shape ...int) *Param {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return &Param{Name: name, Shape: shape, Value: make([]float32, n)}
+}
+
+// cols is the number of values of a row.
+func (p *Param) cols() int { return len(p.Value) / p.Shape[0] }
+
+// Shards makes gradient buffers for n shards.
+func (p *Param) Shards(n int) {
+	p.grads, p.used = make([][]float32, n), make([]bool, n)
+	for s := range n {
+		p.grads[s] = make([]float32, len(p.Value))
+	}
+}
+
+// ShardGrad is the gradient that a shard has found, nil if none.
+func (p *Param) ShardGrad(shard int) []float32 {
+	if !p.used[shard] {
+		return nil
+	}
+	return p.grads[shard]
+}
+
+// SumGrads adds the gradients of all shards, in order, into the first one's
+// buffer from value lo to hi and returns that part. Once all parts have been
+// summed, call [Param.Forget] before the next step.
+func (p *Param) SumGrads(lo, hi int) []float32 {
+	sum := p.grads[0][lo:hi]
+	if !p.used[0] {
+		clear(sum)
+	}
+	for s := 1; s < len(p.grads); s++ {
+		if p.used[s] {
+			accumulate(sum, p.grads[s][lo:hi], true)
+		}
+	}
+	return sum
+}
+
+// Forget drops the gradients.
+func (p *Param) Forget() { clear(p.used) }
+
+// Tape records operations. It belongs to one shard and one goroutine.
+type Tape struct {
+	shard int
+	train bool
+	rand  *rand.Rand
+	back  []func()
+	gemm  gemm.Buffer
+
+	slabs [][]float32
+	slab  int // in use
+	off   int
+	nodes []*[nodeSlab]Tensor
+	node  int
+}
+
+const (
+	nodeSlab = 64
+	minSlab  = 1 << 16
+)
+
+// New is the tape of a shard.
+func New(shard int) *Tape { return &Tape{shard: shard} }
+
+// Reset forgets everything recorded and keeps the memory. If train is set,
+// operations record their gradients and dropout draws from stream.
+func (t *Tape) Reset(train bool, stream rng.Stream) {
+	t.train, t.back = train, t.back[:0]
+	t.slab, t.off, t.node = 0, 0, 0
+	t.rand = nil
+	if train {
+		t.rand = stream.Rand()
+	}
+}
+
+// Train reports whether gradients are recorded.
+func (t *Tape) Train() bool { return t.train }
+
+// alloc is memory until the next reset; what it holds is undefined. Rounded up
+// to 16 values so that no two arrays share a cache line.
+func (t *Tape) alloc(n int) []float32 {
+	room := (n + 15) &^ 15
+	for t.slab < len(t.slabs) && t.off+room > len(t.slabs[t.slab]) {
+		t.slab, t.off = t.slab+1, 0
+	}
+	if t.slab == len(t.slabs) {
+		t.slabs = append(t.slabs, make([]float32, max(room, minSlab)))
+	}
+	s := t.slabs[t.slab][t.off : t.off+n : t.off+n]
+	t.off += room
+	return s
+}
+
+// Bytes is the memory that the tape holds.
+func (t *Tape) Bytes() int {
+	n := 0
+	for _, s := range t.slabs {
+		n += 4 * len(s)
+	}
+	return n
+}
+
+// tensor makes a tensor over the given values.
+func (t *Tape) tensor(rows, cols int, value []float32) *Tensor {
+	if t.node == nodeSlab*len(t.nodes) {
+		t.nodes = append(t.nodes, new([nodeSlab]Tensor))
+	}
+	x := &t.nodes[t.node/nodeSlab][t.node%nodeSlab]
+	t.node++
+	*x = Tensor{Rows: rows, Cols: cols, Value: value}
+	return x
+}
+
+// fresh makes a tensor whose values are undefined.
+func (t *Tape) fresh(rows, cols int) *Tensor { return t.tensor(rows, cols, t.alloc(rows*cols)) }
+
+// Input is a tensor over data of the caller; no gradient flows to it.
+func (t *Tape) Input(rows, cols int, data []float32) *Tensor {
+	if len(data) != rows*cols {
+		panic(fmt.Sprintf("tape: input of %d×%d has %d values", rows, cols, len(data)))
+	}
+	x := t.tensor(rows, cols, data)
+	x.input = true
+	return x
+}
+
+// Zeros is a constant tensor of zeros, for a first state.
+func (t *Tape) Zeros(rows, cols int) *Tensor {
+	x := t.fresh(rows, cols)
+	clear(x.Value)
+	x.input = true
+	return x
+}
+
+// record keeps the gradient of an operation.
+func (t *Tape) record(f func()) {
+	if t.train {
+		t.back = append(t.back, f)
+	}
+}
+
+// Backward runs the records in reverse. The loss has written its gradients.
+func (t *Tape) Backward() {
+	for i := len(t.back) - 1; i >= 0; i-- {
+		t.back[i]()
+	}
+}
+
+// gradOf is the buffer for the gradient of x and whether it holds something
+// already, to which the caller must add; otherwise the caller must write all of
+// it. x must not be an input.
+func (t *Tape) gradOf(x *Tensor) (g []float32, add bool) {
+	add = x.set
+	if x.grad == nil {
+		x.grad = t.alloc(len(x.Value))
+	}
+	x.set = true
+	return x.grad, add
+}
+
+// gradOfParam is gradOf for a parameter.
+func (t *Tape) gradOfParam(p *Param) (g []float32, add bool) {
+	add = p.used[t.shard]
+	p.used[t.shard] = true
+	return p.grads[t.shard], add
+}
+
+// wants reports whether any gradient is wanted and arrived: an operation whose
+// result nobody used passes nothing on.
+func (y *Tensor) wants() bool { return y.set }
