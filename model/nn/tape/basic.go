@@ -34,7 +34,10 @@ func (t *Tape) Linear(x *Tensor, w, b *Param) *Tensor {
 		repeatRow(y.Value, b.Value)
 	}
 	gemm.Mul(x.Rows, out, in, gemm.Rows(x.Value, in), gemm.Cols(w.Value, in), y.Value, out, b != nil, &t.gemm)
-	t.record(func() {
+	if !t.train {
+		return y
+	}
+	t.back = append(t.back, func() {
 		if !y.wants() {
 			return
 		}
@@ -108,7 +111,10 @@ func (t *Tape) Apply(x *Tensor, a Activation) *Tensor {
 	default:
 		panic(fmt.Sprintf("tape: no activation %d", a))
 	}
-	t.record(func() {
+	if !t.train {
+		return y
+	}
+	t.back = append(t.back, func() {
 		if !y.wants() || x.input {
 			return
 		}
@@ -145,7 +151,10 @@ func (t *Tape) Add(x, z *Tensor) *Tensor {
 	mustMatch("sum", x.Rows == z.Rows && x.Cols == z.Cols, x, z)
 	y := t.fresh(x.Rows, x.Cols)
 	vec.Add(x.Value, z.Value, y.Value)
-	t.record(func() {
+	if !t.train {
+		return y
+	}
+	t.back = append(t.back, func() {
 		if !y.wants() {
 			return
 		}
@@ -164,7 +173,10 @@ func (t *Tape) Mul(x, z *Tensor) *Tensor {
 	mustMatch("product", x.Rows == z.Rows && x.Cols == z.Cols, x, z)
 	y := t.fresh(x.Rows, x.Cols)
 	vec.Mul(x.Value, z.Value, y.Value)
-	t.record(func() {
+	if !t.train {
+		return y
+	}
+	t.back = append(t.back, func() {
 		if !y.wants() {
 			return
 		}
@@ -188,7 +200,10 @@ func (t *Tape) Mul(x, z *Tensor) *Tensor {
 func (t *Tape) Scale(x *Tensor, a float32) *Tensor {
 	y := t.fresh(x.Rows, x.Cols)
 	vec.Scale(x.Value, y.Value, a)
-	t.record(func() {
+	if !t.train {
+		return y
+	}
+	t.back = append(t.back, func() {
 		if !y.wants() || x.input {
 			return
 		}
@@ -216,7 +231,10 @@ func (t *Tape) Concat(xs ...*Tensor) *Tensor {
 		}
 		o += x.Cols
 	}
-	t.record(func() {
+	if !t.train {
+		return y
+	}
+	t.back = append(t.back, func() {
 		if !y.wants() {
 			return
 		}
@@ -244,7 +262,10 @@ func (t *Tape) Slice(x *Tensor, lo, hi int) *Tensor {
 	for i := range x.Rows {
 		copy(y.Row(i), x.Row(i)[lo:hi])
 	}
-	t.record(func() {
+	if !t.train {
+		return y
+	}
+	t.back = append(t.back, func() {
 		if !y.wants() || x.input {
 			return
 		}
@@ -266,7 +287,10 @@ func (t *Tape) Reshape(x *Tensor, rows, cols int) *Tensor {
 	}
 	y := t.tensor(rows, cols, x.Value)
 	y.input = x.input
-	t.record(func() {
+	if !t.train {
+		return y
+	}
+	t.back = append(t.back, func() {
 		if !y.wants() || x.input {
 			return
 		}

@@ -3,6 +3,8 @@ package tape
 import (
 	"fmt"
 	"math"
+
+	"github.com/mlfactory/mlfactory/model"
 )
 
 // CrossEntropy is the weighted softmax cross-entropy of the rows of logits with
@@ -29,7 +31,7 @@ func (t *Tape) CrossEntropy(logits *Tensor, classes []int, weight []float32, smo
 		}
 		sum, flat := 0.0, 0.0
 		for j, v := range row {
-			p[j] = math.Exp(float64(v) - top)
+			p[j] = model.Exp(float64(v) - top)
 			sum += p[j]
 			flat += float64(v)
 		}

@@ -41,7 +41,10 @@ func (t *Tape) norm(x *Tensor, gain, bias *Param, eps float64, centre bool) *Ten
 			vec.Add(o, bias.Value, o)
 		}
 	}
-	t.record(func() {
+	if !t.train {
+		return y
+	}
+	t.back = append(t.back, func() {
 		if !y.wants() {
 			return
 		}

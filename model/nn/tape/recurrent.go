@@ -44,7 +44,10 @@ func (t *Tape) LSTM(x *Tensor, steps int, l *Recurrent) *Tensor {
 			vec.LSTM(i, f, u, o, c0, i, f, u, o, at(cell, r), at(tanh, r), at(y.Value, r))
 		}
 	}
-	t.record(func() {
+	if !t.train {
+		return y
+	}
+	t.back = append(t.back, func() {
 		if !y.wants() {
 			return
 		}
@@ -129,7 +132,10 @@ func (t *Tape) GRU(x *Tensor, steps int, l *Recurrent) *Tensor {
 			vec.GRU(ar, az, an, q[2*hidden:], h0, ar, az, an, at(y.Value, r))
 		}
 	}
-	t.record(func() {
+	if !t.train {
+		return y
+	}
+	t.back = append(t.back, func() {
 		if !y.wants() {
 			return
 		}

@@ -183,13 +183,6 @@ func (t *Tape) Zeros(rows, cols int) *Tensor {
 	return x
 }
 
-// record keeps the gradient of an operation.
-func (t *Tape) record(f func()) {
-	if t.train {
-		t.back = append(t.back, f)
-	}
-}
-
 // Backward runs the records in reverse. The loss has written its gradients.
 func (t *Tape) Backward() {
 	for i := len(t.back) - 1; i >= 0; i-- {
@@ -219,3 +212,10 @@ func (t *Tape) gradOfParam(p *Param) (g []float32, add bool) {
 // wants reports whether any gradient is wanted and arrived: an operation whose
 // result nobody used passes nothing on.
 func (y *Tensor) wants() bool { return y.set }
+
+// Blank is an input whose values the caller fills in.
+func (t *Tape) Blank(rows, cols int) *Tensor {
+	x := t.fresh(rows, cols)
+	x.input = true
+	return x
+}
