@@ -47,6 +47,8 @@ func House() []Step {
 		{8, []string{"model/tree/format", "model/tree/explain"}},
 		{8, []string{"model/tree/core"}},
 		{8, []string{"model/tree/xgboost", "model/tree/lightgbm", "model/tree/catboost", "model/tree/forest"}},
+		{8, []string{"model/nn/tape", "model/nn/safetensors"}},
+		{8, []string{"model/nn/trainer"}},
 		{8, []string{"model/*"}},
 		{9, []string{"calibrate", "importance", "tune"}},
 		{10, []string{"ensemble"}},

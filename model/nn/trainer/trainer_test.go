@@ -1,0 +1,221 @@
+package trainer
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mlfactory/mlfactory/model"
+	"github.com/mlfactory/mlfactory/model/nn/tape"
+	"github.com/mlfactory/mlfactory/rng"
+)
+
+// rowsOf is a source of rows of two values.
+type rowsOf [][2]float32
+
+func (s rowsOf) Len() int { return len(s) }
+
+func (s rowsOf) Put(t *tape.Tape, rows []int) *tape.Tensor {
+	x := t.Blank(len(rows), 2)
+	for k, i := range rows {
+		copy(x.Row(k), s[i][:])
+	}
+	return x
+}
+
+// small is a network of one hidden layer.
+type small struct{ w1, b1, w2, b2 *tape.Param }
+
+func newSmall(hidden int, seed uint64) *small {
+	r := rand.New(rand.NewPCG(seed, 2))
+	n := &small{tape.NewParam("w1", hidden, 2), tape.NewParam("b1", hidden), tape.NewParam("w2", 2, hidden), tape.NewParam("b2", 2)}
+	for _, p := range n.Params() {
+		for i := range p.Value {
+			p.Value[i] = float32(r.NormFloat64() * 0.7)
+		}
+	}
+	return n
+}
+
+func (n *small) Params() []*tape.Param { return []*tape.Param{n.w1, n.b1, n.w2, n.b2} }
+
+func (n *small) Logits(t *tape.Tape, x *tape.Tensor) *tape.Tensor {
+	return t.Linear(t.Apply(t.Linear(x, n.w1, n.b1), tape.Tanh), n.w2, n.b2)
+}
+
+// exclusive has class 1 where the signs differ, which no linear model sees.
+func exclusive(n int, seed uint64) Data {
+	r := rand.New(rand.NewPCG(seed, 3))
+	src, d := make(rowsOf, n), Data{Class: make([]int, n)}
+	for i := range src {
+		src[i] = [2]float32{float32(r.NormFloat64()), float32(r.NormFloat64())}
+		if src[i][0]*src[i][1] < 0 {
+			d.Class[i] = 1
+		}
+	}
+	d.Source = src
+	return d
+}
+
+func config() Config {
+	c := Default()
+	c.Epochs, c.Patience, c.Batch, c.LearningRate = 30, 0, 100, 0.02
+	return c
+}
+
+func env(workers int) model.Env { return model.Env{Stream: rng.New(5), Workers: workers} }
+
+func TestLearnsWhatNoLinearModelSees(t *testing.T) {
+	rep, err := Fit(context.Background(), env(2), config(), newSmall(12, 1), 2, exclusive(2000, 1), exclusive(1000, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !(rep.Loss < 0.15) {
+		t.Errorf("log-loss %v on fresh rows; the prior has %v", rep.Loss, math.Ln2)
+	}
+}
+
+func TestWeightsDoNotDependOnWorkers(t *testing.T) {
+	var want [][]float32
+	for _, workers := range []int{1, 2, 4, 7} {
+		n := newSmall(12, 1)
+		c := config()
+		c.Epochs, c.EMA = 3, 0.9
+		if _, err := Fit(context.Background(), env(workers), c, n, 2, exclusive(777, 1), exclusive(100, 2)); err != nil {
+			t.Fatal(err)
+		}
+		var got [][]float32
+		for _, p := range n.Params() {
+			got = append(got, p.Value)
+		}
+		for i := range want {
+			if !slices.Equal(got[i], want[i]) {
+				t.Fatalf("%d workers: parameter %d differs", workers, i)
+			}
+		}
+		want = got
+	}
+}
+
+func TestBestEpochIsKept(t *testing.T) {
+	c := config()
+	c.Epochs, c.Patience, c.LearningRate, c.FinalRate = 60, 5, 0.1, 1
+	train := exclusive(60, 1)
+	r := rand.New(rand.NewPCG(9, 9))
+	for i := range train.Class { // noise to overfit
+		if r.IntN(3) == 0 {
+			train.Class[i] = 1 - train.Class[i]
+		}
+	}
+	stop := exclusive(500, 2)
+	n := newSmall(40, 1)
+	rep, err := Fit(context.Background(), env(1), c, n, 2, train, stop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rep.Best < 1 || rep.Epochs != rep.Best+5 {
+		t.Fatalf("best epoch %d of %d, patience 5", rep.Best, rep.Epochs)
+	}
+	f := &fitter{cfg: c, net: n, env: env(1), tapes: []*tape.Tape{tape.New(0)}}
+	loss, err := f.loss(context.Background(), stop)
+	if err != nil || loss != rep.Loss {
+		t.Errorf("the kept weights have loss %v (%v), the report says %v", loss, err, rep.Loss)
+	}
+}
+
+func TestDivergenceIsAnErrorOrANote(t *testing.T) {
+	c := config()
+	d := exclusive(300, 1)
+	src := d.Source.(rowsOf)
+	src[17][0] = float32(math.NaN())
+	n := newSmall(8, 1)
+	_, err := Fit(context.Background(), env(1), c, n, 2, d, Data{})
+	if !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), "epoch 1 step") || !strings.Contains(err.Error(), "learning_rate") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestRateWarmsUpAndFalls(t *testing.T) {
+	f := &fitter{cfg: Config{LearningRate: 2, Warmup: 0.1, FinalRate: 0.25}, steps: 100}
+	for _, c := range []struct {
+		step int
+		want float64
+	}{{0, 0.2}, {4, 1}, {9, 2}, {10, 2}, {55, 2 * (0.25 + 0.75*0.5)}, {100, 0.5}} {
+		if got := f.rate(c.step); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("step %d: %v, want %v", c.step, got, c.want)
+		}
+	}
+}
+
+func TestBlocksHoldEachRowOnce(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	for n := 1; n < 60; n++ {
+		rows := blocks(n, 7, r)
+		breaks := 0
+		for i := 1; i < len(rows); i++ {
+			if rows[i] != rows[i-1]+1 {
+				breaks++
+			}
+		}
+		if breaks > n/7+1 {
+			t.Errorf("%d rows: %d breaks", n, breaks)
+		}
+		slices.Sort(rows)
+		for i, k := range rows {
+			if i != k {
+				t.Fatalf("%d rows: %v", n, rows)
+			}
+		}
+	}
+}
+
+func TestBalancedWeights(t *testing.T) {
+	d := Data{Source: make(rowsOf, 4), Class: []int{0, 0, 0, 1}, Weight: []float32{1, 1, 2, 4}}
+	f := &fitter{cfg: Config{ClassWeight: "balanced"}, train: d}
+	f.weigh(3)
+	if a, b := f.weight[0]+f.weight[1]+f.weight[2], f.weight[3]; math.Abs(float64(a-b)) > 1e-6 || math.Abs(float64(a+b)-4) > 1e-6 {
+		t.Errorf("weights %v", f.weight)
+	}
+}
+
+// Every parameter changes the weights that come out.
+func TestEveryParameterHasAnEffect(t *testing.T) {
+	run := func(change func(*Config)) []float32 {
+		c := config()
+		c.Epochs, c.Patience = 6, 6
+		change(&c)
+		n := newSmall(6, 1)
+		train := exclusive(150, 1)
+		train.Class[0], train.Class[1], train.Class[2] = 0, 0, 0
+		if _, err := Fit(context.Background(), env(1), c, n, 2, train, exclusive(40, 2)); err != nil {
+			t.Fatal(err)
+		}
+		return append(slices.Clone(n.w1.Value), n.b2.Value...)
+	}
+	base := run(func(*Config) {})
+	for name, change := range map[string]func(*Config){
+		"epochs":          func(c *Config) { c.Epochs = 7 },
+		"patience":        func(c *Config) { c.Epochs, c.LearningRate, c.Patience = 60, 3, 1 },
+		"batch":           func(c *Config) { c.Batch = 30 },
+		"learning_rate":   func(c *Config) { c.LearningRate = 0.01 },
+		"weight_decay":    func(c *Config) { c.WeightDecay = 0.5 },
+		"beta1":           func(c *Config) { c.Beta1 = 0.5 },
+		"beta2":           func(c *Config) { c.Beta2 = 0.9 },
+		"epsilon":         func(c *Config) { c.Epsilon = 0.01 },
+		"warmup":          func(c *Config) { c.Warmup = 0.5 },
+		"final_rate":      func(c *Config) { c.FinalRate = 1 },
+		"clip_norm":       func(c *Config) { c.ClipNorm = 1e-9; c.Epsilon = 1e-3 },
+		"ema":             func(c *Config) { c.EMA = 0.99 },
+		"label_smoothing": func(c *Config) { c.LabelSmoothing = 0.3 },
+		"class_weight":    func(c *Config) { c.ClassWeight = "balanced" },
+		"order":           func(c *Config) { c.Order = "blocks" },
+	} {
+		if slices.Equal(run(change), base) {
+			t.Errorf("%s has no effect", name)
+		}
+	}
+}
