@@ -127,7 +127,7 @@ func (f *Factory) bundle(s *store.Store, r *Result, o *Outcome, st Strategy, ste
 			b.Known = max(b.Known, o.Labels.Spans[d].Outcome)
 		}
 	}
-	if b.Code, err = f.Code.Version("bundle", "model/linear", "model/tree"); err != nil {
+	if b.Code, err = f.Code.Version("bundle", "model/linear", "model/nn", "model/tree"); err != nil {
 		return nil, err
 	}
 	identity := *rec

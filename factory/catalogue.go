@@ -10,6 +10,7 @@ import (
 	"github.com/mlfactory/mlfactory/feature"
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/linear"
+	"github.com/mlfactory/mlfactory/model/nn"
 	"github.com/mlfactory/mlfactory/model/tree"
 	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/recipe"
@@ -41,6 +42,7 @@ func NewCatalogue() (*Catalogue, error) {
 	err := errors.Join(
 		linear.Register(c.Models),
 		tree.Register(c.Models),
+		nn.Register(c.Models),
 		ensemble.Register(c.Ensembles),
 		feature.Register(c.Features),
 	)

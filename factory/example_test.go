@@ -31,6 +31,7 @@ func ExampleNewCatalogue() {
 	// learner catboost of family boosting
 	// learner random_forest of family forest
 	// learner extra_trees of family forest
+	// learner mlp of family neural
 	// voting combines [logistic xgboost] by voting
 	// stack combines [logistic xgboost] by stack_logistic
 	// judged: stack

@@ -301,7 +301,7 @@ func (l *line) fit(name string, spec fitSpec, role string, folding *flow.Node, p
 			return err
 		}
 		return writeFrame(t, "prob.arrow", p.frame(decisionsOf(s)))
-	}, "model/linear", "model/tree", "label")
+	}, "model/linear", "model/nn", "model/tree", "label")
 }
 
 func decisionsOf(s *label.Set) []int64 {
