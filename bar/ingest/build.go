@@ -253,6 +253,7 @@ func (b *builder) finish() (*bar.Series, *Report, error) {
 		return nil, nil, fmt.Errorf("none of %d rows passed the checks; the first finding: line %d: %s: %s", rep.Rows, f.Line, f.Kind, f.Text)
 	}
 	b.sessions()
+	b.doubt()
 	rep.First, rep.Last = stampText(s.Begin[0]), stampText(s.End[s.Len()-1])
 	for _, v := range s.Volume {
 		if !math.IsNaN(v) {
