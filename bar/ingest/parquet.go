@@ -20,7 +20,7 @@ const (
 )
 
 // parquetRows is the largest number of rows that are read at once from every column.
-const parquetRows = 1 << 15
+const parquetRows = 1 << 13
 
 // parquetReader reads the columns of a Parquet file, some rows of each at a time.
 type parquetReader struct {
@@ -139,12 +139,12 @@ func (p *parquetReader) blocks(ctx context.Context, free <-chan *block, full cha
 	for g := range p.file.NumRowGroups() {
 		group := p.file.RowGroup(g)
 		for _, c := range p.of {
-			if c.chunk, err = group.Column(c.at); err != nil {
+			if err = c.begin(group); err != nil {
 				return p.damaged(err)
 			}
 		}
 		if c := p.filter; c != nil {
-			if c.chunk, err = group.Column(c.at); err != nil {
+			if err = c.begin(group); err != nil {
 				return p.damaged(err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+	"unsafe"
 
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
@@ -18,9 +19,14 @@ type parquetColumn struct {
 	at    int
 	role  role // roles: the filter's column
 	name  string
-	chunk file.ColumnChunkReader
 	max   int16 // definition level of a value; 0: no value can be absent
 	def   []int16
+	lacks bool // a value of this read is absent
+
+	group *file.RowGroupReader
+	words words                  // reads the chunk, unless
+	chunk file.ColumnChunkReader // the library does
+	done  int64                  // rows of the chunk that words has read
 
 	unit   int64 // timestamps: nanoseconds per unit; 0: not a timestamp
 	utc    bool  // timestamps: instants, not local times
@@ -114,29 +120,99 @@ func (c *parquetColumn) read(b *block, n int, p *parquetReader) error {
 	return c.stamps(b.instants(c.role)[:n], &p.others[c.role-roleBegin], p)
 }
 
+// begin starts the column's chunk of a row group.
+func (c *parquetColumn) begin(group *file.RowGroupReader) (err error) {
+	c.group, c.chunk, c.done = group, nil, 0
+	if (c.i64 != nil || c.f64 != nil) && c.max <= 1 && ownPages(group, c.at) {
+		pages, err := group.GetColumnPageReader(c.at)
+		c.words.begin(pages, c.max == 1)
+		return err
+	}
+	c.chunk, err = group.Column(c.at)
+	return err
+}
+
 // raw reads n values into the buffer of the column's type.
 func (c *parquetColumn) raw(n int, f64 []float64) error {
+	c.lacks = false
+	from := 0
+	if c.chunk == nil {
+		var err error
+		if from, err = c.own(n, f64); err != errOtherPage {
+			return err
+		}
+		if c.chunk, err = c.group.Column(c.at); err != nil {
+			return err
+		}
+	}
 	switch r := c.chunk.(type) {
 	case *file.Int32ColumnChunkReader:
-		return spread(c, n, c.i32, r.ReadBatch)
+		return spread(c, from, c.i32[:n], r.ReadBatch)
 	case *file.Int64ColumnChunkReader:
-		return spread(c, n, c.i64, r.ReadBatch)
+		if err := c.skip(r.Skip); err != nil {
+			return err
+		}
+		return spread(c, from, c.i64[:n], r.ReadBatch)
 	case *file.Int96ColumnChunkReader:
-		return spread(c, n, c.i96, r.ReadBatch)
+		return spread(c, from, c.i96[:n], r.ReadBatch)
 	case *file.Float32ColumnChunkReader:
-		return spread(c, n, c.f32, r.ReadBatch)
+		return spread(c, from, c.f32[:n], r.ReadBatch)
 	case *file.Float64ColumnChunkReader:
-		return spread(c, n, f64, r.ReadBatch)
+		if err := c.skip(r.Skip); err != nil {
+			return err
+		}
+		return spread(c, from, f64[:n], r.ReadBatch)
 	case *file.ByteArrayColumnChunkReader:
-		return spread(c, n, c.txt, func(n int64, dst []parquet.ByteArray, def, rep []int16) (int64, int, error) {
+		return spread(c, from, c.txt[:n], func(n int64, dst []parquet.ByteArray, def, rep []int16) (int64, int, error) {
 			return copyText(r, r.ReadBatchInPage, n, dst, def)
 		})
 	case *file.FixedLenByteArrayColumnChunkReader:
-		return spread(c, n, c.fix, func(n int64, dst []parquet.FixedLenByteArray, def, rep []int16) (int64, int, error) {
+		return spread(c, from, c.fix[:n], func(n int64, dst []parquet.FixedLenByteArray, def, rep []int16) (int64, int, error) {
 			return copyText(r, r.ReadBatchInPage, n, dst, def)
 		})
 	}
 	return fmt.Errorf("column %q has another type in this row group", c.name)
+}
+
+// own reads n values without the library and gives the number of rows before a
+// page of another kind, with errOtherPage.
+func (c *parquetColumn) own(n int, f64 []float64) (int, error) {
+	// The same memory: a word is the value's bits.
+	var dst []uint64
+	if c.i64 != nil {
+		dst = unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(c.i64))), n)
+	} else {
+		dst = unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(f64))), n)
+	}
+	var def []int16
+	if c.max > 0 {
+		def = c.def[:n]
+	}
+	k, absent, err := c.words.read(dst, def)
+	c.lacks = absent > 0
+	c.done += int64(k)
+	if err == nil && k < n {
+		err = c.short(k, n)
+	}
+	return k, err
+}
+
+// skip passes over the rows that were read without the library.
+func (c *parquetColumn) skip(by func(int64) (int64, error)) error {
+	n := c.done
+	c.done = 0
+	if n == 0 {
+		return nil
+	}
+	k, err := by(n)
+	if err == nil && k != n {
+		err = c.short(int(k), int(n))
+	}
+	return err
+}
+
+func (c *parquetColumn) short(have, want int) error {
+	return fmt.Errorf("column %q ends after %d of %d values", c.name, have, want)
 }
 
 // copyText reads up to n texts. Those of a page share the page's memory, which is
@@ -159,22 +235,25 @@ func copyText[T ~[]byte](r file.ColumnChunkReader, read func(int64, []T, []int16
 	return total, values, r.Err()
 }
 
-// spread reads n rows and moves the values, which come without the absent ones,
-// to their rows.
-func spread[T any](c *parquetColumn, n int, dst []T, read func(int64, []T, []int16, []int16) (int64, int, error)) error {
+// spread reads rows into dst, from row from on, and moves the values, which come
+// without the absent ones, to their rows.
+func spread[T any](c *parquetColumn, from int, dst []T, read func(int64, []T, []int16, []int16) (int64, int, error)) error {
 	var def []int16
 	if c.max > 0 {
-		def = c.def[:n]
+		def = c.def[from:len(dst)]
 	}
-	total, values, err := read(int64(n), dst[:n], def, nil)
+	dst = dst[from:]
+	n := len(dst)
+	total, values, err := read(int64(n), dst, def, nil)
 	switch {
 	case err != nil:
 		return err
 	case total != int64(n):
-		return fmt.Errorf("column %q ends after %d of %d values", c.name, total, n)
+		return c.short(from+int(total), from+n)
 	case values == n:
 		return nil
 	}
+	c.lacks = true
 	for i := n - 1; i >= 0 && values <= i; i-- {
 		if def[i] == c.max {
 			values--
@@ -185,7 +264,7 @@ func spread[T any](c *parquetColumn, n int, dst []T, read func(int64, []T, []int
 }
 
 // null reports whether row i has no value.
-func (c *parquetColumn) null(i int) bool { return c.max > 0 && c.def[i] < c.max }
+func (c *parquetColumn) null(i int) bool { return c.lacks && c.def[i] < c.max }
 
 // numbers turns what was read into numbers; absent values become NaN.
 func (c *parquetColumn) numbers(dst []float64, p *parquetReader) error {
@@ -236,11 +315,15 @@ func (c *parquetColumn) numbers(dst []float64, p *parquetReader) error {
 			}
 		}
 	}
+	if c.lacks {
+		for i := range dst {
+			if c.null(i) {
+				dst[i] = math.NaN()
+			}
+		}
+	}
 	for i, x := range dst {
-		switch {
-		case c.null(i):
-			dst[i] = math.NaN()
-		case math.IsInf(x, 0):
+		if math.Abs(x) > math.MaxFloat64 {
 			fail(i, "the value is infinite")
 		}
 	}
@@ -279,7 +362,12 @@ func (c *parquetColumn) ratio(v *big.Int) float64 {
 // stamps turns what was read into instants: timestamps of any unit (a timestamp
 // that is not of UTC is a local time), dates, epoch numbers, and text.
 func (c *parquetColumn) stamps(dst []int64, st *stamper, p *parquetReader) error {
-	for i := range dst {
+	first := 0
+	if c.utc && c.i64 != nil && p.keep == nil && !c.lacks {
+		st.kind = stampZoned
+		first = c.utcInstants(dst)
+	}
+	for i := first; i < len(dst); i++ {
 		if p.keep != nil && !p.keep[i] {
 			continue
 		}
@@ -296,6 +384,19 @@ func (c *parquetColumn) stamps(dst []int64, st *stamper, p *parquetReader) error
 		dst[i] = t
 	}
 	return nil
+}
+
+// utcInstants turns timestamps into instants, as instant does, up to the first
+// that is out of range.
+func (c *parquetColumn) utcInstants(dst []int64) int {
+	unit, limit := c.unit, maxInstant/c.unit
+	for i, v := range c.i64[:len(dst)] {
+		if v > limit || v < -limit {
+			return i
+		}
+		dst[i] = v * unit
+	}
+	return len(dst)
 }
 
 func (c *parquetColumn) instant(i int, st *stamper) (int64, error) {
