@@ -46,7 +46,7 @@ func (b *builder) block(x *block) error {
 			b.waiting = x // enough at once
 			return b.start()
 		}
-		b.waiting = newBlock(0, x.begin != nil)
+		b.waiting = newBlock(probe+x.n, x.begin != nil)
 	}
 	b.waiting.add(x)
 	if b.waiting.n < probe || b.cfg.Sort {

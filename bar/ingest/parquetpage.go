@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
@@ -66,12 +67,12 @@ func (w *words) page() error {
 			if e := parquet.Encoding(p.Encoding()); e != parquet.Encodings.Plain && e != parquet.Encodings.PlainDict {
 				return errOtherPage
 			}
-			if n > len(b)/8 {
+			if n < 0 || n > len(b)/8 {
 				return errors.New("a dictionary is cut short")
 			}
-			w.dict = w.dict[:0]
-			for i := range n {
-				w.dict = append(w.dict, binary.LittleEndian.Uint64(b[8*i:]))
+			w.dict = slices.Grow(w.dict[:0], n)[:n]
+			for i := range w.dict {
+				w.dict[i] = binary.LittleEndian.Uint64(b[8*i : 8*i+8])
 			}
 		case *file.DataPageV1:
 			b, n := p.Data(), int(p.NumValues())

@@ -7,7 +7,8 @@
 #   bench/ingest/run.sh [--quick]
 #
 # The opponents live in bench/ingest/.venv, made here when it is missing (needs
-# python3 and a package index). Last lines: RATIO <name> <ours/theirs>.
+# python3 and a package index). Last lines: SPEED <format>
+# <MB/s of ours on one core>, and RATIO <name> <ours/theirs>.
 set -eu
 cd "$(dirname "$0")"
 rows=2000000 rounds=3 runs=5
