@@ -32,6 +32,9 @@ func addFloat32(leaf *byte, value *float32, width int, sum *float32)
 //go:noescape
 func addFloat64(leaf *byte, value *float64, width int, sum *float64)
 
+//go:noescape
+func contribute(n int, parent, part *int32, state *byte, edges *Edge, value *float64, prod, sum, parts *[4]float64)
+
 func walk16Path(nodes []uint16, codes []byte, depth int, leaf []uint32) {
 	if simd.Current() == simd.Generic {
 		walkGeneric(nodes, codes, depth, leaf)
@@ -110,4 +113,12 @@ func rankColumnPath(x []float32, s Scale, cuts []float32, rank []uint32) {
 		return
 	}
 	rankColumn(&x[0], len(x), &cuts[s.At], int(s.Registers), &rank[0])
+}
+
+func contributePath(parent, part []int32, state []byte, edges []Edge, value []float64, prod, sum, parts [][4]float64) {
+	if simd.Current() == simd.Generic {
+		contributeGeneric(parent, part, state, edges, value, prod, sum, parts)
+		return
+	}
+	contribute(len(parent), &parent[0], &part[0], &state[0], &edges[0], &value[0], &prod[0], &sum[0], &parts[0])
 }

@@ -13319,3 +13319,59 @@ TEXT ·addFloat64(SB), NOSPLIT, $0-32
 	VMOVUPD      Y6, 480(DI)
 	VZEROUPPER
 	RET
+
+// func contribute(n int, parent, part *int32, state *byte, edges *Edge, value *float64, prod, sum, parts *[4]float64)
+TEXT ·contribute(SB), NOSPLIT, $0-72
+	MOVQ         n+0(FP), CX
+	MOVQ         parent+8(FP), SI
+	MOVQ         part+16(FP), DI
+	MOVQ         state+24(FP), BX
+	MOVQ         edges+32(FP), R8
+	MOVQ         value+40(FP), R9
+	MOVQ         prod+48(FP), R10
+	MOVQ         sum+56(FP), R11
+	MOVQ         parts+64(FP), R12
+	VXORPD       Y0, Y0, Y0
+	VMOVUPD      Y0, (R11)
+	MOVL         $1, DX
+	MOVQ         $32, R15
+
+down:
+	MOVL         (SI)(DX*4), R14
+	SHLQ         $5, R14
+	MOVBLZX      (BX)(DX*1), AX
+	LEAQ         (DX)(DX*2), R13
+	ADDQ         AX, R13
+	SHLQ         $6, R13
+	VMOVUPD      (R10)(R14*1), Y1
+	VMULPD       (R8)(R13*1), Y1, Y1
+	VMOVUPD      Y1, (R10)(R15*1)
+	VMOVUPD      Y0, (R11)(R15*1)
+	ADDQ         $32, R15
+	INCQ         DX
+	CMPQ         DX, CX
+	JLT          down
+	DECQ         DX
+
+up:
+	SUBQ         $32, R15
+	MOVBLZX      (BX)(DX*1), AX
+	LEAQ         (DX)(DX*2), R13
+	ADDQ         AX, R13
+	SHLQ         $6, R13
+	VBROADCASTSD (R9)(DX*8), Y1
+	VMULPD       (R10)(R15*1), Y1, Y1
+	VADDPD       (R11)(R15*1), Y1, Y1
+	MOVL         (SI)(DX*4), R14
+	SHLQ         $5, R14
+	VADDPD       (R11)(R14*1), Y1, Y2
+	VMOVUPD      Y2, (R11)(R14*1)
+	VMULPD       32(R8)(R13*1), Y1, Y1
+	MOVL         (DI)(DX*4), R14
+	SHLQ         $5, R14
+	VADDPD       (R12)(R14*1), Y1, Y1
+	VMOVUPD      Y1, (R12)(R14*1)
+	DECQ         DX
+	JNE          up
+	VZEROUPPER
+	RET

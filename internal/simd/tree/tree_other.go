@@ -41,3 +41,7 @@ func rankRowPath(x []float32, scales []Scale, cuts []float32, rank []uint32) {
 func rankColumnPath(x []float32, s Scale, cuts []float32, rank []uint32) {
 	rankColumnGeneric(x, s, cuts, rank)
 }
+
+func contributePath(parent, part []int32, state []byte, edges []Edge, value []float64, prod, sum, parts [][4]float64) {
+	contributeGeneric(parent, part, state, edges, value, prod, sum, parts)
+}

@@ -286,3 +286,73 @@ func TestRank(t *testing.T) {
 		}
 	})
 }
+
+// TestContribute: all paths give the bits of the twin, and the twin the numbers of sums over leaves.
+func TestContribute(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8)) // #nosec G404 -- a test
+	for _, n := range []int{1, 3, 5, 127, 301} {
+		parent, part, state := make([]int32, n), make([]int32, n), make([]byte, n)
+		edges, value := make([]Edge, EdgeStates*n), make([]float64, n)
+		inner := make([]bool, n)
+		for c := 1; c < n; c += 2 {
+			p := int32(r.IntN(c))
+			for inner[p] {
+				p = int32(r.IntN(c))
+			}
+			inner[p] = true
+			for _, i := range []int{c, c + 1} {
+				parent[i], part[i], state[i] = p, int32(r.IntN(5)), byte(r.IntN(EdgeStates))
+			}
+		}
+		for i := range value {
+			if !inner[i] {
+				value[i] = r.NormFloat64()
+			}
+		}
+		for i := range edges {
+			for k := range 4 {
+				edges[i].Times[k], edges[i].Takes[k] = r.Float64(), r.NormFloat64()
+			}
+		}
+		want := make([][4]float64, 5)
+		for leaf := 1; leaf < n; leaf++ {
+			if inner[leaf] {
+				continue
+			}
+			s := [4]float64{value[leaf], value[leaf], value[leaf], value[leaf]}
+			for c := int32(leaf); c != 0; c = parent[c] {
+				for k := range s {
+					s[k] *= edges[EdgeStates*int(c)+int(state[c])].Times[k]
+				}
+			}
+			for c := int32(leaf); c != 0; c = parent[c] {
+				for k := range s {
+					want[part[c]][k] += s[k] * edges[EdgeStates*int(c)+int(state[c])].Takes[k]
+				}
+			}
+		}
+		var first [][4]float64
+		paths(t, func(t *testing.T) {
+			prod, sum, parts := make([][4]float64, n), make([][4]float64, n), make([][4]float64, 5)
+			prod[0] = [4]float64{1, 1, 1, 1}
+			for i := range sum {
+				sum[i][2] = math.NaN() // what is left of another tree
+			}
+			Contribute(parent, part, state, edges, value, prod, sum, parts)
+			if first == nil {
+				first = parts
+			}
+			for i := range parts {
+				for k := range 4 {
+					if math.Float64bits(parts[i][k]) != math.Float64bits(first[i][k]) {
+						t.Errorf("%d nodes: part %d at point %d is %v, on the plain path %v", n, i, k, parts[i][k], first[i][k])
+					}
+					// Some hundred terms of size 1 and below.
+					if !(math.Abs(parts[i][k]-want[i][k]) <= 1e-13*float64(n)) {
+						t.Errorf("%d nodes: part %d at point %d is %v, want %v", n, i, k, parts[i][k], want[i][k])
+					}
+				}
+			}
+		})
+	}
+}

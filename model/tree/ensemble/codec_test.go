@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -27,8 +28,8 @@ func TestRoundTrip(t *testing.T) {
 			raw := encode(t, e)
 			got, err := ensemble.Decode(bytes.NewReader(raw))
 			check(t, err)
-			if d := cmp.Diff(e, got); d != "" {
-				t.Errorf("other than written:\n%s", d)
+			if !reflect.DeepEqual(e, got) {
+				t.Errorf("other than written:\n%s", cmp.Diff(e, got))
 			}
 			if again := encode(t, got); !bytes.Equal(raw, again) {
 				t.Error("other bytes the second time")

@@ -5,6 +5,7 @@ import (
 
 	"gonum.org/v1/gonum/integrate/quad"
 
+	"github.com/mlfactory/mlfactory/internal/simd/tree"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 )
 
@@ -61,6 +62,13 @@ func rule(d int) []points {
 	return out
 }
 
+// split is an inner node.
+type split struct {
+	node, left, above, column int32
+	threshold                 float32
+	general                   bool // more than a threshold
+}
+
 // path is a tree ready to be explained. Node 0 stands for "no edge".
 type path struct {
 	t       *ensemble.Tree
@@ -69,6 +77,8 @@ type path struct {
 	z       []float64 // share of rows that follow the column's splits down to here
 	local   []int32   // which of columns the edge splits
 	columns []int32
+	splits  []split
+	values  [][]float64 // of all nodes, for every value of a leaf; 0 at inner nodes
 	rule    []points
 	mean    []float64 // of the leaves, by their shares
 }
@@ -148,6 +158,7 @@ func newPath(t *ensemble.Tree, k int, w Weights) (*path, error) {
 		for last != 0 && p.local[last] != f {
 			last = p.parent[last]
 		}
+		p.splits = append(p.splits, split{int32(i), nd.Left, last, nd.Feature, nd.Threshold, nd.Set != 0 || nd.ZeroMissing}) // #nosec G115 -- nodes of a tree
 		for c := nd.Left; c <= nd.Left+1; c++ {
 			p.parent[c], p.above[c], p.local[c] = int32(i), last, f // #nosec G115 -- nodes of a tree
 			p.z[c] = p.z[last] * share[c]
@@ -159,6 +170,19 @@ func newPath(t *ensemble.Tree, k int, w Weights) (*path, error) {
 		}
 	}
 	p.rule = rule(most)
+	for w := range max(t.Width, 1) {
+		v := make([]float64, n)
+		for i := range v {
+			switch {
+			case t.Nodes[i].Left != 0:
+			case t.Width > 1:
+				v[i] = t.Values[i*t.Width+w]
+			default:
+				v[i] = t.Nodes[i].Value
+			}
+		}
+		p.values = append(p.values, v)
+	}
 	return p, nil
 }
 
@@ -173,20 +197,16 @@ func addValue(t *ensemble.Tree, node int, by float64, out []float64) {
 	}
 }
 
-// edge is what an edge in one of its states does at four points.
-type edge struct{ times, takes [4]float64 }
-
-// States of an edge.
+// States of an edge, so that hot is 2 and what comes of it is a product.
 const (
-	left = iota
+	before = iota
+	left
 	hot
-	before
-	states
 )
 
 // scratch is what explaining needs, for trees of any size.
 type scratch struct {
-	edges []edge
+	edges []tree.Edge
 	prod  [][4]float64
 	sum   [][4]float64
 	state []uint8 // of every edge, for every row of a block
@@ -205,11 +225,11 @@ func room[T any](s *[]T, n int) []T {
 }
 
 // fill writes the edges at four points.
-func (p *path) fill(q *points, edges []edge, inverse [][4]float64) {
+func (p *path) fill(q *points, edges []tree.Edge, inverse [][4]float64) {
 	inverse[0] = [4]float64{1, 1, 1, 1}
 	for c := 1; c < len(p.z); c++ {
 		z, y := p.z[c], p.z[p.above[c]]
-		e := edges[c*states : (c+1)*states : (c+1)*states]
+		e := edges[c*tree.EdgeStates:][:tree.EdgeStates]
 		old := &inverse[p.above[c]]
 		ratio := 0.0
 		if y > 0 {
@@ -220,12 +240,12 @@ func (p *path) fill(q *points, edges []edge, inverse [][4]float64) {
 			inv := 1 / factor
 			inverse[c][i] = inv
 			back := float64((1 - y) * old[i])
-			e[hot].times[i] = factor * old[i]
-			e[hot].takes[i] = q.w[i] * (float64((1-z)*inv) - back)
-			e[left].times[i] = (1 - t) * z * old[i]
-			e[left].takes[i] = q.w[i] * (-1/(1-t) - back)
-			e[before].times[i] = ratio
-			e[before].takes[i] = 0
+			e[hot].Times[i] = factor * old[i]
+			e[hot].Takes[i] = q.w[i] * (float64((1-z)*inv) - back)
+			e[left].Times[i] = (1 - t) * z * old[i]
+			e[left].Takes[i] = q.w[i] * (-1/(1-t) - back)
+			e[before].Times[i] = ratio
+			e[before].Takes[i] = 0
 		}
 	}
 }
@@ -233,20 +253,22 @@ func (p *path) fill(q *points, edges []edge, inverse [][4]float64) {
 // states writes the state of every edge for one row.
 func (p *path) states(x []float32, state []uint8) {
 	state[0] = hot
-	for i := range p.t.Nodes {
-		nd := &p.t.Nodes[i]
-		if nd.Left == 0 {
-			continue
+	for i := range p.splits {
+		sp := &p.splits[i]
+		v := x[sp.column]
+		l := byte(0)
+		if v < sp.threshold {
+			l = 1
 		}
-		l := nd.Left
-		if state[p.above[l]] != hot {
-			state[l], state[l+1] = before, before
-			continue
+		if v != v || sp.general {
+			l = 0
+			if p.t.GoesLeft(&p.t.Nodes[sp.node], v) {
+				l = 1
+			}
 		}
-		state[l], state[l+1] = left, hot
-		if p.t.GoesLeft(nd, x[nd.Feature]) {
-			state[l], state[l+1] = hot, left
-		}
+		to := state[sp.left : sp.left+2 : sp.left+2]
+		h := state[sp.above] >> 1
+		to[0], to[1] = h*(1+l), h*(2-l)
 	}
 }
 
@@ -257,7 +279,7 @@ func (p *path) explain(s *scratch, rows [][]float32, k, columns int, out []float
 	if n == 1 {
 		return
 	}
-	edges, prod, sum := room(&s.edges, n*states), room(&s.prod, n), room(&s.sum, n)
+	edges, prod, sum := room(&s.edges, n*tree.EdgeStates), room(&s.prod, n), room(&s.sum, n)
 	state, acc := room(&s.state, n*len(rows)), room(&s.acc, len(p.columns))
 	for i, x := range rows {
 		p.states(x, state[i*n:(i+1)*n])
@@ -266,14 +288,15 @@ func (p *path) explain(s *scratch, rows [][]float32, k, columns int, out []float
 		p.fill(&p.rule[qi], edges, prod)
 		for i := range rows {
 			st := state[i*n : (i+1)*n]
-			p.down(edges, st, prod)
 			to := out[i*k*(columns+1) : (i+1)*k*(columns+1)]
-			for w := range p.t.Width {
+			for w, value := range p.values {
 				c := p.t.Class
 				if p.t.Width > 1 {
 					c = w
 				}
-				p.up(edges, st, prod, sum, acc, w)
+				prod[0] = [4]float64{1, 1, 1, 1}
+				clear(acc)
+				tree.Contribute(p.parent, p.local, st, edges, value, prod, sum, acc)
 				row := to[c*(columns+1) : (c+1)*(columns+1)]
 				for j, f := range p.columns {
 					a := &acc[j]
@@ -281,46 +304,5 @@ func (p *path) explain(s *scratch, rows [][]float32, k, columns int, out []float
 				}
 			}
 		}
-	}
-}
-
-// down writes the product of factors above every node.
-func (p *path) down(edges []edge, state []uint8, prod [][4]float64) {
-	prod[0] = [4]float64{1, 1, 1, 1}
-	parent := p.parent[:len(prod)]
-	state = state[:len(prod)]
-	for c := 1; c < len(prod); c++ {
-		e := &edges[c*states+int(state[c])]
-		a := &prod[parent[c]]
-		prod[c] = [4]float64{a[0] * e.times[0], a[1] * e.times[1], a[2] * e.times[2], a[3] * e.times[3]}
-	}
-}
-
-// up sums leaf values times products over the subtrees and gives the columns
-// of the edges their parts; w is which value of a leaf.
-func (p *path) up(edges []edge, state []uint8, prod, sum, acc [][4]float64, w int) {
-	clear(sum)
-	clear(acc)
-	t := p.t
-	for c := len(prod) - 1; c > 0; c-- {
-		s := &sum[c]
-		if t.Nodes[c].Left == 0 {
-			v := t.Nodes[c].Value
-			if t.Width > 1 {
-				v = t.Values[c*t.Width+w]
-			}
-			q := &prod[c]
-			*s = [4]float64{v * q[0], v * q[1], v * q[2], v * q[3]}
-		}
-		e := &edges[c*states+int(state[c])]
-		u, a := &sum[p.parent[c]], &acc[p.local[c]]
-		u[0] += s[0]
-		u[1] += s[1]
-		u[2] += s[2]
-		u[3] += s[3]
-		a[0] += float64(s[0] * e.takes[0])
-		a[1] += float64(s[1] * e.takes[1])
-		a[2] += float64(s[2] * e.takes[2])
-		a[3] += float64(s[3] * e.takes[3])
 	}
 }
