@@ -27,8 +27,7 @@
 //
 // A damaged file, another format version, a model or feature that the program
 // does not know, a model whose columns its features do not make, bars that come
-// out of order or after the clock has passed them. A decision clock that filters
-// by events (label.CUSUMFilter) is refused: the filter has no streaming form yet.
+// out of order or after the clock has passed them.
 package bundle
 
 import (
@@ -130,8 +129,8 @@ func (b *Bundle) Validate() error {
 	if len(b.Calibrator) == 0 {
 		bad("there is no calibrator")
 	}
-	if b.Events.Kind != label.AllDecisions {
-		bad("decisions are filtered by %q, which has no streaming form; train with clock.events.kind: all", b.Events.Kind)
+	if _, err := label.NewFilter(b.Clock, b.Label, b.Events); err != nil {
+		bad("the decision clock: %w", err)
 	}
 	if err := bar.CheckMultiple(b.Base, b.Clock); err != nil {
 		bad("the decision clock: %w", err)

@@ -16,6 +16,7 @@ import (
 	"github.com/mlfactory/mlfactory/bundle"
 	"github.com/mlfactory/mlfactory/factory"
 	"github.com/mlfactory/mlfactory/frame"
+	"github.com/mlfactory/mlfactory/label"
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/recipe"
@@ -182,6 +183,27 @@ func TestStreamEqualsBatch(t *testing.T) {
 	t.Run("refusals", func(t *testing.T) { testRefusals(t, tr) })
 }
 
+// TestStreamEqualsBatchOnEvents is the same for a clock that a cusum filter thins,
+// with both units of width.
+func TestStreamEqualsBatchOnEvents(t *testing.T) {
+	for _, width := range []string{label.ATR, label.Sigma} {
+		cfg := synth.Default()
+		cfg.Sessions = 120
+		r := smallRecipe(recipe.Market{Name: "small", Instrument: "SYNTH", Synth: &cfg, Read: ingest.Default()})
+		r.Clock.Events.Kind, r.Clock.Events.Multiple, r.Label.Width = label.CUSUMFilter, 0.7, width
+		r.Split.WalkForward.MaxLost, r.Split.KFold.MaxLost = 100, 100
+		r.Split.WalkForward.MinRows, r.Split.KFold.MinRows = 5, 5
+		tr := run(t, t.TempDir(), r)
+		all := 120 * 77
+		if n := len(tr.res.Outcomes[0].Decisions); n < all/20 || n > 3*all/4 {
+			t.Errorf("%s: %d of some %d decisions are events", width, n, all)
+		}
+		parity(t, tr, "stack", func(int) bool { return true })
+		parity(t, tr, "stack", func(i int) bool { return i%7 == 0 })
+		testState(t, tr)
+	}
+}
+
 // testState moves a runtime in mid-stream.
 func testState(t *testing.T, tr *trained) {
 	o := tr.res.Outcomes[0]
@@ -292,7 +314,7 @@ func testRefusals(t *testing.T, tr *trained) {
 		{"models out of order", func(b *bundle.Bundle) { slices.Reverse(b.Models) }},
 		{"no calibrator", func(b *bundle.Bundle) { b.Calibrator = nil }},
 		{"no combiner", func(b *bundle.Bundle) { b.Combiner = nil }},
-		{"events", func(b *bundle.Bundle) { b.Events.Kind = "cusum" }},
+		{"events", func(b *bundle.Bundle) { b.Events.Kind = "sometimes" }},
 		{"clock", func(b *bundle.Bundle) { b.Clock = 7 }},
 		{"unknown learner", func(b *bundle.Bundle) { b.Models[0].Use = "oracle" }},
 		{"unknown ensemble", func(b *bundle.Bundle) { b.Ensemble = "oracle" }},

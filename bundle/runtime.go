@@ -13,6 +13,7 @@ import (
 	"github.com/mlfactory/mlfactory/calibrate"
 	"github.com/mlfactory/mlfactory/ensemble"
 	"github.com/mlfactory/mlfactory/feature"
+	"github.com/mlfactory/mlfactory/label"
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/view"
 )
@@ -48,12 +49,13 @@ type Runtime struct {
 	sessioner  *bar.Sessioner
 	driver     *feature.Driver
 	clock      *bar.Builder
+	filter     *label.Filter // which decisions of the clock are events
 	bases      []base
 	combiner   ensemble.Combiner // nil for a single model
 	calibrator *calibrate.Calibrator
 
 	advanced int64 // Advance was called with it
-	decided  int64 // latest decision
+	decided  int64 // latest decision of the clock, event or not
 	pushed   bar.Bar
 	due      []int64
 	in       []*model.Prediction
@@ -87,6 +89,9 @@ func (b *Bundle) Open(reg Registries) (*Runtime, error) {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
 	if r.clock, err = bar.NewBuilder(b.Base, b.Clock, cal); err != nil {
+		return nil, fmt.Errorf("bundle: %w", err)
+	}
+	if r.filter, err = label.NewFilter(b.Clock, b.Label, b.Events); err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
 	for _, m := range b.Models {
@@ -170,8 +175,12 @@ func (r *Runtime) Advance(ctx context.Context, t int64) ([]Decision, error) {
 	}
 	r.due = r.due[:0]
 	r.clock.Advance(t, func(b *bar.Bar) {
-		if r.isDecision(b) {
-			r.decided = b.End
+		r.filter.Push(b)
+		if !r.isDecision(b) {
+			return
+		}
+		r.decided = b.End
+		if r.filter.Keep(b.End) {
 			r.due = append(r.due, b.End)
 		}
 	})
@@ -189,7 +198,8 @@ func (r *Runtime) Advance(ctx context.Context, t int64) ([]Decision, error) {
 	return out, nil
 }
 
-// isDecision is the rule of [bar.Decisions] for one bar of the clock.
+// isDecision is the rule of [bar.Decisions] for one bar of the clock; the filter
+// has the rule of label.Events for one decision.
 func (r *Runtime) isDecision(b *bar.Bar) bool {
 	if b.Known > b.End || b.Flags&(bar.Late|bar.Irregular) != 0 || b.End <= r.decided {
 		return false
@@ -242,7 +252,10 @@ func (r *Runtime) decide(ctx context.Context, at int64) (Decision, error) {
 	return d, nil
 }
 
-const stateKind = "bundle state"
+const (
+	stateKind    = "bundle state"
+	stateVersion = 2 // 1 had no filter
+)
 
 // State is everything that later decisions depend on, for [Runtime.Restore].
 func (r *Runtime) State() ([]byte, error) {
@@ -256,19 +269,19 @@ func (r *Runtime) state() ([]byte, error) {
 	p := []byte(r.digest)
 	p = binary.LittleEndian.AppendUint64(p, uint64(r.advanced))
 	p = binary.LittleEndian.AppendUint64(p, uint64(r.decided))
-	for _, part := range [][]byte{r.sessioner.State(nil), r.clock.State(nil), r.driver.State(nil)} {
+	for _, part := range [][]byte{r.sessioner.State(nil), r.clock.State(nil), r.filter.State(nil), r.driver.State(nil)} {
 		p = binary.LittleEndian.AppendUint64(p, uint64(len(part)))
 		p = append(p, part...)
 	}
 	var buf bytes.Buffer
-	err := model.WriteArtifact(&buf, stateKind, version, p)
+	err := model.WriteArtifact(&buf, stateKind, stateVersion, p)
 	return buf.Bytes(), err
 }
 
 // Restore reads what [Runtime.State] wrote. A state of another bundle and a
 // damaged one are refused and change nothing.
 func (r *Runtime) Restore(src []byte) error {
-	p, err := model.ReadArtifact(bytes.NewReader(src), stateKind, version)
+	p, err := model.ReadArtifact(bytes.NewReader(src), stateKind, stateVersion)
 	if err != nil {
 		return err
 	}
@@ -280,7 +293,7 @@ func (r *Runtime) Restore(src []byte) error {
 		return err
 	}
 	if err := r.restore(p[len(r.digest):]); err != nil {
-		if q, undo := model.ReadArtifact(bytes.NewReader(before), stateKind, version); undo == nil {
+		if q, undo := model.ReadArtifact(bytes.NewReader(before), stateKind, stateVersion); undo == nil {
 			if undo = r.restore(q[len(r.digest):]); undo != nil {
 				r.err = undo
 			}
@@ -294,7 +307,7 @@ func (r *Runtime) Restore(src []byte) error {
 func (r *Runtime) restore(p []byte) error {
 	r.advanced, r.decided = int64(binary.LittleEndian.Uint64(p)), int64(binary.LittleEndian.Uint64(p[8:]))
 	p = p[16:]
-	for _, f := range []func([]byte) error{r.sessioner.Restore, r.clock.Restore, r.driver.Restore} {
+	for _, f := range []func([]byte) error{r.sessioner.Restore, r.clock.Restore, r.filter.Restore, r.driver.Restore} {
 		if len(p) < 8 {
 			return fmt.Errorf("the state is cut short")
 		}

@@ -177,11 +177,7 @@ func decide(base *bar.Series, cal *calendar.Calendar, tf bar.Timeframe, events l
 	if decisions, err = bar.Decisions(base, cal, tf, bar.DecisionOptions{}); err != nil {
 		return nil, nil, err
 	}
-	stale := int64(0)
-	if tf > 0 {
-		stale = 2 * int64(tf)
-	}
-	if width, err = label.Width(bars, decisions, cfg, stale); err != nil {
+	if width, err = label.Width(bars, decisions, cfg, label.Stale(tf)); err != nil {
 		return nil, nil, err
 	}
 	keep, err := label.Events(bars, decisions, width, events)

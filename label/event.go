@@ -43,7 +43,7 @@ func Events(s *bar.Series, decisions []int64, width []float64, cfg EventConfig) 
 		}
 		return keep, nil
 	}
-	x, h, segment := make([]float64, len(decisions)), make([]float64, len(decisions)), make([]int32, len(decisions))
+	var c cusum
 	j, last := 0, -1
 	for i, d := range decisions {
 		if i > 0 && d < decisions[i-1] {
@@ -54,26 +54,50 @@ func Events(s *bar.Series, decisions []int64, width []float64, cfg EventConfig) 
 				last = j
 			}
 		}
-		x[i], h[i], segment[i] = math.NaN(), float64(cfg.Multiple*width[i]), -1
+		x, segment := math.NaN(), int32(-1)
 		if last >= 0 {
-			x[i], segment[i] = stat.Log(s.Close[last]), s.Segment[last]
+			x, segment = stat.Log(s.Close[last]), s.Segment[last]
 		}
-	}
-	for lo := 0; lo < len(x); {
-		hi := lo
-		for hi < len(x) && segment[hi] == segment[lo] {
-			hi++
+		h := float64(cfg.Multiple * width[i])
+		if h < 0 {
+			return nil, fmt.Errorf("label: events: decision %d at %s has width %v, want at least 0", i, stamp(d), width[i])
 		}
-		marks, err := CUSUM(x[lo:hi], h[lo:hi])
-		if err != nil {
-			return nil, err
+		if c.step(x, h, segment) {
+			keep = append(keep, i)
 		}
-		for _, i := range marks {
-			keep = append(keep, lo+i)
-		}
-		lo = hi
 	}
 	return keep, nil
+}
+
+// cusum is the state of the filter.
+type cusum struct {
+	up, down, prev float64
+	segment        int32
+	seen           bool
+}
+
+// step takes the next value and its threshold and tells whether it is marked;
+// the filter begins anew with every segment.
+func (c *cusum) step(x, h float64, segment int32) bool {
+	if !c.seen || segment != c.segment {
+		*c = cusum{prev: x, segment: segment, seen: true}
+		return false
+	}
+	r := x - c.prev
+	c.prev = x
+	if math.IsNaN(r) || math.IsNaN(h) {
+		return false
+	}
+	c.up, c.down = max(0, c.up+r), min(0, c.down+r)
+	switch {
+	case c.down < -h:
+		c.down = 0
+	case c.up > h:
+		c.up = 0
+	default:
+		return false
+	}
+	return true
 }
 
 // CUSUM is the symmetric cumulative-sum filter: it marks the positions at which
@@ -98,23 +122,13 @@ func CUSUM(x, h []float64) ([]int, error) {
 		}
 	}
 	var marks []int
-	up, down := 0.0, 0.0
-	for i := 1; i < len(x); i++ {
+	var c cusum
+	for i := range x {
 		t := h[0]
 		if len(h) > 1 {
 			t = h[i]
 		}
-		r := x[i] - x[i-1]
-		if math.IsNaN(r) || math.IsNaN(t) {
-			continue
-		}
-		up, down = max(0, up+r), min(0, down+r)
-		switch {
-		case down < -t:
-			down = 0
-			marks = append(marks, i)
-		case up > t:
-			up = 0
+		if c.step(x[i], t, 0) {
 			marks = append(marks, i)
 		}
 	}

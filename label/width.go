@@ -37,104 +37,108 @@ func Width(s *bar.Series, decisions []int64, cfg Config, stale int64) ([]float64
 	if !sort.SliceIsSorted(decisions, func(i, j int) bool { return decisions[i] < decisions[j] }) {
 		return nil, fmt.Errorf("label: width: %d decisions are not in order of time; sort them", len(decisions))
 	}
-	var step func(j int) float64
-	if cfg.Width == ATR {
-		step = (&wilder{s: s, n: cfg.Period}).push
-	} else {
-		step = (&ewm{s: s, n: cfg.Period}).push
-	}
+	w := newWidth(cfg, stale)
 	out := make([]float64, len(decisions))
-	value, end := math.NaN(), int64(math.MinInt64)
+	var b bar.Bar
 	j := 0
 	for i, d := range decisions {
 		for ; j < s.Len() && s.End[j] <= d; j++ {
-			if s.Flags[j]&bar.Late != 0 {
-				continue
-			}
-			value, end = step(j), s.End[j]
+			s.At(j, &b)
+			w.push(&b)
 		}
-		out[i] = value
-		if !(value > 0) || stale > 0 && d-end > stale {
-			out[i] = math.NaN()
-		}
+		out[i] = w.at(d)
 	}
 	return out, nil
 }
 
-// wilder is Wilder's average true range as a fraction of the close.
-type wilder struct {
-	s     *bar.Series
-	n     int
-	k     int // values in the seed so far
-	prev  int // last bar pushed, valid where k > 0
-	value float64
+// Stale is the age beyond which a bar of the decision clock says nothing of the
+// width: two bars of the clock, no limit on irregular bars and sessions.
+func Stale(clock bar.Timeframe) int64 { return max(0, 2*int64(clock)) }
+
+// width is the state of one unit of width, for history and live alike.
+type width struct {
+	atr        bool
+	n          int
+	staleAfter int64
+
+	value float64 // of the last bar that was not late; NaN before the first
+	end   int64   // of that bar
+	close float64 // the same
+	// The bar before the next one, valid where seen.
+	seen             bool
+	session, segment int32
+	k                int     // values so far in this segment
+	mean             float64 // atr: Wilder's average, or the sum of its seed
+	sum, sq, w, w2   float64 // sigma: Σwx, Σwx², Σw, Σw²
 }
 
-func (w *wilder) push(j int) float64 {
-	s := w.s
-	if w.k > 0 && s.Segment[j] != s.Segment[w.prev] {
-		w.k, w.value = 0, 0
+func newWidth(cfg Config, stale int64) *width {
+	return &width{atr: cfg.Width == ATR, n: cfg.Period, staleAfter: stale, value: math.NaN(), end: math.MinInt64}
+}
+
+// push takes the next bar; a late one is left out.
+func (w *width) push(b *bar.Bar) {
+	if b.Flags&bar.Late != 0 {
+		return
 	}
-	high, low := s.High[j], s.Low[j]
-	if w.k > 0 && s.Session[j] == s.Session[w.prev] {
-		high, low = max(high, s.Close[w.prev]), min(low, s.Close[w.prev])
+	if w.seen && b.Segment != w.segment {
+		w.seen, w.k, w.mean, w.sum, w.sq, w.w, w.w2 = false, 0, 0, 0, 0, 0, 0
+	}
+	same := w.seen && b.Session == w.session
+	if w.atr {
+		w.value = w.wilder(b, same)
+	} else {
+		w.value = w.ewm(b, same)
+	}
+	w.seen, w.session, w.segment, w.close, w.end = true, b.Session, b.Segment, b.Close, b.End
+}
+
+// at is the width at a decision.
+func (w *width) at(d int64) float64 {
+	if !(w.value > 0) || w.staleAfter > 0 && d-w.end > w.staleAfter {
+		return math.NaN()
+	}
+	return w.value
+}
+
+// wilder is Wilder's average true range as a fraction of the close.
+func (w *width) wilder(b *bar.Bar, same bool) float64 {
+	high, low := b.High, b.Low
+	if same {
+		high, low = max(high, w.close), min(low, w.close)
 	}
 	tr := high - low
-	w.k, w.prev = w.k+1, j
+	w.k++
 	switch {
 	case w.k < w.n:
-		w.value += tr
+		w.mean += tr
 		return math.NaN()
 	case w.k == w.n:
-		w.value = (w.value + tr) / float64(w.n)
+		w.mean = (w.mean + tr) / float64(w.n)
 	default:
-		w.value += (tr - w.value) / float64(w.n)
+		w.mean += (tr - w.mean) / float64(w.n)
 	}
-	return w.value / s.Close[j]
+	return w.mean / b.Close
 }
 
 // ewm is the exponentially weighted standard deviation of log returns, with
 // weights (1−α)^age and the unbiased correction Σw²: v·(Σw)²/((Σw)²−Σw²).
-type ewm struct {
-	s              *bar.Series
-	n              int
-	k              int // returns seen in this segment
-	prev           int
-	seen           bool
-	sum, sq, w, w2 float64 // Σwx, Σwx², Σw, Σw²
-}
-
-func (e *ewm) push(j int) float64 {
-	s := e.s
-	if e.seen && s.Segment[j] != s.Segment[e.prev] {
-		*e = ewm{s: s, n: e.n}
+func (w *width) ewm(b *bar.Bar, same bool) float64 {
+	if same {
+		x := stat.Log(b.Close / w.close)
+		decay := 1 - 2/float64(w.n+1)
+		w.sum = float64(w.sum*decay) + x
+		w.sq = float64(w.sq*decay) + float64(x*x)
+		w.w = float64(w.w*decay) + 1
+		w.w2 = float64(w.w2*decay*decay) + 1
+		w.k++
 	}
-	if e.seen && s.Session[j] == s.Session[e.prev] {
-		e.add(stat.Log(s.Close[j] / s.Close[e.prev]))
-	}
-	e.prev, e.seen = j, true
-	if e.k < e.n {
+	if w.k < w.n || w.k < 2 {
 		return math.NaN()
 	}
-	return e.std()
-}
-
-func (e *ewm) add(x float64) {
-	decay := 1 - 2/float64(e.n+1)
-	e.sum = float64(e.sum*decay) + x
-	e.sq = float64(e.sq*decay) + float64(x*x)
-	e.w = float64(e.w*decay) + 1
-	e.w2 = float64(e.w2*decay*decay) + 1
-	e.k++
-}
-
-// std is the bias-corrected deviation, as pandas' ewm(span).std().
-func (e *ewm) std() float64 {
-	if e.k < 2 {
-		return math.NaN()
-	}
-	mean := e.sum / e.w
-	v := max(0, e.sq/e.w-float64(mean*mean))
-	den := float64(e.w*e.w) - e.w2
-	return math.Sqrt(v * float64(e.w*e.w) / den)
+	// The bias-corrected deviation, as pandas' ewm(span).std().
+	mean := w.sum / w.w
+	v := max(0, w.sq/w.w-float64(mean*mean))
+	den := float64(w.w*w.w) - w.w2
+	return math.Sqrt(v * float64(w.w*w.w) / den)
 }
