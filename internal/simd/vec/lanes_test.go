@@ -131,9 +131,7 @@ func TestFunctionsOfOneNumber(t *testing.T) {
 		for v := float32(-86); v < 86; v += 0.00731 {
 			x = append(x, v)
 		}
-		for _, v := range []float32{1e-8, -1e-8, 1e-4, -1e-4, 0.6249, 0.6251} {
-			x = append(x, v)
-		}
+		x = append(x, 1e-8, -1e-8, 1e-4, -1e-4, 0.6249, 0.6251)
 		y := make([]float32, len(x))
 		c.call(x, y)
 		for i := range x {
