@@ -204,11 +204,12 @@ func (g *grower) scan(w int, h, sub []hist.Block, lf *leaf) split {
 			lf.alive[b] = 0
 			continue
 		}
+		var less *hist.Block
 		if sub != nil {
-			hist.Subtract(&h[b], &sub[b], m.BlockBins[b])
+			less = &sub[b]
 		}
 		f0 := b * hist.Lanes
-		g.srch.block(b, &h[b], m.NBin[f0:min(m.P, f0+hist.Lanes)], &lf.node, &best)
+		g.srch.block(b, &h[b], less, m.BlockBins[b], m.NBin[f0:min(m.P, f0+hist.Lanes)], &lf.node, &best)
 	}
 	return best
 }

@@ -56,6 +56,8 @@ type search struct {
 	invG, invH, gainScale  float64
 	lambda, minH, minSplit float64 // quantised
 	minData                int
+	upwards                []uint8 // numeric columns of each block that are scanned upwards too
+	categorical            []uint8 // columns of categories of each block
 	l1, l2, maxDelta       float64
 	smooth                 float64
 	general                bool // the plain gain G²/(H+λ) does not do
@@ -63,7 +65,17 @@ type search struct {
 
 func newSearch(cfg *Config, col []column, mono []int8) search {
 	s := search{cfg: cfg, col: col, mono: mono, minData: cfg.MinDataInLeaf, l1: cfg.LambdaL1, l2: cfg.LambdaL2, maxDelta: cfg.MaxDeltaStep, smooth: cfg.PathSmooth}
-	s.general = s.l1 > 0 || s.maxDelta > 0 || s.smooth > epsilon || mono != nil || cfg.ExtraTrees
+	s.general = s.l1 > 0 || s.maxDelta > 0 || s.smooth > epsilon || mono != nil || cfg.ExtraTrees || cfg.ZeroAsMissing
+	blocks := (len(col) + hist.Lanes - 1) / hist.Lanes
+	s.upwards, s.categorical = make([]uint8, blocks), make([]uint8, blocks)
+	for j := range col {
+		switch bit := uint8(1) << (j % hist.Lanes); {
+		case col[j].category:
+			s.categorical[j/hist.Lanes] |= bit
+		case col[j].missing:
+			s.upwards[j/hist.Lanes] |= bit
+		}
+	}
 	return s
 }
 
@@ -87,106 +99,71 @@ type node struct {
 	alive    []uint8  // out: the columns in which a split was found
 }
 
-// block looks for a better split than best among the columns of block b.
-// Order and ties are LightGBM's: columns upwards; missing values left with
-// thresholds downwards, then, if the column has missing values, right with
-// thresholds upwards; only a strictly higher gain replaces.
-func (s *search) block(b int, h *hist.Block, nbin []int, nd *node, best *split) {
-	f0 := b * hist.Lanes
+// block looks for a better split than best among the columns of block b. If sub
+// is not nil, its first bins are first taken from h. Order and ties are
+// LightGBM's: columns upwards; missing values left with thresholds downwards,
+// then, if the column has missing values, right with thresholds upwards; only a
+// strictly higher gain replaces. bins is the largest number of bins of the
+// columns, nbin that of each.
+func (s *search) block(b int, h, sub *hist.Block, bins int, nbin []int, nd *node, best *split) {
+	var found hist.Best
+	shift := 0.0
+	numeric := nd.scanned[b] &^ s.categorical[b]
+	if s.general || numeric == 0 {
+		if sub != nil {
+			hist.Subtract(h, sub, bins)
+		}
+	} else {
+		shift = s.numeric(b, h, sub, bins, nbin, nd, &found)
+	}
 	alive := uint8(0)
 	for k, nb := range nbin {
 		if nd.scanned[b]>>k&1 == 0 {
 			continue
 		}
-		var sp split
-		f := f0 + k
+		f := b*hist.Lanes + k
+		sp := none
 		switch {
 		case s.col[f].category:
 			sp = s.categories(h, k, nb, f, nd)
 		case s.general:
 			sp = s.numericGeneral(h, k, nb, f, nd)
-		default:
-			sp = s.numeric(h, k, nb, f, nd)
+		case found.Bin[k] != 0:
+			sp = split{gain: (found.Num[k]/found.Den[k] - shift) * s.gainScale, feature: f, bin: uint8(found.Bin[k]), missLeft: found.Bin[k]&hist.MissingLeft != 0}
 		}
 		if sp.feature < 0 {
 			continue
 		}
 		alive |= 1 << k
 		if (nd.allowed == nil || nd.allowed[b]>>k&1 == 1) && sp.before(best) {
+			if sp.left == 0 && sp.set == nil {
+				sp.left = hist.LeftSum(h, k, sp.bin, sp.missLeft)
+			}
 			*best = sp
 		}
 	}
 	nd.alive[b] = alive
 }
 
-// numeric searches one column by the gain G²/(H+λ), in quantised units.
-func (s *search) numeric(h *hist.Block, k, nb, f int, nd *node) split {
-	tg, th := hist.Unpack(nd.tot)
-	G, H, lambda, minH := float64(tg), float64(th), s.lambda, s.minH
-	rows, minData := nd.rows, s.minData
-	perH := float64(rows) / H
-	shift := float64(G*G)/(H+lambda) + s.minSplit
-	best, bin, left, count := shift, 0, uint64(0), 0
-	acc, cnt := uint64(0), 0
-	for b := nb - 1; b > 1; b-- {
-		v := h[(b*hist.Lanes+k)&(len(h)-1)]
-		if v == 0 {
-			continue
+// numeric scans the columns of a block by the gain G²/(H+λ), in quantised units,
+// and returns what a gain is over.
+func (s *search) numeric(b int, h, sub *hist.Block, bins int, nbin []int, nd *node, found *hist.Best) (shift float64) {
+	g, sum := hist.Unpack(nd.tot)
+	rn := hist.RowNode{Node: hist.Node{G: float64(g), H: float64(sum), Lambda: s.lambda, MinH: s.minH}, Rows: float64(nd.rows), MinRows: float64(s.minData)}
+	rn.PerH = rn.Rows / rn.H
+	shift = float64(rn.G*rn.G)/(rn.H+rn.Lambda) + s.minSplit
+	found.Start(shift, 1)
+	hist.ScanRowsDown(h, sub, bins, &rn, found)
+	if up := s.upwards[b] & nd.scanned[b]; up != 0 {
+		var start [hist.Lanes]float64
+		for k, nb := range nbin {
+			if up>>k&1 == 1 && s.col[b*hist.Lanes+k].residual {
+				start[k] = hist.Residual(h, k, nb, &rn)
+			}
 		}
-		acc += v
-		cnt += int(float64(float64(int64(v&math.MaxUint32))*perH) + 0.5)
-		hr := float64(int64(acc & math.MaxUint32))
-		if cnt < minData || hr < minH {
-			continue
-		}
-		hl := H - hr
-		if rows-cnt < minData || hl < minH {
-			break
-		}
-		gr := float64(int64(acc) >> 32)
-		gl := G - gr
-		if gain := float64(gl*gl)/(hl+lambda) + float64(gr*gr)/(hr+lambda); gain > best {
-			best, bin, left, count = gain, b-1, acc, rows-cnt
-		}
+		hist.ScanRowsUp(h, bins, up, &rn, &start, found)
 	}
-	missLeft := true
-	left = nd.tot - left
-	col := &s.col[f]
-	if col.missing {
-		acc, cnt = 0, 0
-		last := nb
-		if col.zeros {
-			last--
-		}
-		for b := 1; b < last; b++ {
-			v := h[(b*hist.Lanes+k)&(len(h)-1)]
-			if b == 1 && col.residual {
-				cnt = s.residual(h, k, nb, rows, perH)
-			} else if v == 0 {
-				continue
-			} else {
-				cnt += int(float64(float64(int64(v&math.MaxUint32))*perH) + 0.5)
-			}
-			acc += v
-			hl := float64(int64(acc & math.MaxUint32))
-			if cnt < minData || hl < minH {
-				continue
-			}
-			hr := H - hl
-			if rows-cnt < minData || hr < minH {
-				break
-			}
-			gl := float64(int64(acc) >> 32)
-			gr := G - gl
-			if gain := float64(gl*gl)/(hl+lambda) + float64(gr*gr)/(hr+lambda); gain > best {
-				best, bin, left, count, missLeft = gain, b, acc, cnt, false
-			}
-		}
-	}
-	if bin == 0 {
-		return none
-	}
-	return split{gain: (best - shift) * s.gainScale, feature: f, bin: uint8(bin), missLeft: missLeft, left: left, count: count}
+	return shift
 }
 
 // residual is the number of rows of the first bin: what the others leave over.
