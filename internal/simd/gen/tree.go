@@ -24,8 +24,10 @@ func tree() []byte {
 		walk(s, bits)
 		levels(s, bits)
 	}
+	walkNodes(s)
 	block(s)
 	blockLevels(s)
+	blockNodes(s)
 	addFloat32(s)
 	addFloat64(s)
 	contribute(s)
@@ -195,6 +197,67 @@ func levels(s *source, bits int) {
 		s.op("JNE", fmt.Sprintf("depth%d", d))
 		s.op("RET")
 	}
+}
+
+// walkNodes: one row goes down eleven trees of any shape, step by step; leaves lead to themselves. A node is slot<<8 | cut and the place of
+// its left child.
+func walkNodes(s *source) {
+	s.textFrame("walkNodes", 8, 32, "func walkNodes(nodes *Node, codes *byte, steps int, place *uint32)")
+	s.op("MOVQ", "nodes+0(FP)", "SI")
+	s.op("MOVQ", "codes+8(FP)", "DI")
+	s.op("MOVQ", "place+24(FP)", "AX")
+	for t := range treeWalks {
+		s.op("MOVL", mem(4*t, "AX"), treeWalk(t))
+	}
+	s.label("step")
+	for t := range treeWalks {
+		r := treeWalk(t)
+		s.op("MOVL", fmt.Sprintf("(SI)(%s*8)", r), "AX")
+		s.op("MOVL", fmt.Sprintf("4(SI)(%s*8)", r), r)
+		s.op("MOVL", "AX", "CX")
+		s.op("SHRL", "$8", "CX")
+		s.op("CMPB", "AX", "(DI)(CX*1)")
+		s.op("ADCL", "$0", r)
+	}
+	s.op("DECQ", "steps+16(FP)")
+	s.op("JNE", "step")
+	s.op("MOVQ", "place+24(FP)", "AX")
+	for t := range treeWalks {
+		s.op("MOVL", treeWalk(t), mem(4*t, "AX"))
+	}
+	s.op("RET")
+}
+
+// blockNodes: 64 rows go down one tree of any shape. Nodes come from below; left and right are places in room, which begins with the
+// numbers of the leaves.
+func blockNodes(s *source) {
+	s.text("blockNodes", 40, "func blockNodes(list *BlockNode, n int, codes, room, leaf *byte)")
+	s.op("MOVQ", "list+0(FP)", "SI")
+	s.op("MOVQ", "n+8(FP)", "BX")
+	s.op("MOVQ", "codes+16(FP)", "DI")
+	s.op("MOVQ", "room+24(FP)", "R8")
+	s.op("MOVQ", "leaf+32(FP)", "DX")
+	s.label("node")
+	s.op("MOVL", "(SI)", "AX")    // codes
+	s.op("MOVL", "4(SI)", "R9")   // left
+	s.op("MOVL", "8(SI)", "R10")  // right
+	s.op("MOVL", "12(SI)", "R11") // this node
+	s.op("VPBROADCASTB", "16(SI)", "Y0")
+	s.op("VPCMPGTB", "(DI)(AX*1)", "Y0", "Y1")
+	s.op("VPCMPGTB", "32(DI)(AX*1)", "Y0", "Y2")
+	s.op("VMOVDQU", "(R8)(R10*1)", "Y3")
+	s.op("VMOVDQU", "32(R8)(R10*1)", "Y4")
+	s.op("VPBLENDVB", "Y1", "(R8)(R9*1)", "Y3", "Y3")
+	s.op("VPBLENDVB", "Y2", "32(R8)(R9*1)", "Y4", "Y4")
+	s.op("VMOVDQU", "Y3", "(R8)(R11*1)")
+	s.op("VMOVDQU", "Y4", "32(R8)(R11*1)")
+	s.op("ADDQ", "$20", "SI")
+	s.op("DECQ", "BX")
+	s.op("JNE", "node")
+	s.op("VMOVDQU", "Y3", "(DX)")
+	s.op("VMOVDQU", "Y4", "32(DX)")
+	s.op("VZEROUPPER")
+	s.op("RET")
 }
 
 // block: 64 rows go down one complete tree. Nodes come in post-order, so that the leaf numbers of two children are in registers when

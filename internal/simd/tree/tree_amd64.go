@@ -33,6 +33,12 @@ func addFloat32(leaf *byte, value *float32, width int, sum *float32)
 func addFloat64(leaf *byte, value *float64, width int, sum *float64)
 
 //go:noescape
+func walkNodes(nodes *Node, codes *byte, steps int, place *uint32)
+
+//go:noescape
+func blockNodes(list *BlockNode, n int, codes, room, leaf *byte)
+
+//go:noescape
 func contribute(n int, parent, part *int32, state *byte, edges *Edge, value *float64, prod, sum, parts *[4]float64)
 
 func walk16Path(nodes []uint16, codes []byte, depth int, leaf []uint32) {
@@ -121,4 +127,22 @@ func contributePath(parent, part []int32, state []byte, edges []Edge, value []fl
 		return
 	}
 	contribute(len(parent), &parent[0], &part[0], &state[0], &edges[0], &value[0], &prod[0], &sum[0], &parts[0])
+}
+
+func walkNodesPath(nodes []Node, codes []byte, steps int, place []uint32) {
+	if simd.Current() == simd.Generic {
+		walkNodesGeneric(nodes, codes, steps, place)
+		return
+	}
+	for ; len(place) > 0; place = place[Together:] {
+		walkNodes(&nodes[0], &codes[0], steps, &place[0])
+	}
+}
+
+func blockNodesPath(list []BlockNode, codes, room []byte, leaf *[Rows]byte) {
+	if simd.Current() == simd.Generic {
+		blockNodesGeneric(list, codes, room, leaf)
+		return
+	}
+	blockNodes(&list[0], len(list), &codes[0], &room[0], &leaf[0])
 }

@@ -8796,6 +8796,106 @@ depth8:
 	JNE          depth8
 	RET
 
+// func walkNodes(nodes *Node, codes *byte, steps int, place *uint32)
+TEXT ·walkNodes(SB), NOSPLIT, $8-32
+	MOVQ         nodes+0(FP), SI
+	MOVQ         codes+8(FP), DI
+	MOVQ         place+24(FP), AX
+	MOVL         (AX), R8
+	MOVL         4(AX), R9
+	MOVL         8(AX), R10
+	MOVL         12(AX), R11
+	MOVL         16(AX), R12
+	MOVL         20(AX), R13
+	MOVL         24(AX), R14
+	MOVL         28(AX), R15
+	MOVL         32(AX), BX
+	MOVL         36(AX), DX
+	MOVL         40(AX), BP
+
+step:
+	MOVL         (SI)(R8*8), AX
+	MOVL         4(SI)(R8*8), R8
+	MOVL         AX, CX
+	SHRL         $8, CX
+	CMPB         AX, (DI)(CX*1)
+	ADCL         $0, R8
+	MOVL         (SI)(R9*8), AX
+	MOVL         4(SI)(R9*8), R9
+	MOVL         AX, CX
+	SHRL         $8, CX
+	CMPB         AX, (DI)(CX*1)
+	ADCL         $0, R9
+	MOVL         (SI)(R10*8), AX
+	MOVL         4(SI)(R10*8), R10
+	MOVL         AX, CX
+	SHRL         $8, CX
+	CMPB         AX, (DI)(CX*1)
+	ADCL         $0, R10
+	MOVL         (SI)(R11*8), AX
+	MOVL         4(SI)(R11*8), R11
+	MOVL         AX, CX
+	SHRL         $8, CX
+	CMPB         AX, (DI)(CX*1)
+	ADCL         $0, R11
+	MOVL         (SI)(R12*8), AX
+	MOVL         4(SI)(R12*8), R12
+	MOVL         AX, CX
+	SHRL         $8, CX
+	CMPB         AX, (DI)(CX*1)
+	ADCL         $0, R12
+	MOVL         (SI)(R13*8), AX
+	MOVL         4(SI)(R13*8), R13
+	MOVL         AX, CX
+	SHRL         $8, CX
+	CMPB         AX, (DI)(CX*1)
+	ADCL         $0, R13
+	MOVL         (SI)(R14*8), AX
+	MOVL         4(SI)(R14*8), R14
+	MOVL         AX, CX
+	SHRL         $8, CX
+	CMPB         AX, (DI)(CX*1)
+	ADCL         $0, R14
+	MOVL         (SI)(R15*8), AX
+	MOVL         4(SI)(R15*8), R15
+	MOVL         AX, CX
+	SHRL         $8, CX
+	CMPB         AX, (DI)(CX*1)
+	ADCL         $0, R15
+	MOVL         (SI)(BX*8), AX
+	MOVL         4(SI)(BX*8), BX
+	MOVL         AX, CX
+	SHRL         $8, CX
+	CMPB         AX, (DI)(CX*1)
+	ADCL         $0, BX
+	MOVL         (SI)(DX*8), AX
+	MOVL         4(SI)(DX*8), DX
+	MOVL         AX, CX
+	SHRL         $8, CX
+	CMPB         AX, (DI)(CX*1)
+	ADCL         $0, DX
+	MOVL         (SI)(BP*8), AX
+	MOVL         4(SI)(BP*8), BP
+	MOVL         AX, CX
+	SHRL         $8, CX
+	CMPB         AX, (DI)(CX*1)
+	ADCL         $0, BP
+	DECQ         steps+16(FP)
+	JNE          step
+	MOVQ         place+24(FP), AX
+	MOVL         R8, (AX)
+	MOVL         R9, 4(AX)
+	MOVL         R10, 8(AX)
+	MOVL         R11, 12(AX)
+	MOVL         R12, 16(AX)
+	MOVL         R13, 20(AX)
+	MOVL         R14, 24(AX)
+	MOVL         R15, 28(AX)
+	MOVL         BX, 32(AX)
+	MOVL         DX, 36(AX)
+	MOVL         BP, 40(AX)
+	RET
+
 // func block(slot *uint32, cut *byte, depth int, codes *byte, leaf *byte)
 TEXT ·block(SB), NOSPLIT, $0-40
 	MOVQ         slot+0(FP), SI
@@ -13131,6 +13231,36 @@ level:
 	VMOVDQU      Y0, (DX)
 	VPADDB       Y2, Y1, Y1
 	VMOVDQU      Y1, 32(DX)
+	VZEROUPPER
+	RET
+
+// func blockNodes(list *BlockNode, n int, codes, room, leaf *byte)
+TEXT ·blockNodes(SB), NOSPLIT, $0-40
+	MOVQ         list+0(FP), SI
+	MOVQ         n+8(FP), BX
+	MOVQ         codes+16(FP), DI
+	MOVQ         room+24(FP), R8
+	MOVQ         leaf+32(FP), DX
+
+node:
+	MOVL         (SI), AX
+	MOVL         4(SI), R9
+	MOVL         8(SI), R10
+	MOVL         12(SI), R11
+	VPBROADCASTB 16(SI), Y0
+	VPCMPGTB     (DI)(AX*1), Y0, Y1
+	VPCMPGTB     32(DI)(AX*1), Y0, Y2
+	VMOVDQU      (R8)(R10*1), Y3
+	VMOVDQU      32(R8)(R10*1), Y4
+	VPBLENDVB    Y1, (R8)(R9*1), Y3, Y3
+	VPBLENDVB    Y2, 32(R8)(R9*1), Y4, Y4
+	VMOVDQU      Y3, (R8)(R11*1)
+	VMOVDQU      Y4, 32(R8)(R11*1)
+	ADDQ         $20, SI
+	DECQ         BX
+	JNE          node
+	VMOVDQU      Y3, (DX)
+	VMOVDQU      Y4, 32(DX)
 	VZEROUPPER
 	RET
 

@@ -45,3 +45,11 @@ func rankColumnPath(x []float32, s Scale, cuts []float32, rank []uint32) {
 func contributePath(parent, part []int32, state []byte, edges []Edge, value []float64, prod, sum, parts [][4]float64) {
 	contributeGeneric(parent, part, state, edges, value, prod, sum, parts)
 }
+
+func walkNodesPath(nodes []Node, codes []byte, steps int, place []uint32) {
+	walkNodesGeneric(nodes, codes, steps, place)
+}
+
+func blockNodesPath(list []BlockNode, codes, room []byte, leaf *[Rows]byte) {
+	blockNodesGeneric(list, codes, room, leaf)
+}

@@ -356,3 +356,76 @@ func TestContribute(t *testing.T) {
 		})
 	}
 }
+
+// TestNodes: trees of any shape, by a walk on the nodes themselves.
+func TestNodes(t *testing.T) {
+	paths(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(9, 10)) // #nosec G404 -- a test
+		const slots = 300
+		for _, size := range []int{3, 5, 61, 255} {
+			block, rows := make([]byte, slots*Rows), make([][]byte, Rows)
+			for i := range rows {
+				rows[i] = make([]byte, slots)
+				for s := range slots {
+					c := r.IntN(256)
+					rows[i][s], block[s*Rows+i] = byte(c), Code(c)
+				}
+			}
+			var nodes []Node
+			var roots []uint32
+			room, want := Room(), make([][]uint32, Rows)
+			for range 2 * Together {
+				root := uint32(len(nodes))
+				roots = append(roots, root)
+				tree, inner := make([]Node, size), make([]bool, size)
+				for i := range tree {
+					tree[i] = Node{Node32(0, 255), root + uint32(i)}
+				}
+				var list []BlockNode
+				for c := 1; c < size; c += 2 {
+					p := r.IntN(c)
+					for inner[p] {
+						p = r.IntN(c)
+					}
+					inner[p] = true
+					tree[p] = Node{Node32(r.IntN(slots), r.IntN(255)), root + uint32(c)}
+				}
+				place := func(i uint32) uint32 {
+					if inner[i] {
+						return NodePlace(int(i))
+					}
+					return LeafPlace(int(i))
+				}
+				for i := size - 1; i >= 0; i-- {
+					if nd := tree[i]; inner[i] {
+						l := nd.Left - root
+						list = append(list, BlockNode{nd.Code >> 8 * Rows, place(l), place(l + 1), NodePlace(i), Cut(int(nd.Code & 255))})
+					}
+				}
+				nodes = append(nodes, tree...)
+				var leaf [Rows]byte
+				BlockNodes(list, block, room, &leaf)
+				for i := range rows {
+					at := uint32(0)
+					for inner[at] {
+						nd := tree[at]
+						if at = nd.Left - root; int(rows[i][nd.Code>>8]) > int(nd.Code&255) {
+							at++
+						}
+					}
+					want[i] = append(want[i], root+at)
+					if uint32(leaf[i]) != at {
+						t.Fatalf("%d nodes: row %d is in leaf %d of a block, want %d", size, i, leaf[i], at)
+					}
+				}
+			}
+			for i := range rows {
+				got := slices.Clone(roots)
+				WalkNodes(nodes, rows[i], size, got)
+				if !slices.Equal(got, want[i]) {
+					t.Fatalf("%d nodes: row %d is at %v, want %v", size, i, got, want[i])
+				}
+			}
+		}
+	})
+}

@@ -55,20 +55,17 @@ type treeRef struct {
 	width    int32
 	kind     uint8
 	depth    uint8
-	nodes    int32 // where its nodes for blocks of rows begin, or its deep nodes
+	nodes    int32 // where its nodes for blocks of rows begin
+	n        int32 // inner nodes of a deep tree for blocks of rows; 0 if it is too large
 	leafBase int32 // what walking one row adds to the leaf number
 }
 
 // treeGroup is trees of equal kind and depth, which one row walks together.
 type treeGroup struct {
 	kind, depth int
-	first, n    int // places; n is a multiple of tree.Together, but for deep trees
+	first, n    int // places; n is a multiple of tree.Together
 	nodes       int // where their nodes begin
 }
-
-// deepNode is a node of a deep tree: slot<<8 | cut, and where its children are.
-// A leaf is its own left child and nothing is above its cut of 255.
-type deepNode struct{ node, left uint32 }
 
 // predictor scores rows.
 type predictor struct {
@@ -89,8 +86,9 @@ type predictor struct {
 	cycle   int // k, if every leaf has one value and tree i adds to score i mod k; else 0
 	walk16  []uint16
 	walk32  []uint32 // instead of walk16 if there are more than 256 slots
-	deep    []deepNode
-	deepest []int32 // depth of the deep trees, in the order of their places
+	deep    []tree.Node
+	below   []tree.BlockNode // inner nodes of the deep trees that are not too large, from below
+	deepest []int32          // depth of the deep trees, in the order of their places
 	roots   []uint32
 	slotAt  []uint32 // for blocks
 	cutAt   []byte
@@ -338,11 +336,14 @@ func (pr *predictor) group(c *coder, list []int) {
 		}
 		pr.layShallow(c, t, r)
 	}
-	if r0.kind != deep {
-		g.n = (len(list) + tree.Together - 1) / tree.Together * tree.Together
-		size := (max(len(pr.walk16), len(pr.walk32)) - g.nodes) / len(list)
-		for range (g.n - len(list)) * size { // trees that nobody asks for
+	g.n = (len(list) + tree.Together - 1) / tree.Together * tree.Together
+	size := (max(len(pr.walk16), len(pr.walk32)) - g.nodes) / len(list)
+	for range g.n - len(list) { // trees that nobody asks for
+		for range size {
 			pr.put(0, 0)
+		}
+		if r0.kind == deep {
+			pr.roots, pr.deepest = append(pr.roots, pr.roots[len(pr.roots)-1]), append(pr.deepest, pr.deepest[len(pr.deepest)-1])
 		}
 	}
 	pr.places += g.n
@@ -386,8 +387,26 @@ func (pr *predictor) layDeep(c *coder, t *Tree, r *treeRef) {
 		if t.Nodes[i].Left != 0 {
 			nd, left = tree.Node32(c.code(t, &t.Nodes[i])), int(t.Nodes[i].Left)
 		}
-		pr.deep = append(pr.deep, deepNode{nd, uint32(root + left)}) // #nosec G115 -- nodes in memory
+		pr.deep = append(pr.deep, tree.Node{Code: nd, Left: uint32(root + left)}) // #nosec G115 -- nodes in memory
 		pr.value(t, i)
+	}
+	if len(t.Nodes) <= tree.Leaves {
+		place := func(i int32) uint32 {
+			if t.Nodes[i].Left != 0 {
+				return tree.NodePlace(int(i))
+			}
+			return tree.LeafPlace(int(i))
+		}
+		r.nodes = int32(len(pr.below)) // #nosec G115 -- nodes in memory
+		for i := len(t.Nodes) - 1; i >= 0; i-- {
+			if nd := &t.Nodes[i]; nd.Left != 0 {
+				s, k := c.code(t, nd)
+				pr.below = append(pr.below, tree.BlockNode{
+					Slot: uint32(s * tree.Rows), Left: place(nd.Left), Right: place(nd.Left + 1), To: tree.NodePlace(i), Cut: tree.Cut(k), // #nosec G115 -- slots are limited
+				})
+			}
+		}
+		r.n = int32(len(pr.below)) - r.nodes // #nosec G115 -- nodes in memory
 	}
 	r.leafBase = int32(root) // #nosec G115 -- nodes in memory
 	r.from -= r.leafBase * r.width

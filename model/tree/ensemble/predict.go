@@ -22,6 +22,7 @@ type buffer struct {
 	block  []byte    // codes of a block, slot-major
 	sum32  []float32 // of a block, score-major
 	sum64  []float64
+	room   []byte // of a deep tree for a block
 }
 
 func (pr *predictor) newBuffer() *buffer {
@@ -29,6 +30,9 @@ func (pr *predictor) newBuffer() *buffer {
 	b := &buffer{
 		x: make([]float32, pr.p), scores: make([]float64, tree.Rows*k), codes: make([]byte, pr.n), rank: make([]uint32, len(pr.scales)), leaf: make([]uint32, pr.places),
 		block: make([]byte, pr.n*tree.Rows), sum64: make([]float64, tree.Rows*k),
+	}
+	if pr.below != nil {
+		b.room = tree.Room()
 	}
 	if pr.e.Single {
 		b.sum32 = make([]float32, tree.Rows*k)
@@ -187,28 +191,16 @@ func (pr *predictor) walk(codes []byte, leaf []uint32) {
 	}
 }
 
-// walkDeep is walk for the deep trees; four trees of about the same depth walk
-// side by side.
+// walkDeep is walk for the deep trees, which come in the order of their depth.
 func (pr *predictor) walkDeep(codes []byte, leaf []uint32) {
-	step := func(a uint32) uint32 {
-		nd := &pr.deep[a]
-		above := uint64(int64(uint8(nd.node))-int64(codes[nd.node>>8])) >> 63 // #nosec G115 -- the sign bit
-		return nd.left + uint32(above)                                        // #nosec G115 -- 0 or 1
-	}
-	t := 0
-	for ; t+4 <= len(leaf); t += 4 {
-		a, b, c, d := pr.roots[t], pr.roots[t+1], pr.roots[t+2], pr.roots[t+3]
-		for range pr.deepest[t+3] {
-			a, b, c, d = step(a), step(b), step(c), step(d)
+	copy(leaf, pr.roots)
+	for i := 0; i < len(leaf); {
+		steps, n := pr.deepest[i+tree.Together-1], tree.Together
+		for i+n < len(leaf) && pr.deepest[i+n+tree.Together-1] == steps {
+			n += tree.Together
 		}
-		leaf[t], leaf[t+1], leaf[t+2], leaf[t+3] = a, b, c, d
-	}
-	for ; t < len(leaf); t++ {
-		a := pr.roots[t]
-		for range pr.deepest[t] {
-			a = step(a)
-		}
-		leaf[t] = a
+		tree.WalkNodes(pr.deep, codes, int(steps), leaf[i:i+n])
+		i += n
 	}
 }
 
@@ -300,7 +292,7 @@ func (pr *predictor) block(b *buffer, t *view.Table, lo, n int) {
 		for c, v := range e.Base {
 			fill(b.sum32[c*tree.Rows:(c+1)*tree.Rows], float32(v))
 		}
-		addBlock(pr, b.block, pr.v32, b.sum32, tree.AddFloat32)
+		addBlock(pr, b, pr.v32, b.sum32, tree.AddFloat32)
 		for c := range k {
 			for i, v := range b.sum32[c*tree.Rows : c*tree.Rows+n] {
 				b.scores[i*k+c] = float64(v)
@@ -314,7 +306,7 @@ func (pr *predictor) block(b *buffer, t *view.Table, lo, n int) {
 		}
 		fill(b.sum64[c*tree.Rows:(c+1)*tree.Rows], v)
 	}
-	addBlock(pr, b.block, pr.v64, b.sum64, tree.AddFloat64)
+	addBlock(pr, b, pr.v64, b.sum64, tree.AddFloat64)
 	for c := range k {
 		for i, v := range b.sum64[c*tree.Rows : c*tree.Rows+n] {
 			if e.Mean {
@@ -373,7 +365,8 @@ func (pr *predictor) codeBlock(codes []byte, t *view.Table, lo, n int) {
 }
 
 // addBlock adds the trees to the sums of a block, in the order of the trees.
-func addBlock[F float32 | float64](pr *predictor, codes []byte, value, sum []F, add func(leaf *[tree.Rows]byte, value []F, width int, sum *[tree.Rows]F)) {
+func addBlock[F float32 | float64](pr *predictor, b *buffer, value, sum []F, add func(leaf *[tree.Rows]byte, value []F, width int, sum *[tree.Rows]F)) {
+	codes := b.block
 	var leaf [tree.Rows]byte
 	for i := range pr.refs {
 		r := &pr.refs[i]
@@ -386,8 +379,11 @@ func addBlock[F float32 | float64](pr *predictor, codes []byte, value, sum []F, 
 			n := int(r.depth)
 			tree.BlockLevels(pr.slotAt[at:at+n], pr.cutAt[at:at+n], n, codes, &leaf)
 		case deep:
-			deepBlock(pr, r, codes, value, sum)
-			continue
+			if r.n == 0 {
+				deepBlock(pr, r, codes, value, sum)
+				continue
+			}
+			tree.BlockNodes(pr.below[r.nodes:r.nodes+r.n], codes, b.room, &leaf)
 		}
 		v := value[int(r.from+r.leafBase*r.width):]
 		if w == 1 {
@@ -407,10 +403,10 @@ func deepBlock[F float32 | float64](pr *predictor, ref *treeRef, codes []byte, v
 	nodes := pr.deep
 	step := func(a uint32, row int) uint32 {
 		nd := &nodes[a]
-		above := uint64(int64(uint8(nd.node))-int64(codes[int(nd.node>>8)*tree.Rows+row]^0x80)) >> 63 // #nosec G115 -- the sign bit
-		return nd.left + uint32(above)                                                                // #nosec G115 -- 0 or 1
+		above := uint64(int64(uint8(nd.Code))-int64(codes[int(nd.Code>>8)*tree.Rows+row]^0x80)) >> 63 // #nosec G115 -- the sign bit
+		return nd.Left + uint32(above)                                                                // #nosec G115 -- 0 or 1
 	}
-	root, w := uint32(ref.nodes), int(ref.width) // #nosec G115 -- not negative
+	root, w := uint32(ref.leafBase), int(ref.width) // #nosec G115 -- not negative
 	for i := 0; i < tree.Rows; i += 4 {
 		a := [4]uint32{root, root, root, root}
 		for range depth {
