@@ -121,15 +121,13 @@ func newPredictor(e *Ensemble, limit int) *predictor {
 // coder knows the code of every split.
 type coder struct {
 	pr      *predictor
-	scaleOf map[[2]int]int // column, zero is missing
-	slotOf  map[slotKey]int
+	scaleOf []int32   // by column and whether 0 is missing, see scaleAt; −1 if there is none
+	slotOf  [][]int32 // of a scale: by part and direction
 	setOf   map[setKey]int
 }
 
-type slotKey struct {
-	scale, part int
-	missing     byte
-}
+// scaleAt is where the scale of a numeric split stands.
+func scaleAt(nd *Node) int { return 2*int(nd.Feature) + bit(nd.ZeroMissing) }
 
 type setKey struct {
 	column  int
@@ -148,9 +146,9 @@ func bit(b bool) int {
 func right(defaultLeft bool) byte { return byte(255 * (1 - bit(defaultLeft))) } // #nosec G115 -- 0 or 255
 
 func newCoder(pr *predictor) *coder {
-	c := &coder{pr, map[[2]int]int{}, map[slotKey]int{}, map[setKey]int{}}
 	e := pr.e
-	cuts := map[[2]int][]float32{}
+	c := &coder{pr, make([]int32, 2*pr.p), nil, map[setKey]int{}}
+	cuts := make([][]float32, 2*pr.p)
 	each := func(f func(t *Tree, nd *Node)) {
 		for i := range e.Trees {
 			for j := range e.Trees[i].Nodes {
@@ -162,46 +160,40 @@ func newCoder(pr *predictor) *coder {
 	}
 	each(func(_ *Tree, nd *Node) {
 		if nd.Set == 0 {
-			k := [2]int{int(nd.Feature), bit(nd.ZeroMissing)}
+			k := scaleAt(nd)
 			cuts[k] = append(cuts[k], nd.Threshold)
 		}
 	})
-	var keys [][2]int
+	var keys []int
 	for k := range cuts {
-		cuts[k] = distinct(cuts[k])
-		keys = append(keys, k)
+		c.scaleOf[k] = -1
+		if cuts[k] = distinct(cuts[k]); len(cuts[k]) > 0 {
+			keys = append(keys, k)
+		}
 	}
 	// By the length of the search, so that the processor guesses it well.
-	slices.SortFunc(keys, func(a, b [2]int) int {
-		return cmp.Or(len(cuts[a])/128-len(cuts[b])/128, a[0]-b[0], a[1]-b[1])
-	})
-	type use struct {
-		part    int
-		missing byte
-	}
-	uses := make([]map[use]bool, len(keys))
+	slices.SortStableFunc(keys, func(a, b int) int { return len(cuts[a])/128 - len(cuts[b])/128 })
 	for i, k := range keys {
-		pr.scales = append(pr.scales, scale{column: k[0], zeroMissing: k[1] == 1, list: cuts[k]})
+		pr.scales = append(pr.scales, scale{column: k / 2, zeroMissing: k%2 == 1, list: cuts[k]})
 		var ts tree.Scale
-		ts, pr.cuts = tree.Append(pr.cuts, k[0], cuts[k])
+		ts, pr.cuts = tree.Append(pr.cuts, k/2, cuts[k])
 		pr.search = append(pr.search, ts)
-		c.scaleOf[k], uses[i] = i, map[use]bool{}
+		c.scaleOf[k] = int32(i) // #nosec G115 -- number of columns
+		c.slotOf = append(c.slotOf, make([]int32, 2*(len(cuts[k])/255+1)))
 	}
 	each(func(_ *Tree, nd *Node) {
 		if nd.Set == 0 {
 			s, rank := c.rank(nd)
-			uses[s][use{rank / 255, right(nd.DefaultLeft)}] = true
+			c.slotOf[s][rank/255*2+bit(nd.DefaultLeft)] = 1
 		}
 	})
-	for s, u := range uses {
+	for s, used := range c.slotOf {
 		sc := &pr.scales[s]
 		sc.first = len(pr.slots)
-		for part := range len(sc.list)/255 + 1 {
-			for _, m := range []byte{0, 255} {
-				if u[use{part, m}] {
-					c.slotOf[slotKey{s, part, m}] = len(pr.slots)
-					pr.slots = append(pr.slots, slot{part, m})
-				}
+		for i := range used {
+			if used[i] == 1 {
+				used[i] = int32(len(pr.slots)) // #nosec G115 -- number of slots
+				pr.slots = append(pr.slots, slot{i / 2, right(i%2 == 1)})
 			}
 		}
 		sc.n = len(pr.slots) - sc.first
@@ -236,7 +228,7 @@ func keyOf(t *Tree, nd *Node) setKey {
 
 // rank is the scale of a numeric split and the rank of its threshold.
 func (c *coder) rank(nd *Node) (int, int) {
-	s := c.scaleOf[[2]int{int(nd.Feature), bit(nd.ZeroMissing)}]
+	s := int(c.scaleOf[scaleAt(nd)])
 	k, _ := slices.BinarySearch(c.pr.scales[s].list, nd.Threshold)
 	return s, k
 }
@@ -247,7 +239,7 @@ func (c *coder) code(t *Tree, nd *Node) (int, int) {
 		return c.setOf[keyOf(t, nd)], 0
 	}
 	s, k := c.rank(nd)
-	return c.slotOf[slotKey{s, k / 255, right(nd.DefaultLeft)}], k % 255
+	return int(c.slotOf[s][k/255*2+bit(nd.DefaultLeft)]), k % 255
 }
 
 // depth is the number of splits above the deepest leaf.

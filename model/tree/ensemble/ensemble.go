@@ -21,6 +21,20 @@
 // score Class, or, with Width > 1, a vector to all scores. The [Link] turns raw
 // scores into probabilities or a prediction.
 //
+// # Predictions
+//
+// A [Model] is an ensemble made ready to predict: values become ranks among the
+// thresholds once, nodes then compare bytes, and many trees, or 64 rows, are
+// walked side by side. It gives the bits of [Ensemble.Score] on every kernel
+// path, does not allocate for single rows, and is what the learners return from
+// a fit.
+//
+// # Files
+//
+// [Ensemble.Encode] and [Decode] are the project's own form, which keeps
+// everything. The files of the libraries are read and written by package
+// model/tree/format.
+//
 // # Refusals
 //
 // An ensemble that is inconsistent, inputs that are infinite, a category that

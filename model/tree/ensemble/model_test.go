@@ -283,6 +283,9 @@ func BenchmarkPredict(b *testing.B) {
 			rows = append(rows, s.row(r, e))
 		}
 		tab, dst, out := table(e, rows), make([]float64, 64*s.scores), make([]float64, s.scores)
+		b.Run(s.name+"/make", func(b *testing.B) {
+			shortest(b, 1, func(int) { _, _ = ensemble.NewModel(e) })
+		})
 		b.Run(s.name+"/row", func(b *testing.B) {
 			shortest(b, 1, func(i int) { _ = m.RawRow(rows[i%64], out) })
 		})
