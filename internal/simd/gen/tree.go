@@ -31,6 +31,10 @@ func tree() []byte {
 	addFloat32(s)
 	addFloat64(s)
 	contribute(s)
+	for _, k := range []int{1, 3} {
+		sumLeaves(s, k, 32)
+		sumLeaves(s, k, 64)
+	}
 	return s.b.Bytes()
 }
 
@@ -460,5 +464,37 @@ func contribute(s *source) {
 	s.op("DECQ", "DX")
 	s.op("JNE", "up")
 	s.op("VZEROUPPER")
+	s.op("RET")
+}
+
+// sumLeaves: value[from[i]+leaf[i]] is added to sum i mod k, in order, for n·k trees.
+func sumLeaves(s *source, k, bits int) {
+	name := fmt.Sprintf("sum%dFloat%d", k, bits)
+	s.text(name, 40, fmt.Sprintf("func %s(from, leaf *uint32, value *float%d, n int, sum *float%d)", name, bits, bits))
+	move, add := "VMOVSS", "VADDSS"
+	if bits == 64 {
+		move, add = "VMOVSD", "VADDSD"
+	}
+	s.op("MOVQ", "from+0(FP)", "SI")
+	s.op("MOVQ", "leaf+8(FP)", "DI")
+	s.op("MOVQ", "value+16(FP)", "BX")
+	s.op("MOVQ", "n+24(FP)", "CX")
+	s.op("MOVQ", "sum+32(FP)", "DX")
+	for c := range k {
+		s.op(move, mem(c*bits/8, "DX"), fmt.Sprintf("X%d", c))
+	}
+	s.label("trees")
+	for c := range k {
+		s.op("MOVL", mem(4*c, "SI"), "AX")
+		s.op("ADDL", mem(4*c, "DI"), "AX")
+		s.op(add, fmt.Sprintf("(BX)(AX*%d)", bits/8), fmt.Sprintf("X%d", c), fmt.Sprintf("X%d", c))
+	}
+	s.op("ADDQ", imm(4*k), "SI")
+	s.op("ADDQ", imm(4*k), "DI")
+	s.op("DECQ", "CX")
+	s.op("JNE", "trees")
+	for c := range k {
+		s.op(move, fmt.Sprintf("X%d", c), mem(c*bits/8, "DX"))
+	}
 	s.op("RET")
 }

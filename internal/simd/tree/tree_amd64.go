@@ -33,6 +33,18 @@ func addFloat32(leaf *byte, value *float32, width int, sum *float32)
 func addFloat64(leaf *byte, value *float64, width int, sum *float64)
 
 //go:noescape
+func sum1Float32(from, leaf *uint32, value *float32, n int, sum *float32)
+
+//go:noescape
+func sum1Float64(from, leaf *uint32, value *float64, n int, sum *float64)
+
+//go:noescape
+func sum3Float32(from, leaf *uint32, value *float32, n int, sum *float32)
+
+//go:noescape
+func sum3Float64(from, leaf *uint32, value *float64, n int, sum *float64)
+
+//go:noescape
 func walkNodes(nodes *Node, codes *byte, steps int, place *uint32)
 
 //go:noescape
@@ -145,4 +157,28 @@ func blockNodesPath(list []BlockNode, codes, room []byte, leaf *[Rows]byte) {
 		return
 	}
 	blockNodes(&list[0], len(list), &codes[0], &room[0], &leaf[0])
+}
+
+// sumPath handles the first trees, a multiple of the number of sums, and returns how many.
+func sumPath[F float32 | float64](from, leaf []uint32, value, sum []F) int {
+	k := len(sum)
+	n := len(from) / k
+	if simd.Current() == simd.Generic || n == 0 || k != 1 && k != 3 {
+		return 0
+	}
+	switch v := any(value).(type) {
+	case []float32:
+		f := sum1Float32
+		if k == 3 {
+			f = sum3Float32
+		}
+		f(&from[0], &leaf[0], &v[0], n, &any(sum).([]float32)[0])
+	case []float64:
+		f := sum1Float64
+		if k == 3 {
+			f = sum3Float64
+		}
+		f(&from[0], &leaf[0], &v[0], n, &any(sum).([]float64)[0])
+	}
+	return n * k
 }

@@ -13505,3 +13505,103 @@ up:
 	JNE          up
 	VZEROUPPER
 	RET
+
+// func sum1Float32(from, leaf *uint32, value *float32, n int, sum *float32)
+TEXT ·sum1Float32(SB), NOSPLIT, $0-40
+	MOVQ         from+0(FP), SI
+	MOVQ         leaf+8(FP), DI
+	MOVQ         value+16(FP), BX
+	MOVQ         n+24(FP), CX
+	MOVQ         sum+32(FP), DX
+	VMOVSS       (DX), X0
+
+trees:
+	MOVL         (SI), AX
+	ADDL         (DI), AX
+	VADDSS       (BX)(AX*4), X0, X0
+	ADDQ         $4, SI
+	ADDQ         $4, DI
+	DECQ         CX
+	JNE          trees
+	VMOVSS       X0, (DX)
+	RET
+
+// func sum1Float64(from, leaf *uint32, value *float64, n int, sum *float64)
+TEXT ·sum1Float64(SB), NOSPLIT, $0-40
+	MOVQ         from+0(FP), SI
+	MOVQ         leaf+8(FP), DI
+	MOVQ         value+16(FP), BX
+	MOVQ         n+24(FP), CX
+	MOVQ         sum+32(FP), DX
+	VMOVSD       (DX), X0
+
+trees:
+	MOVL         (SI), AX
+	ADDL         (DI), AX
+	VADDSD       (BX)(AX*8), X0, X0
+	ADDQ         $4, SI
+	ADDQ         $4, DI
+	DECQ         CX
+	JNE          trees
+	VMOVSD       X0, (DX)
+	RET
+
+// func sum3Float32(from, leaf *uint32, value *float32, n int, sum *float32)
+TEXT ·sum3Float32(SB), NOSPLIT, $0-40
+	MOVQ         from+0(FP), SI
+	MOVQ         leaf+8(FP), DI
+	MOVQ         value+16(FP), BX
+	MOVQ         n+24(FP), CX
+	MOVQ         sum+32(FP), DX
+	VMOVSS       (DX), X0
+	VMOVSS       4(DX), X1
+	VMOVSS       8(DX), X2
+
+trees:
+	MOVL         (SI), AX
+	ADDL         (DI), AX
+	VADDSS       (BX)(AX*4), X0, X0
+	MOVL         4(SI), AX
+	ADDL         4(DI), AX
+	VADDSS       (BX)(AX*4), X1, X1
+	MOVL         8(SI), AX
+	ADDL         8(DI), AX
+	VADDSS       (BX)(AX*4), X2, X2
+	ADDQ         $12, SI
+	ADDQ         $12, DI
+	DECQ         CX
+	JNE          trees
+	VMOVSS       X0, (DX)
+	VMOVSS       X1, 4(DX)
+	VMOVSS       X2, 8(DX)
+	RET
+
+// func sum3Float64(from, leaf *uint32, value *float64, n int, sum *float64)
+TEXT ·sum3Float64(SB), NOSPLIT, $0-40
+	MOVQ         from+0(FP), SI
+	MOVQ         leaf+8(FP), DI
+	MOVQ         value+16(FP), BX
+	MOVQ         n+24(FP), CX
+	MOVQ         sum+32(FP), DX
+	VMOVSD       (DX), X0
+	VMOVSD       8(DX), X1
+	VMOVSD       16(DX), X2
+
+trees:
+	MOVL         (SI), AX
+	ADDL         (DI), AX
+	VADDSD       (BX)(AX*8), X0, X0
+	MOVL         4(SI), AX
+	ADDL         4(DI), AX
+	VADDSD       (BX)(AX*8), X1, X1
+	MOVL         8(SI), AX
+	ADDL         8(DI), AX
+	VADDSD       (BX)(AX*8), X2, X2
+	ADDQ         $12, SI
+	ADDQ         $12, DI
+	DECQ         CX
+	JNE          trees
+	VMOVSD       X0, (DX)
+	VMOVSD       X1, 8(DX)
+	VMOVSD       X2, 16(DX)
+	RET

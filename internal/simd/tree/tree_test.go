@@ -429,3 +429,37 @@ func TestNodes(t *testing.T) {
 		}
 	})
 }
+
+func TestSum(t *testing.T) {
+	paths(t, func(t *testing.T) {
+		testSum[float32](t)
+		testSum[float64](t)
+	})
+}
+
+func testSum[F float32 | float64](t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12)) // #nosec G404 -- a test
+	for _, k := range []int{1, 2, 3, 4} {
+		for _, n := range []int{0, 1, 2, 3, 4, 100, 101} {
+			value, from, leaf := make([]F, 64*n), make([]uint32, n), make([]uint32, n+3)
+			sum, want := make([]F, k), make([]F, k)
+			for i := range value {
+				value[i] = F(r.NormFloat64())
+			}
+			for c := range sum {
+				sum[c] = F(r.NormFloat64())
+				want[c] = sum[c]
+			}
+			for i := range from {
+				from[i], leaf[i] = uint32(64*i)-64, uint32(64+r.IntN(64))
+				want[i%k] += value[from[i]+leaf[i]]
+			}
+			Sum(from, leaf, value, sum)
+			for c := range sum {
+				if math.Float64bits(float64(sum[c])) != math.Float64bits(float64(want[c])) {
+					t.Errorf("%d trees, sum %d of %d: %v, want %v", n, c, k, sum[c], want[c])
+				}
+			}
+		}
+	}
+}

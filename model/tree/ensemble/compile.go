@@ -282,6 +282,7 @@ func (pr *predictor) lay(c *coder) {
 		}
 		order[i] = i
 	}
+	pr.align()
 	slices.SortStableFunc(order, func(a, b int) int {
 		x, y := &pr.refs[a], &pr.refs[b]
 		da, db := int(x.depth), int(y.depth)
@@ -299,6 +300,28 @@ func (pr *predictor) lay(c *coder) {
 		}
 		pr.group(c, order[:n])
 		order = order[n:]
+	}
+}
+
+// align fills a few shallower trees up to the depth of the others, so that all
+// stay in their order.
+func (pr *predictor) align() {
+	var count [tree.Depth + 1]int
+	all, most := 0, 0
+	for i := range pr.refs {
+		if r := &pr.refs[i]; r.kind == walked {
+			count[r.depth]++
+			all++
+			most = max(most, int(r.depth))
+		}
+	}
+	if 4*count[most] < 3*all {
+		return
+	}
+	for i := range pr.refs {
+		if r := &pr.refs[i]; r.kind == walked {
+			r.depth = uint8(most) // #nosec G115 -- at most tree.Depth
+		}
 	}
 }
 

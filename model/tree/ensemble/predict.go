@@ -209,30 +209,7 @@ func (pr *predictor) walkDeep(codes []byte, leaf []uint32) {
 func addLeaves[F float32 | float64](pr *predictor, leaf []uint32, value []F, sum []F) {
 	from := pr.from
 	if pr.place == nil && pr.cycle > 0 {
-		leaf = leaf[:len(from)]
-		done := 0
-		switch pr.cycle {
-		case 1:
-			a := sum[0]
-			for i, f := range from {
-				a += value[f+leaf[i]]
-			}
-			sum[0] = a
-			return
-		case 3:
-			a, b, c := sum[0], sum[1], sum[2]
-			for ; len(from) >= 3; done += 3 {
-				f, l := (*[3]uint32)(from), (*[3]uint32)(leaf)
-				a += value[f[0]+l[0]]
-				b += value[f[1]+l[1]]
-				c += value[f[2]+l[2]]
-				from, leaf = from[3:], leaf[3:]
-			}
-			sum[0], sum[1], sum[2] = a, b, c
-		}
-		for i, f := range from {
-			sum[(done+i)%pr.cycle] += value[f+leaf[i]]
-		}
+		tree.Sum(from, leaf, value, sum)
 		return
 	}
 	for i, f := range from {
