@@ -142,7 +142,7 @@ func (a *auditor) run(ctx context.Context, rec recipe.Recipe, workers int, windo
 	a.worlds++
 	w := &world{dir: filepath.Join(a.dir, fmt.Sprintf("store%d", a.worlds))}
 	var err error
-	if w.store, err = store.Open(w.dir); err != nil {
+	if w.store, err = store.OpenScratch(w.dir); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	rec.Audit = "off" // this is the audit

@@ -89,7 +89,7 @@ var errSeen = errors.New("seen")
 // prepared runs a recipe up to its leak check and calls look there.
 func prepared(t testing.TB, c *factory.Catalogue, rec recipe.Recipe, look func(ctx context.Context, p factory.Prepared)) {
 	t.Helper()
-	s, err := store.Open(t.TempDir())
+	s, err := store.OpenScratch(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func run(t testing.TB, dir string, r recipe.Recipe) *trained {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(dir)
+	s, err := store.OpenScratch(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

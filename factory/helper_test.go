@@ -71,7 +71,7 @@ func complete(t testing.TB, r recipe.Recipe) recipe.Recipe {
 
 func openStore(t testing.TB) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.TempDir())
+	s, err := store.OpenScratch(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,7 +53,7 @@ func use(t *testing.T, s *store.Store, f *file) (placement, store.Lockbox, error
 
 func projectStore(t *testing.T, dir string) *store.Store {
 	t.Helper()
-	s, err := store.Open(dir)
+	s, err := store.OpenScratch(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

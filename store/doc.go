@@ -18,6 +18,9 @@
 // at the same time. So a run that was killed at any instant is finished by
 // starting it again.
 //
+// A folder that is opened by [OpenScratch] is the exception: it survives the
+// death of the process and not that of the machine.
+//
 // Clock times appear in log columns only (when a run started, how long a stage
 // took); nothing that is hashed, compared or exported to a run folder contains
 // them.

@@ -99,7 +99,7 @@ func (s *Store) Put(ctx context.Context, write func(io.Writer) error) (o Output,
 	if err == nil {
 		err = f.Chmod(0o444)
 	}
-	if err == nil {
+	if err == nil && !s.scratch {
 		err = f.Sync()
 	}
 	if cerr := f.Close(); err == nil {
@@ -126,7 +126,7 @@ func (s *Store) place(temp, digest string) error {
 	path := s.objectPath(digest)
 	dir := filepath.Dir(path)
 	if err := os.Mkdir(dir, 0o777); err == nil {
-		if err := syncDir(filepath.Dir(dir)); err != nil {
+		if err := s.syncDir(filepath.Dir(dir)); err != nil {
 			return err
 		}
 	} else if !errors.Is(err, fs.ErrExist) {
@@ -134,6 +134,14 @@ func (s *Store) place(temp, digest string) error {
 	}
 	if err := os.Rename(temp, path); err != nil {
 		return err
+	}
+	return s.syncDir(dir)
+}
+
+// syncDir makes the names in a folder last, unless the project is scratch.
+func (s *Store) syncDir(dir string) error {
+	if s.scratch {
+		return nil
 	}
 	return syncDir(dir)
 }

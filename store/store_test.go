@@ -47,6 +47,29 @@ func TestOpen_StrangeFolders(t *testing.T) {
 	}
 }
 
+// TestOpenScratch: a scratch folder is never synced, and otherwise a project like
+// any other, which can be opened as one afterwards.
+func TestOpenScratch(t *testing.T) {
+	dir := t.TempDir()
+	s, err := store.OpenScratch(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.FailWrites(-1, errors.New("synced"))
+	put(t, s, "x", "content")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	full := open(t, dir)
+	if problems, err := full.Verify(t.Context(), false); err != nil || len(problems) != 0 {
+		t.Errorf("%v, %v", problems, err)
+	}
+	full.FailWrites(-1, errors.New("synced"))
+	if _, err := full.PutBytes(t.Context(), []byte("y")); err == nil || !strings.Contains(err.Error(), "synced") {
+		t.Errorf("a project was not synced: %v", err)
+	}
+}
+
 func TestOpenExisting(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "project")
 	if _, err := store.OpenExisting(dir); !errors.Is(err, store.ErrNotFound) {
