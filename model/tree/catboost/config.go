@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,6 +73,11 @@ type Config struct {
 	LeafIterations      int     `yaml:"leaf_estimation_iterations" doc:"steps towards the leaf values of a tree; 0: 10 for Logloss by Newton (40 by Gradient, 10 for MultiClass by Gradient), else 1; 1 below 200 iterations on fewer than 20 columns" min:"0" max:"1000"`
 	LeafBacktracking    string  `yaml:"leaf_estimation_backtracking" doc:"with several steps, halve each until the loss falls" enum:"AnyImprovement,No"`
 	BoostFromAverage    string  `yaml:"boost_from_average" doc:"begin with the best constant; auto: for RMSE, MAE and Quantile only" enum:"auto,true,false"`
+
+	CatFeatures   []string `yaml:"cat_features" doc:"names of columns that hold categories (whole numbers from 0)"`
+	OneHotMaxSize int      `yaml:"one_hot_max_size" doc:"most categories of a column that is split into one against the rest; columns of more have target statistics" min:"1" max:"255"`
+	SimpleCTR     []string `yaml:"simple_ctr" doc:"target statistics of a category: Borders, Buckets, BinarizedTargetMeanValue, Counter, each with :CtrBorderCount=15 and :Prior=0:Prior=0.5:Prior=1 or others"`
+	ModelSizeReg  float64  `yaml:"model_size_reg" doc:"what holds the first split on a target statistic back, the more so the more categories it has" min:"0" max:"1e6"`
 }
 
 // Default is CatBoost's default for every parameter that CatBoost sets, and a
@@ -99,6 +105,9 @@ func Default() Config {
 		LeafMethod:          auto,
 		LeafBacktracking:    improvement,
 		BoostFromAverage:    auto,
+		OneHotMaxSize:       2,
+		SimpleCTR:           []string{ctrBorders, ctrCounter},
+		ModelSizeReg:        0.5,
 	}
 }
 
@@ -125,6 +134,16 @@ func (c Config) Validate() error {
 	if c.MVSReg < 0 && c.MVSReg != -1 {
 		bad("mvs_reg", "is %v; it is at least 0, or -1 for the squared mean leaf of the last tree", c.MVSReg)
 	}
+	for i, text := range c.SimpleCTR {
+		if _, err := parseCTR(text); err != nil {
+			bad(fmt.Sprintf("simple_ctr.%d", i), "%v", err)
+		}
+	}
+	for i, name := range c.CatFeatures {
+		if slices.Contains(c.CatFeatures[:i], name) {
+			bad(fmt.Sprintf("cat_features.%d", i), "names %q again", name)
+		}
+	}
 	return errors.Join(errs...)
 }
 
@@ -133,7 +152,7 @@ func (c Config) Validate() error {
 func (c Config) resolve(l *loss, n, p int, stops bool) Config {
 	if c.BoostFromAverage == auto {
 		c.BoostFromAverage = no
-		if l.name != MultiClass && l.name != Logloss {
+		if !l.classes() {
 			c.BoostFromAverage = yes
 		}
 	}
@@ -146,7 +165,7 @@ func (c Config) resolve(l *loss, n, p int, stops bool) Config {
 	c.LearningRate = float64(float32(c.LearningRate))
 	if c.BootstrapType == auto {
 		c.BootstrapType = mvs
-		if l.name == MultiClass {
+		if l.k > 1 {
 			c.BootstrapType = bayesian
 		}
 	}

@@ -19,6 +19,17 @@
 // found by steps of Newton's method or of the gradient from the unrounded
 // derivatives of all rows, each step halved until the loss falls (leaves.go).
 //
+// # Categories
+//
+// Columns named in cat_features hold whole numbers from 0. Up to
+// one_hot_max_size categories are split one against the rest. Columns of more
+// are replaced by target statistics (category.go): the share of a class among
+// the earlier rows of the same category in a permutation, so that no row's own
+// target is in its statistic, and the frequency of the category. In the finished
+// model the statistics are over all training rows, and since a category then has
+// one value, a split is the list of the categories that go left. Combinations of
+// columns are not made: this is the library with max_ctr_complexity 1.
+//
 // # Conventions
 //
 // A split sends x > border right; the ensemble holds the next larger float32 as

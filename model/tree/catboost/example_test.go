@@ -55,14 +55,14 @@ func ExampleTrain() {
 	cfg := catboost.Default()
 	cfg.Loss, cfg.Iterations, cfg.Depth, cfg.LearningRate = catboost.RMSE, 100, 1, 0.3
 	cfg.BootstrapType, cfg.RandomStrength = "No", 0 // the same trees every time
-	e, err := catboost.Train(context.Background(), model.Env{Stream: rng.New(1), Workers: 1}, core.Data{X: x, Y: y}, core.Data{}, cfg)
+	m, err := catboost.Train(context.Background(), model.Env{Stream: rng.New(1), Workers: 1}, core.Data{X: x, Y: y}, core.Data{}, cfg)
 	if err != nil {
 		panic(err)
 	}
-	out := make([]float64, 1)
-	e.Score([]float32{99}, out)
-	fmt.Printf("%.2f ", out[0])
-	e.Score([]float32{100}, out)
-	fmt.Printf("%.2f\n", out[0])
+	raw, err := m.Raw(context.Background(), x, nil)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("%.2f %.2f\n", raw[99], raw[100])
 	// Output: 0.00 10.00
 }

@@ -31,11 +31,14 @@ type fold struct {
 	perm  []uint32 // rows in order
 	place []uint32 // place of each row
 	parts []part
+	m     *core.Matrix // with the target statistics of the permutation
+	gr    *grower      // on m; nil for a fold that chooses no splits
 }
 
-// newFold makes a fold whose parts begin with the given scores. r, unless nil,
-// shuffles the rows, in runs of consecutive rows as long as the library's.
-func newFold(t *core.Targets, k int, base []float64, r *rand.Rand, bounds [][2]int) *fold {
+// newFold makes a fold whose parts begin with the given scores, k a row. r,
+// unless nil, shuffles the rows, in runs of consecutive rows as long as the
+// library's.
+func newFold(t *core.Targets, k int, start []float64, r *rand.Rand, bounds [][2]int) *fold {
 	n := len(t.Y)
 	f := &fold{perm: make([]uint32, n), place: make([]uint32, n)}
 	if r == nil {
@@ -57,8 +60,8 @@ func newFold(t *core.Targets, k int, base []float64, r *rand.Rand, bounds [][2]i
 	}
 	for _, b := range bounds {
 		p := part{body: b[0], tail: b[1], score: make([]float64, b[1]*k)}
-		for i := range b[1] {
-			copy(p.score[i*k:], base)
+		for i, row := range f.perm[:b[1]] {
+			copy(p.score[i*k:i*k+k], start[int(row)*k:])
 		}
 		for _, row := range f.perm[:p.body] {
 			p.weight += t.Weight(int(row))

@@ -3,9 +3,11 @@ package catboost_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 	"github.com/mlfactory/mlfactory/rng"
+	"github.com/mlfactory/mlfactory/view"
 )
 
 // goldenFile is what gen_catboost.py writes of one case.
@@ -91,6 +94,20 @@ func apply(t *testing.T, c *catboost.Config, raw json.RawMessage) {
 			}
 		case "border_count":
 			c.BorderCount = int(v.(float64))
+		case "cat_features":
+			for _, j := range v.([]any) {
+				c.CatFeatures = append(c.CatFeatures, fmt.Sprint("x", int(j.(float64))))
+			}
+			c.HasTime = true
+		case "one_hot_max_size":
+			c.OneHotMaxSize = int(v.(float64))
+		case "model_size_reg":
+			c.ModelSizeReg = v.(float64)
+		case "simple_ctr":
+			c.SimpleCTR = nil
+			for _, text := range v.([]any) {
+				c.SimpleCTR = append(c.SimpleCTR, text.(string))
+			}
 		case "feature_border_type":
 			c.FeatureBorderType = v.(string)
 		default:
@@ -125,16 +142,17 @@ func TestGoldenTrees(t *testing.T) {
 				c.LeafIterations = 10
 			}
 			apply(t, &c, g.Parameters)
-			d := formula(g.Rows, g.Missing)
+			d := numbered(formula(g.Rows, g.Missing), c.CatFeatures)
 			train := core.Data{X: d.x}
 			train.Y, train.Classes = target(g.Loss, d.z)
 			if g.Weighted {
 				train.Weight = d.w
 			}
-			e, err := catboost.Train(context.Background(), model.Env{Stream: rng.New(1), Workers: 2}, train, core.Data{}, c)
+			m, err := catboost.Train(context.Background(), model.Env{Stream: rng.New(1), Workers: 2}, train, core.Data{}, c)
 			if err != nil {
 				t.Fatal(err)
 			}
+			e := m.Ensemble()
 			var bias []float64
 			if err := json.Unmarshal(g.ScaleAndBias[1], &bias); err != nil {
 				t.Fatal(err)
@@ -144,20 +162,39 @@ func TestGoldenTrees(t *testing.T) {
 					t.Errorf("base %d: %v, want %v", k, e.Base[k], b)
 				}
 			}
-			compare(t, e, &g)
+			compare(t, e, &g, d.x)
 		})
 	}
 }
 
-func compare(t *testing.T, e *ensemble.Ensemble, g *goldenFile) {
+// numbered makes columns categories, numbered from 0.
+func numbered(d rows, names []string) rows {
+	for j, name := range d.x.Names {
+		if slices.Contains(names, name) {
+			col := d.x.Col(j)
+			least := slices.Min(col)
+			for i := range col {
+				col[i] = (col[i] - least) * 8
+			}
+		}
+	}
+	return d
+}
+
+func compare(t *testing.T, e *ensemble.Ensemble, g *goldenFile, table *view.Table) {
 	if len(e.Trees) != len(g.Trees) {
 		t.Fatalf("%d trees, want %d", len(e.Trees), len(g.Trees))
 	}
 	for i := range g.Trees {
 		tree, want := &e.Trees[i], &g.Trees[i]
-		depth, at := len(want.Feature), 0
+		depth, at, mirrored := len(want.Feature), 0, false
 		for level := range depth {
 			nd := &tree.Nodes[at]
+			if want.Feature[level] < 0 && nd.Set > 0 {
+				mirrored = true // which side of a set is left differs
+				at = int(nd.Left)
+				continue
+			}
 			if nd.Leaf() || nd.Feature != want.Feature[level] || ensemble.Below(nd.Threshold) != want.Border[level] {
 				t.Fatalf("tree %d level %d splits column %d at %v, want %d at %v", i, level, nd.Feature, ensemble.Below(nd.Threshold), want.Feature[level], want.Border[level])
 			}
@@ -166,6 +203,9 @@ func compare(t *testing.T, e *ensemble.Ensemble, g *goldenFile) {
 		leaves := 1 << depth
 		if len(tree.Nodes) != 2*leaves-1 {
 			t.Fatalf("tree %d has %d nodes, want depth %d", i, len(tree.Nodes), depth)
+		}
+		if mirrored {
+			continue // scores are compared below
 		}
 		k, most := tree.Width, 0.0
 		for _, v := range want.Leaves {
@@ -191,10 +231,10 @@ func compare(t *testing.T, e *ensemble.Ensemble, g *goldenFile) {
 			}
 		}
 	}
-	d, out, x := formula(g.Rows, g.Missing), make([]float64, e.Scores()), make([]float32, len(e.Columns))
+	out, x := make([]float64, e.Scores()), make([]float32, len(e.Columns))
 	for i, want := range g.Raw {
 		for j := range x {
-			x[j] = d.x.Col(j)[i*g.Every]
+			x[j] = table.Col(j)[i*g.Every]
 		}
 		e.Score(x, out)
 		for c, w := range want {

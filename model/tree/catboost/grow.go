@@ -43,7 +43,9 @@ type grower struct {
 	totals [][]uint64 // packed sums of each leaf, one for each channel
 	tally  []tally    // of each worker
 
-	ordered *ordered // nil: plain boosting
+	ordered *ordered  // nil: plain boosting
+	derived *deriver  // nil: no categories
+	factor  []float64 // of the scores of each feature; nil: all 1
 }
 
 // tally is what a worker adds up for the 8 features of a block: numerator and
@@ -75,6 +77,14 @@ func (g *grower) bounds(f int) (from, to int) {
 // split is the split of feature f after a bin.
 func (g *grower) split(f, bin int) split {
 	s := split{feature: f, bin: uint8(bin), missing: !(g.missing[f] && g.cfg.NanMode == nanMax)}
+	if v := g.derived; v != nil && f >= v.plain && int(v.stats[f-v.plain].other)+1 <= bin {
+		// The finished model lists the categories that go left; those it does
+		// not know go right.
+		for b := bin + 1; b < hist.Bins; b++ {
+			s.left.Add(uint8(b))
+		}
+		return s
+	}
 	for b := range bin + 1 {
 		if b > 0 || s.missing {
 			s.left.Add(uint8(b))
@@ -205,12 +215,23 @@ func (g *grower) choose(noise float64, stream rng.Stream) (split, bool) {
 func (g *grower) winner() (split, bool) {
 	best, at := math.Inf(-1), -1
 	for f := range g.best {
-		if c := &g.best[f]; c.bin >= 0 && c.score+c.noise > best {
-			best, at = c.score+c.noise, f
+		c := &g.best[f]
+		if c.bin < 0 {
+			continue
+		}
+		v := c.score + c.noise
+		if g.derived != nil {
+			v *= g.derived.factor[f]
+		}
+		if v > best {
+			best, at = v, f
 		}
 	}
 	if at < 0 {
 		return split{}, false
+	}
+	if g.derived != nil {
+		g.derived.use(at)
 	}
 	return g.split(at, g.best[at].bin), true
 }

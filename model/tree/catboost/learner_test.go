@@ -315,16 +315,17 @@ func TestWeightTwo(t *testing.T) {
 		if errA != nil || errB != nil {
 			t.Fatal(errA, errB)
 		}
-		for i := range a.Trees {
-			for j := range a.Trees[i].Nodes {
-				p, q := &a.Trees[i].Nodes[j], &b.Trees[i].Nodes[j]
+		ta, tb := a.Ensemble().Trees, b.Ensemble().Trees
+		for i := range ta {
+			for j := range ta[i].Nodes {
+				p, q := &ta[i].Nodes[j], &tb[i].Nodes[j]
 				if p.Feature != q.Feature || p.Threshold != q.Threshold || math.Abs(p.Value-q.Value) > 1e-5 {
 					t.Fatalf("%s tree %d node %d: %+v and %+v", loss, i, j, *p, *q)
 				}
 			}
-			for j, v := range a.Trees[i].Values {
-				if math.Abs(v-b.Trees[i].Values[j]) > 1e-5 {
-					t.Fatalf("%s tree %d value %d: %v and %v", loss, i, j, v, b.Trees[i].Values[j])
+			for j, v := range ta[i].Values {
+				if math.Abs(v-tb[i].Values[j]) > 1e-5 {
+					t.Fatalf("%s tree %d value %d: %v and %v", loss, i, j, v, tb[i].Values[j])
 				}
 			}
 		}
@@ -434,10 +435,11 @@ func TestRegressions(t *testing.T) {
 	for loss, share := range map[string]float64{"RMSE": 0, "MAE": 0.5, "Quantile:alpha=0.9": 0.9} {
 		c := catboost.Default()
 		c.Loss, c.Iterations, c.LearningRate, c.Depth = loss, 60, 0.2, 4
-		e, err := catboost.Train(background, env(2), core.Data{X: d.x, Y: d.z}, core.Data{}, c)
+		m, err := catboost.Train(background, env(2), core.Data{X: d.x, Y: d.z}, core.Data{}, c)
 		if err != nil {
 			t.Fatal(err)
 		}
+		e := m.Ensemble()
 		x, out, below, sq, all := make([]float32, 7), []float64{0}, 0.0, 0.0, 0.0
 		for i, z := range d.z {
 			for j := range x {

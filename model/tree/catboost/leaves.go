@@ -18,11 +18,16 @@ type estimator struct {
 	cfg *Config
 	pl  *core.Pool
 
-	y, w   []float32 // of the rows, in the order of the leaves; w nil: all 1
+	t      *core.Targets
+	rows   []uint32  // in the order of the leaves
+	y, w   []float32 // of these rows; w nil: all 1
 	score  []float64 // k a row
 	chunks []chunk
 	sums   []leafSum // of the chunks
 	slope  []float64 // of each leaf: k first derivatives where values began
+
+	single []float32   // scores of all rows, for a custom objective
+	g, h   [][]float32 // and what it gives
 }
 
 // chunk is a piece of a leaf.
@@ -39,6 +44,7 @@ type leafSum struct {
 // r at at(r)·k of score.
 func (e *estimator) load(t *core.Targets, rows []uint32, leaves []extent, score []float64, place []uint32) {
 	n, k := len(rows), e.l.k
+	e.t, e.rows = t, rows
 	e.y = grown(e.y, n)
 	if t.W != nil {
 		e.w = grown(e.w, n)
@@ -86,11 +92,14 @@ func (e *estimator) each(f func(s *leafSum, c *chunk)) {
 // to the scores of its rows; value has k numbers a leaf. dst has a sum for every
 // leaf. It returns the loss of all leaves.
 func (e *estimator) at(value []float64, derive, lose bool, dst []leafSum) float64 {
+	if e.l.custom != nil {
+		e.put(value)
+	}
 	e.each(func(s *leafSum, c *chunk) {
 		clear(s.d1)
 		clear(s.d2)
 		s.weight, s.loss = 0, 0
-		e.rows(s, c, value[c.leaf*e.l.k:(c.leaf+1)*e.l.k], derive, lose)
+		e.add(s, c, value[c.leaf*e.l.k:(c.leaf+1)*e.l.k], derive, lose)
 	})
 	for i := range dst {
 		clear(dst[i].d1)
@@ -109,11 +118,53 @@ func (e *estimator) at(value []float64, derive, lose bool, dst []leafSum) float6
 		d.weight += s.weight
 		total += s.loss
 	}
+	if e.l.custom != nil && lose {
+		return e.l.custom.Mean(e.t, e.single)
+	}
 	return total
 }
 
-// rows adds the rows of a chunk.
-func (e *estimator) rows(s *leafSum, c *chunk, value []float64, derive, lose bool) {
+// put makes the scores of the loaded rows, with value added, those that a custom
+// objective sees. The scores of other rows stay what they were, so that
+// differences of the mean loss are those of the loaded rows.
+func (e *estimator) put(value []float64) {
+	k, n := e.l.k, len(e.t.Y)
+	if len(e.single) != n*k {
+		e.single = make([]float32, n*k)
+		e.g, e.h = make([][]float32, k), make([][]float32, k)
+		for c := range k {
+			e.g[c], e.h[c] = make([]float32, n), make([]float32, n)
+		}
+	}
+	e.each(func(_ *leafSum, c *chunk) {
+		for i := c.lo; i < c.hi; i++ {
+			for j := range k {
+				e.single[int(e.rows[i])*k+j] = float32(e.score[i*k+j] + value[c.leaf*k+j])
+			}
+		}
+	})
+}
+
+// custom adds the rows of a chunk by a custom objective, whose Hessian is
+// diagonal.
+func (e *estimator) custom(s *leafSum, c *chunk) {
+	rows := e.rows[c.lo:c.hi]
+	e.l.custom.Gradients(rows, e.t, e.single, e.g, e.h)
+	at := 0
+	for j := range e.g {
+		for _, r := range rows {
+			s.d1[j] -= float64(e.g[j][r])
+			s.d2[at] -= float64(e.h[j][r])
+		}
+		at += e.l.k - j
+	}
+	for _, r := range rows {
+		s.weight += e.t.Weight(int(r))
+	}
+}
+
+// add adds the rows of a chunk.
+func (e *estimator) add(s *leafSum, c *chunk, value []float64, derive, lose bool) {
 	l, k := e.l, e.l.k
 	y := e.y[c.lo:c.hi]
 	var w []float32
@@ -121,6 +172,8 @@ func (e *estimator) rows(s *leafSum, c *chunk, value []float64, derive, lose boo
 		w = e.w[c.lo:c.hi]
 	}
 	switch {
+	case l.custom != nil:
+		e.custom(s, c)
 	case l.name == MultiClass:
 		p := make([]float64, k)
 		for i := range y {

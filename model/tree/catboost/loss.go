@@ -17,6 +17,15 @@ type loss struct {
 	name  string
 	k     int
 	alpha float64 // of Quantile; MAE is Quantile at ½
+
+	custom core.Objective // nil: one of the above
+	checks core.Loss      // of the custom objective
+}
+
+// newCustom is the loss of an objective from outside.
+func newCustom(o core.Objective) (*loss, error) {
+	c, err := core.NewCustom(o)
+	return &loss{name: c.Name, k: c.K, custom: o, checks: c}, err
 }
 
 func newLoss(name string, classes int) (*loss, error) {
@@ -30,22 +39,29 @@ func newLoss(name string, classes int) (*loss, error) {
 
 // core is the loss as package core checks targets for it.
 func (l *loss) core() core.Loss {
-	switch l.name {
-	case MultiClass:
+	switch {
+	case l.custom != nil:
+		return l.checks
+	case l.name == MultiClass:
 		return core.Loss{Name: core.Softprob, K: l.k}
-	case Logloss:
+	case l.name == Logloss:
 		return core.Loss{Name: core.Logistic, K: 1}
 	}
 	return core.Loss{Name: core.SquaredError, K: 1}
 }
 
-func (l *loss) classes() bool { return l.name == MultiClass || l.name == Logloss }
+func (l *loss) classes() bool { return l.custom == nil && (l.name == MultiClass || l.name == Logloss) }
+
+// softmax reports whether the derivatives of all scores of a row sum to zero.
+func (l *loss) softmax() bool { return l.custom == nil && l.name == MultiClass }
 
 func (l *loss) link() ensemble.Link {
-	switch l.name {
-	case MultiClass:
+	switch {
+	case l.custom != nil:
+		return l.custom.Link()
+	case l.name == MultiClass:
 		return ensemble.Softmax
-	case Logloss:
+	case l.name == Logloss:
 		return ensemble.Logistic
 	}
 	return ensemble.Identity
@@ -54,6 +70,10 @@ func (l *loss) link() ensemble.Link {
 // base is the best constant: the log odds, the mean or the quantile.
 func (l *loss) base(t *core.Targets) []float64 {
 	out := make([]float64, l.k)
+	if l.custom != nil {
+		copy(out, l.custom.Base(t))
+		return out
+	}
 	switch l.name {
 	case Logloss, RMSE:
 		sum, total := 0.0, 0.0
@@ -155,6 +175,13 @@ func (l *loss) one(y float32, s []float64) float64 {
 // its root. Partial sums are of fixed chunks.
 func (l *loss) mean(t *core.Targets, score []float64, pl *core.Pool) float64 {
 	n := len(t.Y)
+	if l.custom != nil {
+		single := make([]float32, len(score))
+		for i, v := range score {
+			single[i] = float32(v)
+		}
+		return l.custom.Mean(t, single)
+	}
 	parts := make([][2]float64, (n+core.Chunk-1)/core.Chunk)
 	pl.Each(len(parts), func(next func() int) {
 		for c := next(); c < len(parts); c = next() {

@@ -53,9 +53,11 @@ func (g *grower) growOrdered(noise float64, stream rng.Stream) {
 	for len(o.tally) < g.M.Blocks {
 		o.tally = append(o.tally, tally{})
 	}
-	if o.slots[0] == nil {
-		o.slots = [2][]int{g.take(), g.take()}
-	}
+	o.slots = [2][]int{g.take(), g.take()}
+	defer func() {
+		g.free(o.slots[0])
+		g.free(o.slots[1])
+	}()
 	for depth := range g.cfg.Depth {
 		o.cut(g.Idx, g.leaves)
 		s, ok := g.chooseOrdered(noise, stream.Stream("level", depth))
@@ -239,17 +241,18 @@ func (t *tally) against(g *grower, b, k, from, to int, sums [2][]uint64, lambda,
 // draws the weights of the rows and packs both. It returns the mean square of
 // the derivatives in the tails.
 func (t *trainer) prepareOrdered(f *fold, round int) float64 {
-	if t.gr.ordered == nil {
-		t.gr.ordered = &ordered{portions: make([]portion, len(f.parts))}
-		for p := range t.gr.ordered.portions {
-			q := &t.gr.ordered.portions[p]
+	if t.ordered == nil {
+		t.ordered = &ordered{portions: make([]portion, len(f.parts))}
+		for p := range t.ordered.portions {
+			q := &t.ordered.portions[p]
 			q.gh = make([][]uint64, len(t.gh))
 			for c := range q.gh {
 				q.gh[c] = make([]uint64, len(t.tg.Y))
 			}
 		}
 	}
-	o := t.gr.ordered
+	o := t.ordered
+	f.gr.ordered = o
 	o.place = f.place
 	// What a row is drawn by comes from the one part in whose tail it lies, or
 	// from the first body.
@@ -271,10 +274,9 @@ func (t *trainer) prepareOrdered(f *fold, round int) float64 {
 	for p := range f.parts {
 		q := &f.parts[p]
 		t.derive(f, q, 0, q.tail)
-		t.pack(f.perm[:q.tail], q.body, sampled, o.portions[p].gh)
-		o.portions[p].body, o.portions[p].tail = q.body, q.tail
-		o.portions[p].sc = t.gr.sc
-		o.portions[p].lambda = q.l2(&t.cfg) * t.gr.sc.H
+		x := &o.portions[p]
+		x.sc = t.pack(f.perm[:q.tail], q.body, sampled, x.gh)
+		x.body, x.tail, x.lambda = q.body, q.tail, q.l2(&t.cfg)*x.sc.H
 	}
 	if count == 0 {
 		return 0

@@ -56,7 +56,7 @@ func TestOrderedScoresComeFromEarlierRows(t *testing.T) {
 		for i := from; i < n; i++ {
 			d.Y[i] = 1 - d.Y[i]
 		}
-		tr, err := newTrainer(model.Env{Stream: rng.New(1), Workers: 2}, d, c, false)
+		tr, err := newTrainer(model.Env{Stream: rng.New(1), Workers: 2}, d, c, false, Start{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,15 +106,15 @@ func TestOrderedScoreByHand(t *testing.T) {
 		d.X.Col(0)[i] = float32(i * 7 % n)
 		d.Y[i] = float64(i*i%17) - 8
 	}
-	tr, err := newTrainer(model.Env{Stream: rng.New(1), Workers: 1}, d, c, false)
+	tr, err := newTrainer(model.Env{Stream: rng.New(1), Workers: 1}, d, c, false, Start{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := tr.folds[0]
-	tr.gr.Idx = append(tr.gr.Idx[:0], f.perm...)
+	f.gr.Idx = append(f.gr.Idx[:0], f.perm...)
 	tr.prepareOrdered(f, 0)
-	tr.gr.growOrdered(0, rng.New(1))
-	got := tr.gr.best[0]
+	f.gr.growOrdered(0, rng.New(1))
+	got := f.gr.best[0]
 	best, at := math.Inf(-1), -1
 	for b := range n - 1 {
 		num, den := 0.0, 1e-100

@@ -32,14 +32,17 @@ func (t *trainer) newStopper(d core.Data) (*stopper, error) {
 	if s.tg, err = d.Targets(&l, rows, "stop"); err != nil {
 		return nil, err
 	}
-	if s.m, err = t.m.Like(d.X, rows, t.pl); err != nil {
+	x, at := d.X, rows
+	if t.derived != nil {
+		if x, err = t.derived.finished(d.X, rows); err != nil {
+			return nil, err
+		}
+		at = nil
+	}
+	if s.m, err = t.final.m.Like(x, at, t.pl); err != nil {
 		return nil, err
 	}
-	k := t.l.k
-	s.score = make([]float64, len(s.tg.Y)*k)
-	for i := range s.tg.Y {
-		copy(s.score[i*k:], t.out.Base)
-	}
+	s.score = t.start(d.X, rows, len(s.tg.Y))
 	return s, nil
 }
 

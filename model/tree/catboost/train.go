@@ -5,32 +5,47 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"slices"
 
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 	"github.com/mlfactory/mlfactory/rng"
+	"github.com/mlfactory/mlfactory/view"
 )
+
+// Start is what a training may start from besides rows and parameters.
+type Start struct {
+	// Init is an ensemble whose scores training continues from; the result
+	// holds its trees first. nil: none. Its columns, scores and link must be
+	// those of the fit. boost_from_average then has no effect.
+	Init *ensemble.Ensemble
+	// Objective replaces the loss of the Config; nil: it does not. Its scores
+	// have leaves of their own, without the Hessian between them.
+	Objective core.Objective
+}
 
 // trainer is the state of a fit.
 type trainer struct {
-	cfg    Config // nothing automatic left
-	l      *loss
-	pl     *core.Pool
-	m      *core.Matrix
-	tg     core.Targets
-	stream rng.Stream
-	folds  []*fold // that choose splits
-	final  *fold   // that gives the leaves of the model
-	gr     *grower
-	est    estimator
-	out    *ensemble.Ensemble
+	cfg     Config // nothing automatic left
+	l       *loss
+	pl      *core.Pool
+	tg      core.Targets
+	stream  rng.Stream
+	derived *deriver // nil: no categories
+	folds   []*fold  // that choose splits
+	final   *fold    // that gives the leaves of the model
+	est     estimator
+	init    *ensemble.Ensemble // training continues from it; nil: none
+	out     *ensemble.Ensemble
 
-	weight []float32   // of the rows for choosing splits
-	d      [][]float32 // derivatives of every row, k
-	h      []float32   // their weights
-	gh     [][]uint64  // both packed
-	leaf   float64     // mean absolute leaf value of the last tree
+	weight  []float32   // of the rows for choosing splits
+	d       [][]float32 // derivatives of every row, k
+	h       []float32   // their weights
+	gh      [][]uint64  // both packed
+	ordered *ordered    // nil: plain boosting
+	leaf    float64     // mean absolute leaf value of the last tree
 }
 
 // Train fits an ensemble. stop, unless it is the zero core.Data or has no rows,
@@ -45,13 +60,27 @@ type trainer struct {
 // Complexity: O(n·p) additions for the first level of a tree and at most half
 // of that for each further one, 2^depth·p·borders divisions to score splits;
 // memory 2·n·p bytes for the bins, 16 KiB·p/8·2^(depth−1) for histograms and
-// about 50·n·k for the rest.
-func Train(ctx context.Context, env model.Env, train, stop core.Data, cfg Config) (*ensemble.Ensemble, error) {
+// about 50·n·k for the rest; the bins of columns with target statistics once
+// for every permutation.
+func Train(ctx context.Context, env model.Env, train, stop core.Data, cfg Config) (*ensemble.Model, error) {
+	return TrainFrom(ctx, env, train, stop, cfg, Start{})
+}
+
+// TrainFrom is [Train] with a start.
+func TrainFrom(ctx context.Context, env model.Env, train, stop core.Data, cfg Config, start Start) (*ensemble.Model, error) {
+	e, err := fit(ctx, env, train, stop, cfg, start)
+	if err != nil {
+		return nil, err
+	}
+	return ensemble.NewModel(e)
+}
+
+func fit(ctx context.Context, env model.Env, train, stop core.Data, cfg Config, start Start) (*ensemble.Ensemble, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("model/tree: %w", err)
 	}
 	stops := stop.X != nil && stop.X.N > 0
-	t, err := newTrainer(env, train, cfg, stops)
+	t, err := newTrainer(env, train, cfg, stops, start)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +96,7 @@ func Train(ctx context.Context, env model.Env, train, stop core.Data, cfg Config
 	return t.out, nil
 }
 
-func newTrainer(env model.Env, d core.Data, cfg Config, stops bool) (*trainer, error) {
+func newTrainer(env model.Env, d core.Data, cfg Config, stops bool, start Start) (*trainer, error) {
 	rows, err := d.Kept("training")
 	if err != nil {
 		return nil, err
@@ -88,15 +117,9 @@ func newTrainer(env model.Env, d core.Data, cfg Config, stops bool) (*trainer, e
 	if d.X.N > core.MaxRows {
 		return nil, fmt.Errorf("model/tree: %d training rows, at most %d are possible", d.X.N, core.MaxRows)
 	}
-	classes := 0
-	if name, _, _ := parseLoss(cfg.Loss); name == MultiClass {
-		if classes, err = d.ClassCount(rows); err != nil {
-			return nil, err
-		}
-	}
 	t := &trainer{pl: core.NewPool(env.Workers), stream: env.Stream}
-	if t.l, err = newLoss(cfg.Loss, classes); err != nil {
-		return nil, fmt.Errorf("model/tree: %w", err)
+	if t.l, err = startLoss(&d, rows, &cfg, start); err != nil {
+		return nil, err
 	}
 	l := t.l.core()
 	if t.tg, err = d.Targets(&l, rows, "training"); err != nil {
@@ -112,33 +135,25 @@ func newTrainer(env model.Env, d core.Data, cfg Config, stops bool) (*trainer, e
 	}
 	n, k := len(t.tg.Y), t.l.k
 	t.cfg = cfg.resolve(t.l, n, d.X.P, stops)
-	if t.m, err = core.NewMatrix(d.X, rows, t.tg.W, cutter(cfg.FeatureBorderType, cfg.BorderCount, n), t.pl); err != nil {
+	t.est = estimator{l: t.l, cfg: &t.cfg, pl: t.pl}
+	if err := t.begin(d.X.Names, start.Init); err != nil {
 		return nil, err
 	}
-	missing := make([]bool, d.X.P)
-	for j, col := range t.m.Col {
-		if i := bytes.IndexByte(col, core.MissingBin); i >= 0 {
-			if cfg.NanMode == nanForbid {
-				if rows != nil {
-					i = rows[i]
-				}
-				return nil, fmt.Errorf("model/tree: training column %q row %d is missing and nan_mode is %s", d.X.Names[j], i, nanForbid)
-			}
-			missing[j] = true
+	if t.derived, err = newDeriver(&t.cfg, &d, rows, t.l, &t.tg); err != nil {
+		return nil, err
+	}
+	if t.derived != nil {
+		for _, c := range t.derived.cats {
+			t.out.Categorical = append(t.out.Categorical, c.column)
 		}
+		slices.Sort(t.out.Categorical)
+		t.out.Categorical = slices.Compact(t.out.Categorical)
 	}
-	t.out = &ensemble.Ensemble{Style: "catboost", Objective: cfg.Loss, Link: t.l.link(), Columns: append([]string(nil), d.X.Names...), Base: make([]float64, k)}
-	if t.cfg.BoostFromAverage == yes {
-		t.out.Base = t.l.base(&t.tg)
-	}
-	t.newFolds(n)
-	t.gr = newGrower(t.m, t.pl, &t.cfg, missing)
-	t.gr.derive = t.l.name == MultiClass
+	t.newFolds(t.start(d.X, rows, n))
 	channels := k
-	if t.gr.derive {
-		channels--
+	if t.l.softmax() {
+		channels-- // that of the last class is less the sum of the others
 	}
-	t.est = estimator{l: t.l, cfg: &t.cfg, pl: t.pl}
 	t.d, t.gh = make([][]float32, k), make([][]uint64, channels)
 	for c := range t.d {
 		t.d[c] = make([]float32, n)
@@ -146,29 +161,161 @@ func newTrainer(env model.Env, d core.Data, cfg Config, stops bool) (*trainer, e
 	for c := range t.gh {
 		t.gh[c] = make([]uint64, n)
 	}
-	t.gr.gh = t.gh
 	t.h, t.weight = make([]float32, n), make([]float32, n)
-	return t, nil
+	return t, t.bin(d.X, rows)
 }
 
-// newFolds makes the permutations that the fit needs: one, in the order of the
-// rows, where nothing depends on an order; for ordered boosting one more for
-// choosing splits with has_time, else permutation_count − 1 (at least one).
-func (t *trainer) newFolds(n int) {
-	t.final = newFold(&t.tg, t.l.k, t.out.Base, nil, plainBounds(n))
-	if t.cfg.BoostingType == plain {
+// startLoss is the loss of the fit.
+func startLoss(d *core.Data, rows []int, cfg *Config, start Start) (*loss, error) {
+	if start.Objective != nil {
+		return newCustom(start.Objective)
+	}
+	classes := 0
+	if name, _, _ := parseLoss(cfg.Loss); name == MultiClass {
+		var err error
+		if classes, err = d.ClassCount(rows); err != nil {
+			return nil, err
+		}
+	}
+	return newLoss(cfg.Loss, classes)
+}
+
+// begin makes the ensemble that trees are added to.
+func (t *trainer) begin(names []string, init *ensemble.Ensemble) error {
+	t.out = &ensemble.Ensemble{Style: "catboost", Objective: t.cfg.Loss, Link: t.l.link(), Columns: append([]string(nil), names...), Base: make([]float64, t.l.k)}
+	if t.l.custom != nil {
+		t.out.Objective = t.l.name
+	}
+	if init == nil {
+		if t.cfg.BoostFromAverage == yes {
+			t.out.Base = t.l.base(&t.tg)
+		}
+		return nil
+	}
+	switch {
+	case !slices.Equal(init.Columns, names):
+		return fmt.Errorf("model/tree: the initial ensemble has other columns than the training table")
+	case init.Scores() != t.l.k || init.Link != t.out.Link:
+		return fmt.Errorf("model/tree: the initial ensemble has %d scores and the link %d, the fit %d and %d", init.Scores(), init.Link, t.l.k, t.out.Link)
+	case init.Mean || init.Single:
+		return fmt.Errorf("model/tree: the initial ensemble of style %q sums its trees in another way", init.Style)
+	}
+	if err := init.Check(); err != nil {
+		return fmt.Errorf("model/tree: the initial ensemble: %w", err)
+	}
+	t.init = init
+	t.out.Base = append([]float64(nil), init.Base...)
+	t.out.Trees = append([]ensemble.Tree(nil), init.Trees...)
+	t.out.Categorical = append([]int(nil), init.Categorical...)
+	return nil
+}
+
+// start are the scores that the given rows of x (nil: all n) begin with.
+func (t *trainer) start(x *view.Table, rows []int, n int) []float64 {
+	k := t.l.k
+	out := make([]float64, n*k)
+	t.chunks(n, func(_, lo, hi int) {
+		row := make([]float32, x.P)
+		for i := lo; i < hi; i++ {
+			s := out[i*k : i*k+k]
+			if t.init == nil {
+				copy(s, t.out.Base)
+				continue
+			}
+			r := i
+			if rows != nil {
+				r = rows[i]
+			}
+			for j := range row {
+				row[j] = x.Data[j*x.N+r]
+			}
+			t.init.Score(row, s)
+		}
+	})
+	return out
+}
+
+// newFolds makes the permutations that the fit needs. Where nothing depends on
+// an order, or with has_time, there is the order of the rows. Otherwise
+// permutation_count − 1 of them (at least one) choose splits and, if there are
+// target statistics, one more serves the leaves.
+func (t *trainer) newFolds(start []float64) {
+	n, k := len(t.tg.Y), t.l.k
+	online := t.derived.online()
+	drawn := func(name string, i int) *rand.Rand {
+		if t.cfg.HasTime {
+			return nil
+		}
+		return t.stream.Stream(name, i).Rand()
+	}
+	var last *rand.Rand
+	if online {
+		last = drawn("final permutation", 0)
+	}
+	t.final = newFold(&t.tg, k, start, last, plainBounds(n))
+	bounds, count := plainBounds(n), max(1, t.cfg.PermutationCount-1)
+	if t.cfg.BoostingType != plain {
+		bounds = orderedBounds(n, t.cfg.FoldLenMultiplier)
+	} else if !online || t.cfg.HasTime {
 		t.folds = []*fold{t.final}
 		return
 	}
-	bounds := orderedBounds(n, t.cfg.FoldLenMultiplier)
 	if t.cfg.HasTime {
-		t.folds = []*fold{newFold(&t.tg, t.l.k, t.out.Base, nil, bounds)}
-		return
+		count = 1
 	}
-	for i := range max(1, t.cfg.PermutationCount-1) {
-		r := t.stream.Stream("permutation", i).Rand()
-		t.folds = append(t.folds, newFold(&t.tg, t.l.k, t.out.Base, r, bounds))
+	for i := range count {
+		t.folds = append(t.folds, newFold(&t.tg, k, start, drawn("permutation", i), bounds))
 	}
+}
+
+// bin makes the matrix of each fold, one for all unless there are target
+// statistics, and the growers.
+func (t *trainer) bin(x *view.Table, rows []int) error {
+	n := len(t.tg.Y)
+	cut := cutter(t.cfg.FeatureBorderType, t.cfg.BorderCount, n)
+	var shared *core.Matrix
+	for _, f := range append([]*fold{t.final}, t.folds...) {
+		if f.m != nil {
+			continue
+		}
+		if f.m = shared; f.m == nil {
+			var err error
+			if t.derived == nil {
+				f.m, err = core.NewMatrix(x, rows, t.tg.W, cut, t.pl)
+			} else {
+				f.m, err = t.derived.training(x, rows, f.perm, cut, t.pl)
+			}
+			if err != nil {
+				return err
+			}
+			if !t.derived.online() {
+				shared = f.m
+			}
+		}
+	}
+	missing := make([]bool, t.final.m.P)
+	for j := range x.P {
+		i := bytes.IndexByte(t.final.m.Col[j], core.MissingBin)
+		if i < 0 || t.derived.has(j) {
+			continue
+		}
+		if t.cfg.NanMode == nanForbid {
+			if rows != nil {
+				i = rows[i]
+			}
+			return fmt.Errorf("model/tree: training column %q row %d is missing and nan_mode is %s", x.Names[j], i, nanForbid)
+		}
+		missing[j] = true
+	}
+	var gr *grower
+	for _, f := range t.folds {
+		if gr == nil || gr.M != f.m {
+			gr = newGrower(f.m, t.pl, &t.cfg, missing)
+			gr.derive, gr.gh, gr.derived = t.l.softmax(), t.gh, t.derived
+		}
+		f.gr = gr
+	}
+	return nil
 }
 
 // boost runs the rounds.
@@ -177,7 +324,10 @@ func (t *trainer) boost(ctx context.Context, env model.Env, st *stopper) error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("model/tree: tree %d: %w", round, err)
 		}
-		splits, value := t.tree(round)
+		splits, value, err := t.tree(round)
+		if err != nil {
+			return fmt.Errorf("model/tree: tree %d: %w", round, err)
+		}
 		note, done := "", false
 		if st != nil {
 			st.add(splits, value, t.l.k, t.pl)
@@ -192,7 +342,11 @@ func (t *trainer) boost(ctx context.Context, env model.Env, st *stopper) error {
 		}
 	}
 	if st != nil && t.cfg.UseBestModel {
-		t.out.Trees = t.out.Trees[: st.bestRound+1 : st.bestRound+1]
+		n := st.bestRound + 1
+		if t.init != nil {
+			n += len(t.init.Trees)
+		}
+		t.out.Trees = t.out.Trees[:n:n]
 	}
 	return nil
 }
@@ -212,6 +366,10 @@ func (t *trainer) chunks(n int, f func(c, lo, hi int)) int {
 // rows at places lo to hi of a part.
 func (t *trainer) derive(f *fold, p *part, lo, hi int) {
 	k := t.l.k
+	if t.l.custom != nil {
+		t.deriveCustom(f, p, lo, hi)
+		return
+	}
 	t.chunks(hi-lo, func(_, a, b int) {
 		s := make([]float64, k)
 		for i := lo + a; i < lo+b; i++ {
@@ -229,6 +387,22 @@ func (t *trainer) derive(f *fold, p *part, lo, hi int) {
 					v--
 				}
 				t.d[c][r] = float32(-w * v)
+			}
+		}
+	})
+}
+
+// deriveCustom is derive for a custom objective.
+func (t *trainer) deriveCustom(f *fold, p *part, lo, hi int) {
+	k := t.l.k
+	t.est.load(&t.tg, f.perm[:hi], []extent{{lo, hi}}, p.score, f.place)
+	t.est.put(make([]float64, k))
+	t.chunks(hi-lo, func(_, a, b int) {
+		rows := f.perm[lo+a : lo+b]
+		t.l.custom.Gradients(rows, &t.tg, t.est.single, t.est.g, t.est.h)
+		for c, d := range t.d {
+			for _, r := range rows {
+				d[r] = -t.est.g[c][r]
 			}
 		}
 	})
@@ -281,9 +455,9 @@ func (t *trainer) sample(round int, size []float64, root float64) bool {
 	return true
 }
 
-// pack quantises derivatives and weights of the rows to gh; from the row number
+// pack quantises derivatives and weights of the rows to dst; from the row number
 // drawn on they are those of the sample.
-func (t *trainer) pack(rows []uint32, drawn int, sampled bool, dst [][]uint64) {
+func (t *trainer) pack(rows []uint32, drawn int, sampled bool, dst [][]uint64) core.Scales {
 	k, n := t.l.k, len(rows)
 	parts := make([]float64, (n+core.Chunk-1)/core.Chunk*(k+1))
 	m := t.chunks(n, func(c, lo, hi int) {
@@ -316,43 +490,54 @@ func (t *trainer) pack(rows []uint32, drawn int, sampled bool, dst [][]uint64) {
 	for _, s := range sums[:k] {
 		most = max(most, s)
 	}
-	t.gr.sc = core.NewScales(most, sums[k], n)
+	sc := core.NewScales(most, sums[k], n)
 	for c, gh := range dst {
-		t.chunks(n, func(_, lo, hi int) { t.gr.sc.Quantise(rows[lo:hi], t.d[c], t.h, gh) })
+		t.chunks(n, func(_, lo, hi int) { sc.Quantise(rows[lo:hi], t.d[c], t.h, gh) })
 	}
+	return sc
 }
 
 // tree grows a tree, adds it to the model and to all scores and returns its
 // splits and leaf values.
-func (t *trainer) tree(round int) ([]split, []float64) {
+func (t *trainer) tree(round int) ([]split, []float64, error) {
 	stream, f := t.stream.Stream("tree", round), t.folds[0]
 	if len(t.folds) > 1 {
 		f = t.folds[stream.Stream("fold").Rand().IntN(len(t.folds))]
 	}
-	t.gr.Idx = append(t.gr.Idx[:0], f.perm...)
+	g := f.gr
+	g.Idx = append(g.Idx[:0], f.perm...)
 	if t.cfg.BoostingType == plain {
 		t.derive(f, &f.parts[0], 0, len(f.perm))
 		size, total, root := t.size()
-		t.pack(f.perm, 0, t.sample(round, size, root), t.gh)
-		t.gr.lambda = f.parts[0].l2(&t.cfg) * t.gr.sc.H
-		t.gr.grow(t.noise(round, total/float64(len(f.perm))), stream)
+		if !(total < math.MaxFloat32) {
+			return nil, nil, t.badGradient()
+		}
+		g.sc = t.pack(f.perm, 0, t.sample(round, size, root), t.gh)
+		g.lambda = f.parts[0].l2(&t.cfg) * g.sc.H
+		g.grow(t.noise(round, total/float64(len(f.perm))), stream)
 	} else {
 		square := t.prepareOrdered(f, round)
-		t.gr.growOrdered(t.noise(round, square), stream)
-	}
-	leaves, k := t.gr.leaves, t.l.k
-	rows := t.gr.Idx
-	if f != t.final {
-		leaf := make([]uint16, len(rows))
-		for l, x := range leaves {
-			for _, r := range rows[x.lo:x.hi] {
-				leaf[r] = uint16(l)
-			}
+		if !(square < math.MaxFloat32) {
+			return nil, nil, t.badGradient()
 		}
+		g.growOrdered(t.noise(round, square), stream)
+	}
+	leaves, k := g.leaves, t.l.k
+	rows := g.Idx
+	if f != t.final {
 		t.advance(f, rows, leaves)
-		for _, o := range t.folds {
-			if o != f {
-				r, x := arrange(o.perm, leaf, len(leaves))
+		leaf := leafOf(rows, leaves)
+		for _, o := range append([]*fold{t.final}, t.folds...) {
+			if o == f {
+				continue
+			}
+			if o.m != f.m {
+				leaf = t.route(o.m, g.splits)
+			}
+			r, x := arrange(o.perm, leaf, len(leaves))
+			if o == t.final {
+				rows, leaves = r, x
+			} else {
 				t.advance(o, r, x)
 			}
 		}
@@ -367,8 +552,48 @@ func (t *trainer) tree(round int) ([]split, []float64) {
 		t.leaf += math.Sqrt(s) / float64(len(weight))
 	}
 	stats := leafStats{value, t.est.slope[:len(value)], weight, leaves}
-	t.out.Trees = append(t.out.Trees, t.gr.tree(t.gr.splits, &stats, k, t.final.parts[0].l2(&t.cfg)))
-	return t.gr.splits, value
+	t.out.Trees = append(t.out.Trees, g.tree(g.splits, &stats, k, t.final.parts[0].l2(&t.cfg)))
+	return g.splits, value, nil
+}
+
+// badGradient names the first row whose derivatives are of no use.
+func (t *trainer) badGradient() error {
+	for i := range t.tg.Y {
+		for c, d := range t.d {
+			if !core.Finite32(d[i]) {
+				return fmt.Errorf("objective %q gives row %d of the training rows the gradient %v for score %d; it must be finite", t.l.name, i, -d[i], c)
+			}
+		}
+	}
+	return fmt.Errorf("the gradients of objective %q are too large; scale the target or the weights", t.l.name)
+}
+
+// leafOf is the leaf of every row.
+func leafOf(rows []uint32, leaves []extent) []uint16 {
+	out := make([]uint16, len(rows))
+	for l, x := range leaves {
+		for _, r := range rows[x.lo:x.hi] {
+			out[r] = uint16(l)
+		}
+	}
+	return out
+}
+
+// route is the leaf of every row by the bins of m.
+func (t *trainer) route(m *core.Matrix, splits []split) []uint16 {
+	out := make([]uint16, m.N)
+	t.chunks(m.N, func(_, lo, hi int) {
+		for j := range splits {
+			col := m.Col[splits[j].feature]
+			for i := lo; i < hi; i++ {
+				out[i] *= 2
+				if !splits[j].left.Has(col[i]) {
+					out[i]++
+				}
+			}
+		}
+	})
+	return out
 }
 
 // noise is the standard deviation of the noise on scores, given the mean square

@@ -2,12 +2,17 @@ package catboost
 
 import (
 	"math"
+	"math/bits"
 
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 )
 
-// node is a split as the ensemble writes it.
-func (g *grower) node(s *split) ensemble.Node {
+// node is a split as the ensemble writes it; the sets of categories that it
+// needs are added to the tree.
+func (g *grower) node(s *split, t *ensemble.Tree) ensemble.Node {
+	if v := g.derived; v != nil && s.feature >= v.plain {
+		return v.node(s, t)
+	}
 	nd := ensemble.Node{Feature: int32(s.feature), DefaultLeft: s.missing}
 	switch e := g.M.Cut[s.feature].Edge; {
 	case s.bin == 0: // missing from all others
@@ -18,6 +23,21 @@ func (g *grower) node(s *split) ensemble.Node {
 		nd.Threshold = float32(math.Inf(1))
 	}
 	return nd
+}
+
+// node is a split of a statistic: the categories whose statistic over all rows
+// is on the left side are listed.
+func (v *deriver) node(s *split, t *ensemble.Tree) ensemble.Node {
+	st := v.stats[s.feature-v.plain]
+	left := func(id int) bool { return s.left.Has(st.final[id] + 1) }
+	var set ensemble.Set
+	for id, x := range st.c.values {
+		if left(id) {
+			set = set.With(int(x))
+		}
+	}
+	t.Sets = append(t.Sets, set)
+	return ensemble.Node{Feature: int32(st.c.column), Set: int32(len(t.Sets)), DefaultLeft: st.c.missing && left(len(st.c.values))}
 }
 
 // leafStats are what a finished tree says of its leaves, in breadth-first
@@ -59,13 +79,13 @@ func (g *grower) tree(splits []split, s *leafStats, k int, lambda float64) ensem
 		}
 		return sum / (w + lambda)
 	}
+	nodes := make([]ensemble.Node, len(splits))
+	for level := range splits {
+		nodes[level] = g.node(&splits[level], &out)
+	}
 	for i := first - 1; i >= 0; i-- {
-		level := 0
-		for j := i; j > 0; j = (j - 1) / 2 {
-			level++
-		}
 		a, b := 2*i+1, 2*i+2
-		nd := g.node(&splits[level])
+		nd := nodes[bits.Len(uint(i+1))-1]
 		nd.Left = int32(a)
 		nd.Cover, nd.Count = out.Nodes[a].Cover+out.Nodes[b].Cover, out.Nodes[a].Count+out.Nodes[b].Count
 		out.Nodes[i] = nd

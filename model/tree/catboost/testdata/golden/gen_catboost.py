@@ -15,6 +15,7 @@ import tempfile
 
 import catboost
 import numpy as np
+import pandas as pd
 
 LEVELS = [2, 5, 20, 60, 120, 200, 3000]
 SEED = 1
@@ -69,6 +70,13 @@ CASES = {
     "mae": ("MAE", 50, False, {}),
     "quantile": ("Quantile:alpha=0.8", 50, False, {}),
     "rmse_borders": (L, 50, False, {"border_count": 32, "feature_border_type": "Median"}),
+    "cat_logloss": (B, 0, False, {"cat_features": [1, 2, 4]}),
+    "cat_logloss_onehot": (B, 0, False, {"cat_features": [1, 2], "one_hot_max_size": 6}),
+    "cat_logloss_kinds": (B, 0, False, {"cat_features": [2, 4], "model_size_reg": 0, "simple_ctr": ["Buckets:Prior=0.5", "BinarizedTargetMeanValue:Prior=0:Prior=1:CtrBorderCount=8", "Counter:Prior=0.5"]}),
+    "cat_softmax": (S, 0, True, {"cat_features": [1, 2, 4]}),
+    "cat_softmax_mean": (S, 0, False, {"cat_features": [2, 3], "simple_ctr": ["BinarizedTargetMeanValue", "Buckets"]}),
+    "cat_rmse": (L, 0, False, {"cat_features": [0, 1, 2, 3]}),
+    "cat_rmse_size": (L, 0, False, {"cat_features": [2, 3, 4, 5], "model_size_reg": 8}),
     "rmse_uniform": (L, 50, False, {"border_count": 20, "feature_border_type": "Uniform"}),
 }
 N, ROUNDS, EVERY = 1500, 8, 5
@@ -86,9 +94,14 @@ def train(loss, missing, weighted, given):
              leaf_estimation_iterations={B: 10}.get(loss, 1), sampling_frequency="PerTree",
              thread_count=1, verbose=False, allow_writing_files=False, random_seed=0)
     p.update(given)
+    cats = p.pop("cat_features", [])
+    frame = x
+    if cats:  # categories are numbered from 0
+        p.update(has_time=True, max_ctr_complexity=1)
+        frame = pd.DataFrame({j: (x[:, j] * 8 + LEVELS[j] // 2).astype(int) if j in cats else x[:, j] for j in range(len(LEVELS))})
     m = catboost.CatBoost(dict(p, loss_function=loss))
-    m.fit(catboost.Pool(x, y, weight=w if weighted else None))
-    return m, x, p
+    m.fit(catboost.Pool(frame, y, weight=w if weighted else None, cat_features=cats))
+    return m, frame, p
 
 
 def model(m):
@@ -126,16 +139,17 @@ def main():
     for name, (loss, missing, weighted, given) in CASES.items():
         m, x, p = train(loss, missing, weighted, given)
         j = model(m)
+        floats = [f["flat_feature_index"] for f in j["features_info"]["float_features"]]
         raw = np.asarray(m.predict(x, prediction_type="RawFormulaVal")).reshape(len(x), -1)
         out = {
             "header": header(1e-9),
             "loss": loss, "missing": missing, "weighted": weighted, "rows": N, "rounds": ROUNDS, "every": EVERY, "parameters": given,
-            "borders": [[float(b) for b in f["borders"] or []] for f in j["features_info"]["float_features"]],
             "scale_and_bias": j["scale_and_bias"],
             "trees": [
                 {
-                    "feature": [s["float_feature_index"] for s in t["splits"] or []],
-                    "border": [float(s["border"]) for s in t["splits"] or []],
+                    # -1: a split of a category
+                    "feature": [floats[s["float_feature_index"]] if "float_feature_index" in s else -1 for s in t["splits"] or []],
+                    "border": [float(s["border"]) if "float_feature_index" in s else 0 for s in t["splits"] or []],
                     "leaves": [float(f"{v:.12g}") for v in t["leaf_values"]],
                     "weights": [float(f"{v:.9g}") for v in t["leaf_weights"]],
                 }
@@ -144,7 +158,7 @@ def main():
             "raw": [[float(f"{v:.12g}") for v in r] for r in raw[::EVERY]],
         }
         (HERE / f"catboost_{name}.json").write_text(json.dumps(out, separators=(",", ":")) + "\n")
-        print(name, len(out["trees"]), [len(b) for b in out["borders"]], out["scale_and_bias"])
+        print(name, len(out["trees"]), sum(len(t["feature"]) for t in out["trees"]), sum(f < 0 for t in out["trees"] for f in t["feature"]), out["scale_and_bias"])
 
 
 main()
