@@ -7,7 +7,6 @@ import (
 	"github.com/mlfactory/mlfactory/internal/simd/hist"
 	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/rng"
-	"github.com/mlfactory/mlfactory/stat"
 )
 
 // split is the split of a level: rows whose bin is in left go left.
@@ -416,7 +415,7 @@ func (g *grower) finish(t *tally, k, from, to int, noise float64, stream rng.Str
 	var draw func() float64
 	if noise > 0 {
 		r := stream.Stream("noise", f).Rand()
-		draw = func() float64 { return noise * stat.NormalQuantile((float64(r.Uint64()>>12)+0.5)/(1<<52)) }
+		draw = func() float64 { return noise * normal(r.Uint64()) }
 	}
 	num, den, best := t.num0[k], t.den0[k], math.Inf(-1)
 	for b := from; b <= to; b++ {

@@ -3,7 +3,6 @@ package catboost
 import (
 	"math"
 
-	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/stat"
 )
@@ -233,7 +232,7 @@ func (e *estimator) logloss(s *leafSum, y, w []float32, score []float64, value f
 	product := 1.0
 	for i, a := range score {
 		a += value
-		ex := model.Exp(-math.Abs(a))
+		ex := expDown(-math.Abs(a))
 		inv := 1 / (1 + ex)
 		p := inv
 		if a < 0 {

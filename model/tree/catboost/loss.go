@@ -4,7 +4,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 	"github.com/mlfactory/mlfactory/stat"
@@ -114,7 +113,7 @@ func sigmoid(a, e float64) float64 {
 func (l *loss) derivative(y float32, a float64) float64 {
 	switch l.name {
 	case Logloss:
-		return float64(y) - sigmoid(a, model.Exp(-math.Abs(a)))
+		return float64(y) - sigmoid(a, expDown(-math.Abs(a)))
 	case RMSE:
 		return float64(y) - a
 	}
@@ -136,7 +135,7 @@ func softmax(s []float64) float64 {
 		top = max(top, v)
 	}
 	for c, v := range s {
-		s[c] = model.Exp(v - top)
+		s[c] = expDown(v - top)
 		sum += s[c]
 	}
 	for c := range s {
@@ -154,7 +153,7 @@ func (l *loss) one(y float32, s []float64) float64 {
 			top = max(top, v)
 		}
 		for _, v := range s {
-			sum += model.Exp(v - top)
+			sum += expDown(v - top)
 		}
 		return stat.Log(sum) + top - s[int(y)]
 	case Logloss:
@@ -162,7 +161,7 @@ func (l *loss) one(y float32, s []float64) float64 {
 		if y == 1 {
 			z = -z
 		}
-		return max(z, 0) + stat.Log(1+model.Exp(-math.Abs(z)))
+		return max(z, 0) + stat.Log(1+expDown(-math.Abs(z)))
 	case RMSE:
 		d := float64(y) - s[0]
 		return d * d

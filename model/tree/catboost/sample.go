@@ -2,7 +2,6 @@ package catboost
 
 import (
 	"math"
-	"slices"
 
 	"github.com/mlfactory/mlfactory/rng"
 	"github.com/mlfactory/mlfactory/stat"
@@ -71,25 +70,48 @@ func mvsWeights(w []float32, size []float64, lambda, share float64, stream rng.S
 	}
 }
 
-// mvsThreshold is the µ at which Σ min(1, s/µ) is want, which is at most the
-// number of values. It sorts s.
+// mvsThreshold is the µ at which Σ min(1, s/µ) is want, 0 where all rows are
+// wanted. It reorders s. O(n) on average.
 func mvsThreshold(s []float64, want float64) float64 {
-	slices.Sort(s)
-	small := 0.0
-	for _, v := range s {
-		small += v
-	}
-	// With the j largest at 1 the others sum to small/µ.
-	for j := range s {
-		top := s[len(s)-1-j]
-		rest := want - float64(j)
+	small, large := 0.0, 0.0 // sum of those known to be below µ, number of those above
+	for {
+		// Values less than, equal to and greater than a pivot.
+		a, b, c := s[0], s[len(s)/2], s[len(s)-1]
+		pivot := max(min(a, b), min(max(a, b), c))
+		lo, eq, hi, below := 0, 0, len(s), 0.0
+		for eq < hi {
+			switch v := s[eq]; {
+			case v < pivot:
+				below += v
+				s[lo], s[eq] = v, s[lo]
+				lo++
+				eq++
+			case v > pivot:
+				hi--
+				s[hi], s[eq] = v, s[hi]
+			default:
+				eq++
+			}
+		}
+		above, same := float64(len(s)-eq), float64(eq-lo)
+		sum, rest := 0.0, 0.0
+		switch estimate := (small+below)/pivot + large + above + same; {
+		case estimate > want && eq < len(s):
+			small += below + float64(same*pivot)
+			s = s[eq:]
+			continue
+		case estimate > want:
+			sum, rest = small+below+float64(same*pivot), want-large
+		case lo > 0:
+			large += above + same
+			s = s[:lo]
+			continue
+		default:
+			sum, rest = small, want-large-above-same
+		}
 		if rest <= 0 {
-			break
+			return 0
 		}
-		if mu := small / rest; top <= mu {
-			return mu
-		}
-		small -= top
+		return sum / rest
 	}
-	return 0 // all rows
 }
