@@ -41,25 +41,19 @@ type cbSplit struct {
 
 // cbReader reads a model.
 type cbReader struct {
-	o       Options
-	e       *ensemble.Ensemble
-	splits  []cbSplit
-	texts   map[int]cbTexts // of the categorical columns
-	numbers cbTexts         // of a column for which no texts are given
-	sets    setMaker
-	scale   float64
-	dims    int
-}
-
-// cbTexts are the categories of a column by their hashes.
-type cbTexts struct {
-	codes map[int32][]int
-	table map[uint64][]int
+	o      Options
+	e      *ensemble.Ensemble
+	splits []cbSplit
+	codes  map[int]map[int32][]int // of the categorical columns: categories by their hashes
+	wanted map[int32][]int         // hashes in the file, and the whole numbers whose texts have them
+	sets   setMaker
+	scale  float64
+	dims   int
 }
 
 func importCatBoost(doc *value, o Options, m *Model) error {
 	root := newPlace(doc)
-	r := &cbReader{o: o, e: m.Ensemble, texts: map[int]cbTexts{}, dims: 1}
+	r := &cbReader{o: o, e: m.Ensemble, codes: map[int]map[int32][]int{}, dims: 1}
 	r.e.Style = "catboost"
 	if info := root.find("model_info").find("catboost_version_info"); info != nil {
 		_, v, _ := strings.Cut(info.text(), "tags/v")
@@ -146,23 +140,32 @@ func (r *cbReader) loss(root *place, m *Model) {
 			}
 		}
 	}
-	labels := info.find("class_params").find("class_to_label")
-	if link == ensemble.Identity || labels == nil || labels.v.kind != numbers {
+	if link == ensemble.Identity {
 		return
 	}
 	want := r.dims
 	if link == ensemble.Logistic {
 		want = 2
 	}
+	e.Classes = cbClasses(info.find("class_params"), want)
+}
+
+// cbClasses are the class codes of a model, if its classes are from −1, 0 and 1:
+// class i is called class_names[class_to_label[i]].
+func cbClasses(p *place, k int) []int8 {
+	names, index := p.find("class_names"), p.find("class_to_label")
+	if names == nil || index == nil || names.v.kind != numbers || index.v.kind != numbers || len(index.v.nums) != k || k > 3 {
+		return nil
+	}
 	var codes []int8
-	for _, x := range labels.numbers(-1) {
-		if x == -1 || x == 0 || x == 1 {
-			codes = append(codes, int8(x))
+	for _, i := range index.wholes(k, 0, len(names.v.nums)-1) {
+		x := names.v.nums[i]
+		if x != -1 && x != 0 && x != 1 || len(codes) > 0 && int8(x) <= codes[len(codes)-1] {
+			return nil
 		}
+		codes = append(codes, int8(x))
 	}
-	if len(codes) == want && len(labels.v.nums) == want && want <= 3 && slices.IsSorted(codes) {
-		e.Classes = codes
-	}
+	return codes
 }
 
 // features reads the columns and the list that split_index counts: borders of
@@ -209,11 +212,11 @@ func (r *cbReader) features(info, root *place) {
 	place := map[int]int{} // of the categorical columns by their own count
 	for _, f := range cats {
 		column := f.key("flat_feature_index").whole(0, columns-1)
-		if _, twice := r.texts[column]; twice {
+		if _, twice := r.codes[column]; twice {
 			f.fail("column %d is listed twice", column)
 			return
 		}
-		r.texts[column] = r.textsOf(column)
+		r.codes[column] = r.codesOf(column, cats, root)
 		place[f.key("feature_index").whole(0, maxColumns)] = column
 		r.e.Categorical = append(r.e.Categorical, column)
 		if f.find("values") != nil {
@@ -239,37 +242,64 @@ func elements(p *place, key string) []*place {
 	return out
 }
 
-// textsOf finds the codes of a column's categories by their hashes: the texts
-// that the caller gave, or the whole numbers.
-func (r *cbReader) textsOf(column int) cbTexts {
+// codesOf finds the categories of a column by their hashes: the texts that the
+// caller gave, or the whole numbers. Code −1 is a missing category.
+func (r *cbReader) codesOf(column int, cats []*place, root *place) map[int32][]int {
 	given, ok := r.o.Categories[r.e.Columns[column]]
-	if !ok && r.numbers.codes != nil {
-		return r.numbers
-	}
-	t := cbTexts{codes: map[int32][]int{}, table: map[uint64][]int{}}
-	n := defaultCategories
-	if ok {
-		n = len(given)
-	}
-	add := func(s string, code int) {
-		h := catHash(s)
-		t.codes[h] = append(t.codes[h], code)
-		t.table[tableHash(h)] = t.codes[h]
-	}
-	for c := range n {
-		s := strconv.Itoa(c)
-		if ok {
-			s = given[c]
-		}
-		add(s, c)
-	}
-	if !ok || !slices.Contains(given, missingCategory) {
-		add(missingCategory, -1)
-	}
 	if !ok {
-		r.numbers = t
+		return r.numbers(cats, root)
 	}
-	return t
+	out := map[int32][]int{}
+	for c, s := range given {
+		h := catHash([]byte(s))
+		out[h] = append(out[h], c)
+	}
+	if h := catHash([]byte(missingCategory)); !slices.Contains(given, missingCategory) {
+		out[h] = append(out[h], -1)
+	}
+	return out
+}
+
+// numbers tries the texts of whole numbers for the hashes that are in the file.
+func (r *cbReader) numbers(cats []*place, root *place) map[int32][]int {
+	if r.wanted != nil {
+		return r.wanted
+	}
+	in := map[int32]bool{}
+	for _, f := range cats {
+		if v := f.find("values"); v != nil {
+			for _, x := range v.v.nums {
+				in[int32(x)] = true
+			}
+		}
+	}
+	if tables := root.find("ctr_data"); tables != nil && tables.v.kind == object {
+		for i := range tables.v.list {
+			t := place{v: &tables.v.list[i], trouble: root.trouble}
+			if rows := t.find("hash_map"); rows != nil {
+				for _, x := range rows.v.list {
+					if key, err := strconv.ParseUint(x.str, 10, 64); err == nil {
+						if c, ok := tableCat(key); ok {
+							in[c] = true
+						}
+					}
+				}
+			}
+		}
+	}
+	r.wanted = map[int32][]int{}
+	add := func(text []byte, code int) {
+		if h := catHash(text); in[h] {
+			r.wanted[h] = append(r.wanted[h], code)
+		}
+	}
+	var text []byte
+	for c := range defaultCategories {
+		text = strconv.AppendInt(text[:0], int64(c), 10)
+		add(text, c)
+	}
+	add([]byte(missingCategory), -1)
+	return r.wanted
 }
 
 // set makes a split of the codes on one side; code −1 is a missing category.
@@ -290,7 +320,7 @@ const howToName = "is the hash of no category; give the texts of the column's ca
 
 func (r *cbReader) oneHot(values *place, column int) {
 	for _, v := range values.wholes(-1, math.MinInt32, math.MaxInt32) {
-		codes, ok := r.texts[column].codes[int32(v)]
+		codes, ok := r.codes[column][int32(v)]
 		if !ok {
 			values.fail("%d %s", v, howToName)
 			return
@@ -351,7 +381,6 @@ func (r *cbReader) statistic(c, root *place, byIndex map[int]int) {
 	if c.err() != nil {
 		return
 	}
-	texts := r.texts[column]
 	var codes []int
 	var values []float32
 	for i := 0; i < entries.len(); i += stride {
@@ -367,8 +396,9 @@ func (r *cbReader) statistic(c, root *place, byIndex map[int]int) {
 		for j := range row {
 			row[j] = float32(entries.at(i + 1 + j).number())
 		}
-		found, ok := texts.table[hash]
-		if !ok {
+		cat, ok := tableCat(hash)
+		found := r.codes[column][cat]
+		if !ok || len(found) == 0 {
 			entries.fail("%d %s", hash, howToName)
 			return
 		}

@@ -219,7 +219,7 @@ func (f *cbSets) table(column string) (fields, error) {
 		if c >= 0 {
 			text = strconv.Itoa(c)
 		}
-		h := catHash(text)
+		h := catHash([]byte(text))
 		if d, twice := seen[h]; twice {
 			return nil, fmt.Errorf("column %q: CatBoost has the same hash for the categories %d and %d", column, d, c)
 		}
@@ -328,13 +328,15 @@ func (w *cbWriter) info() fields {
 			}
 		}
 	}
-	params := fields{}
+	params, flat := fields{}, name // the second as it was given to the library
 	if e.Style == "catboost" {
-		for _, key := range slices.Sorted(maps.Keys(e.Extra)) {
-			params = append(params, field{key, string(number64(nil, e.Extra[key]))})
+		for i, key := range slices.Sorted(maps.Keys(e.Extra)) {
+			x := string(number64(nil, e.Extra[key]))
+			params = append(params, field{key, x})
+			flat += []string{":", ";"}[min(i, 1)] + key + "=" + x
 		}
 	}
-	out := fields{{"params", fields{{"loss_function", fields{{"params", params}, {"type", name}}}}}}
+	out := fields{{"params", fields{{"flat_params", fields{{"loss_function", flat}}}, {"loss_function", fields{{"params", params}, {"type", name}}}}}}
 	labels := []int{}
 	switch {
 	case len(e.Classes) > 0:
@@ -348,8 +350,12 @@ func (w *cbWriter) info() fields {
 			labels = append(labels, c)
 		}
 	}
+	index := make([]int, len(labels))
+	for i := range index {
+		index[i] = i
+	}
 	if len(labels) > 0 {
-		out = append(fields{{"class_params", fields{{"class_label_type", "Integer"}, {"class_names", labels}, {"class_to_label", labels}, {"classes_count", 0}}}}, out...)
+		out = append(fields{{"class_params", fields{{"class_label_type", "Integer"}, {"class_names", labels}, {"class_to_label", index}, {"classes_count", 0}}}}, out...)
 	}
 	return out
 }

@@ -78,10 +78,21 @@ func cityHash64(s []byte) uint64 {
 }
 
 // catHash is CatBoost's number of a category.
-func catHash(text string) int32 { return int32(uint32(cityHash64([]byte(text)))) }
+func catHash(text []byte) int32 { return int32(uint32(cityHash64(text))) }
 
-// tableHash is the key of a category in CatBoost's tables of target statistics.
-func tableHash(cat int32) uint64 {
-	const m = 0x4906ba494954cb65
-	return m * (m * uint64(int64(cat)))
+// tableFactor, squared, is what CatBoost multiplies the number of a category
+// with for the key of its tables of target statistics.
+const tableFactor = 0x4906ba494954cb65
+
+func tableHash(cat int32) uint64 { return tableFactor * (tableFactor * uint64(int64(cat))) }
+
+// tableCat is the number of the category of a key; the factor is odd, so that
+// there is a way back.
+func tableCat(key uint64) (int32, bool) {
+	inverse := uint64(tableFactor)
+	for range 5 { // each step doubles the bits that are right, of which there are three
+		inverse *= 2 - tableFactor*inverse
+	}
+	c := int32(inverse * (inverse * key))
+	return c, tableHash(c) == key
 }

@@ -23,6 +23,7 @@ type golden struct {
 	X                                         [][]*float64
 	Raw, Prob                                 [][]float64
 	Categories                                map[string][]string
+	Classes                                   []int8
 }
 
 func goldens(t *testing.T) map[string]*golden {

@@ -2,6 +2,7 @@ package format
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 )
@@ -66,8 +67,14 @@ func exportONNX(e *ensemble.Ensemble) ([]byte, error) {
 			labels[c] = int64(e.Classes[c])
 		}
 	}
+	// Runtimes call two classes 0 and 1, whatever their labels.
+	choose := e.Link == ensemble.OneVsAll || e.Link == ensemble.Shares || a.margin != nil && !slices.Equal(labels, []int64{0, 1})
 	if a.margin != nil || e.Link == ensemble.Softmax {
-		n := g.add("TreeEnsembleClassifier", onnxML, []string{"input"}, []string{"label", "probabilities"})
+		label := "label"
+		if choose {
+			label = "zero_or_one"
+		}
+		n := g.add("TreeEnsembleClassifier", onnxML, []string{"input"}, []string{label, "probabilities"})
 		n.ints("classlabels_int64s", labels)
 		if err := a.attributes(n, "class", e); err != nil {
 			return nil, err
@@ -90,13 +97,15 @@ func exportONNX(e *ensemble.Ensemble) ([]byte, error) {
 		return g.encode(len(e.Columns)), nil
 	}
 	g.outputs = [][]byte{valueInfo("label", elemInt64, 0), valueInfo("probabilities", elemFloat, k)}
-	if e.Link == ensemble.OneVsAll || e.Link == ensemble.Shares { // divided by their sum, the class is that of the largest
+	if e.Link == ensemble.OneVsAll || e.Link == ensemble.Shares { // divided by their sum
 		from := "scores"
 		if e.Link == ensemble.OneVsAll {
 			g.add("Sigmoid", "", []string{from}, []string{"each"})
 			from = "each"
 		}
 		g.add("Normalizer", onnxML, []string{from}, []string{"probabilities"}).text("norm", "L1")
+	}
+	if choose { // the class of the largest probability
 		n := g.add("ArgMax", "", []string{"probabilities"}, []string{"largest"})
 		n.attribute("axis", typeInt, func(m *message) { m.int(attrInt, 1) })
 		n.attribute("keepdims", typeInt, func(m *message) { m.int(attrInt, 0) })
