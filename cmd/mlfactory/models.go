@@ -220,5 +220,5 @@ func newModels(g *global) *cobra.Command {
 			})
 		},
 	}
-	return group("models", "List learners and ensembles and show their parameters", list, show)
+	return group("models", "List learners and ensembles, show their parameters, exchange fitted models with other libraries", list, show, newModelsExport(g), newModelsImport(g))
 }
