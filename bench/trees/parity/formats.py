@@ -118,7 +118,10 @@ def main():
             line += " raw %.2e" % d
         if prob is not None and g["prob"] is not None:
             wp = np.array(g["prob"])
-            prob = np.asarray(prob, float).reshape(wp.shape)
+            prob = np.asarray(prob, float)
+            if wp.ndim == 2 and wp.shape[1] == 2 and prob.ndim == 1:  # of the second class only
+                wp = wp[:, 1]
+            prob = prob.reshape(wp.shape)
             e = float(np.max(np.abs(prob - wp)))
             line += " probability %.2e" % e
             d = max(d, e)

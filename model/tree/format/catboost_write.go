@@ -339,6 +339,7 @@ func (w *cbWriter) info() fields {
 	out := fields{{"params", fields{{"flat_params", fields{{"loss_function", flat}}}, {"loss_function", fields{{"params", params}, {"type", name}}}}}}
 	labels := []int{}
 	switch {
+	case e.Link == ensemble.Identity || e.Link == ensemble.Shares: // written as numbers
 	case len(e.Classes) > 0:
 		for _, c := range e.Classes {
 			labels = append(labels, int(c))

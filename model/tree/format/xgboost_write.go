@@ -71,7 +71,7 @@ func exportXGBoost(e *ensemble.Ensemble) (fields, error) {
 		targets = k
 	}
 	attributes := fields{}
-	if e.Classes != nil {
+	if len(e.Classes) > 0 && e.Link != ensemble.Shares { // which are written as numbers
 		attributes = fields{{xgbClasses, strings.Trim(fmt.Sprint(e.Classes), "[]")}}
 	}
 	return fields{
