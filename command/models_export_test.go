@@ -27,7 +27,7 @@ func TestExportModelOfBundle(t *testing.T) {
 	if err := e.Encode(&body); err != nil {
 		t.Fatal(err)
 	}
-	b := &bundle.Bundle{Base: bar.Minute, Clock: 5 * bar.Minute, Events: label.DefaultEvents(), Rule: trade.DefaultRule(), Calibrator: []byte{1},
+	b := &bundle.Bundle{Base: bar.Minute, Clock: 5 * bar.Minute, Events: label.DefaultEvents(), Label: label.Default(), Rule: trade.DefaultRule(), Calibrator: []byte{1},
 		Models: []bundle.Model{{Name: "trees", Use: "lightgbm", Columns: e.Columns, Body: body.Bytes()}}}
 	dir := t.TempDir()
 	one, two, out := filepath.Join(dir, "one"), filepath.Join(dir, "two"), filepath.Join(dir, "out")
