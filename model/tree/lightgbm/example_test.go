@@ -57,7 +57,11 @@ func ExampleTrain() {
 	}
 	cfg := lightgbm.Default()
 	cfg.Objective, cfg.Alpha = lightgbm.Quantile, 0.9
-	m, err := lightgbm.Train(context.Background(), model.Env{Stream: rng.New(1), Workers: 1}, core.Data{X: x, Y: y}, core.Data{}, cfg)
+	e, err := lightgbm.Train(context.Background(), model.Env{Stream: rng.New(1), Workers: 1}, core.Data{X: x, Y: y}, core.Data{}, cfg)
+	if err != nil {
+		panic(err)
+	}
+	m, err := ensemble.NewModel(e)
 	if err != nil {
 		panic(err)
 	}

@@ -231,10 +231,7 @@ func TestLightGBMParity(t *testing.T) {
 			if math.Abs(sum-g.SumY) > 1e-9*math.Abs(g.SumY) {
 				t.Fatalf("the data differ from the generator's: labels sum to %v, want %v", sum, g.SumY)
 			}
-			m, err := lightgbm.Train(context.Background(), env(1), d, core.Data{}, g.config(t))
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := train(t, d, g.config(t), lightgbm.Options{})
 			ours := m.Ensemble().Trees
 			if len(ours) != len(g.Trees) {
 				t.Fatalf("%d trees, want %d", len(ours), len(g.Trees))

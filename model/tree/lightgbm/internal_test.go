@@ -57,7 +57,7 @@ func TestTrainingScoresAreTheEnsembles(t *testing.T) {
 			c.Objective, c.NumIterations, c.LearningRate, c.NumLeaves, c.CategoricalFeature, c.MinDataPerGroup = Binary, 25, 0.3, 8, []string{"c"}, 20
 			change(&c)
 			e := model.Env{Stream: rng.New(2), Workers: 2}
-			tr, err := newTrainer(e, d, c, Start{})
+			tr, err := newTrainer(e, d, c, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -48,7 +48,7 @@ func (l *Learner) Fit(ctx context.Context, env model.Env, train, stop view.View)
 			return nil, err
 		}
 	}
-	e, err := fit(ctx, env, tr, st, l.cfg, Start{})
+	e, err := Train(ctx, env, tr, st, l.cfg)
 	if err != nil {
 		var one *core.OneClassError
 		if errors.As(err, &one) {

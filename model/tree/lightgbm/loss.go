@@ -66,6 +66,7 @@ func (l *loss) prepare(cfg *Config, t *core.Targets) {
 				l.wpos = float32(float64(neg) / float64(pos))
 			}
 		}
+		l.PosWeight = l.wpos
 	}
 }
 
@@ -126,7 +127,7 @@ func (l *loss) base(t *core.Targets) []float64 {
 // each times the weight of the row. exps has room for k values.
 func (l *loss) gradients(rows []uint32, t *core.Targets, score []float32, g, h [][]float32, exps []float32, sums []float64) {
 	switch {
-	case l.Custom != nil:
+	case l.Custom != nil || l.name == Binary && l.wneg == 1:
 		l.Loss.Gradients(rows, t, score, g, h, exps, sums)
 	case l.name == Multiclass:
 		l.softmax(rows, t, score, g, h, exps, sums)

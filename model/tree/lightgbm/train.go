@@ -12,14 +12,17 @@ import (
 	"github.com/mlfactory/mlfactory/view"
 )
 
-// Start is what a training may start from besides rows and parameters.
-type Start struct {
-	// Init is an ensemble whose scores training continues from; the result
-	// holds its trees first. nil: none. Its columns, scores and link must be
-	// those of the fit. boost_from_average then has no effect.
-	Init *ensemble.Ensemble
-	// Objective replaces that of the Config; nil: it does not.
+// Style is the name of the style in an ensemble.
+const Style = "lightgbm"
+
+// Options are what a fit may be given beside its configuration.
+type Options struct {
+	// Objective replaces the objective of the configuration.
 	Objective core.Objective
+	// Init is an ensemble to continue from: its trees come first, its base
+	// scores stay, and num_iterations counts the new rounds. Its columns, scores
+	// and link must be those of the fit. boost_from_average then has no effect.
+	Init *ensemble.Ensemble
 }
 
 // trainer is the state of a fit.
@@ -55,24 +58,16 @@ type trainer struct {
 // Complexity: about n·p·log₂(num_leaves)/2 additions for each balanced tree;
 // memory 2·n·p bytes for the bins, 20·n·k for gradients and scores, and 2 KiB a
 // column for each leaf.
-func Train(ctx context.Context, env model.Env, train, stop core.Data, cfg Config) (*ensemble.Model, error) {
-	return TrainFrom(ctx, env, train, stop, cfg, Start{})
+func Train(ctx context.Context, env model.Env, train, stop core.Data, cfg Config) (*ensemble.Ensemble, error) {
+	return TrainWith(ctx, env, train, stop, cfg, Options{})
 }
 
-// TrainFrom is [Train] with a start.
-func TrainFrom(ctx context.Context, env model.Env, train, stop core.Data, cfg Config, start Start) (*ensemble.Model, error) {
-	e, err := fit(ctx, env, train, stop, cfg, start)
-	if err != nil {
-		return nil, err
-	}
-	return ensemble.NewModel(e)
-}
-
-func fit(ctx context.Context, env model.Env, train, stop core.Data, cfg Config, start Start) (*ensemble.Ensemble, error) {
+// TrainWith is [Train] with options.
+func TrainWith(ctx context.Context, env model.Env, train, stop core.Data, cfg Config, o Options) (*ensemble.Ensemble, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("model/tree: %w", err)
 	}
-	t, err := newTrainer(env, train, cfg, start)
+	t, err := newTrainer(env, train, cfg, o)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +83,7 @@ func fit(ctx context.Context, env model.Env, train, stop core.Data, cfg Config, 
 	return t.out, nil
 }
 
-func newTrainer(env model.Env, d core.Data, cfg Config, start Start) (*trainer, error) {
+func newTrainer(env model.Env, d core.Data, cfg Config, o Options) (*trainer, error) {
 	rows, err := d.Kept("training")
 	if err != nil {
 		return nil, err
@@ -111,8 +106,8 @@ func newTrainer(env model.Env, d core.Data, cfg Config, start Start) (*trainer, 
 	}
 	t := &trainer{cfg: cfg, loss: newLoss(&cfg), pl: core.NewPool(env.Workers)}
 	switch {
-	case start.Objective != nil:
-		if t.loss.Loss, err = core.NewCustom(start.Objective); err != nil {
+	case o.Objective != nil:
+		if t.loss.Loss, err = core.NewCustom(o.Objective); err != nil {
 			return nil, err
 		}
 		t.loss.k, t.loss.name = t.loss.K, t.loss.Name
@@ -148,7 +143,7 @@ func newTrainer(env model.Env, d core.Data, cfg Config, start Start) (*trainer, 
 		return nil, err
 	}
 	t.gr = newGrower(&t.cfg, t.m, t.pl, t.bin.col, mono, groups)
-	if err := t.begin(d.X, rows, start.Init); err != nil {
+	if err := t.begin(d.X, rows, o.Init); err != nil {
 		return nil, err
 	}
 	k := t.loss.k
@@ -266,7 +261,7 @@ func eachRow(n int, rows []int, f func(i int) error) error {
 // begin makes the ensemble and the initial scores.
 func (t *trainer) begin(x *view.Table, rows []int, init *ensemble.Ensemble) error {
 	k, n := t.loss.k, len(t.tg.Y)
-	t.out = &ensemble.Ensemble{Style: "lightgbm", Objective: t.loss.name, Link: t.loss.link(), Columns: slices.Clone(x.Names)}
+	t.out = &ensemble.Ensemble{Style: Style, Objective: t.loss.name, Link: t.loss.link(), Columns: slices.Clone(x.Names)}
 	for j, cat := range t.cat {
 		if cat {
 			t.out.Categorical = append(t.out.Categorical, j)

@@ -13,9 +13,13 @@ import (
 	"github.com/mlfactory/mlfactory/view"
 )
 
-func train(t testing.TB, d core.Data, c lightgbm.Config, s lightgbm.Start) *ensemble.Model {
+func train(t testing.TB, d core.Data, c lightgbm.Config, o lightgbm.Options) *ensemble.Model {
 	t.Helper()
-	m, err := lightgbm.TrainFrom(context.Background(), env(1), d, core.Data{}, c, s)
+	e, err := lightgbm.TrainWith(context.Background(), env(1), d, core.Data{}, c, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := ensemble.NewModel(e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +124,7 @@ func TestEveryParameterHasAnEffect(t *testing.T) {
 			b := a
 			tc.change(&b)
 			d := s.positive()
-			p, q := raw(t, train(t, d, a, lightgbm.Start{}), s.x), raw(t, train(t, d, b, lightgbm.Start{}), s.x)
+			p, q := raw(t, train(t, d, a, lightgbm.Options{}), s.x), raw(t, train(t, d, b, lightgbm.Options{}), s.x)
 			most := 0.0
 			for i := range p {
 				most = max(most, math.Abs(p[i]-q[i]))
@@ -138,7 +142,7 @@ func TestParametersKeepTheirPromises(t *testing.T) {
 	c := lightgbm.Default()
 	c.Objective, c.NumIterations, c.NumLeaves, c.MaxDepth, c.MinDataInLeaf, c.MinGainToSplit, c.MaxDeltaStep = lightgbm.Regression, 10, 13, 4, 40, 2, 0.5
 	c.InteractionConstraints = [][]string{{"f0", "f1"}, {"f1", "f2", "f3"}}
-	m := train(t, core.Data{X: s.x, Y: s.y}, c, lightgbm.Start{})
+	m := train(t, core.Data{X: s.x, Y: s.y}, c, lightgbm.Options{})
 	deep, full := 0, 0
 	for _, tree := range m.Ensemble().Trees {
 		depth, leaves := make([]int, len(tree.Nodes)), 0
@@ -219,11 +223,11 @@ func TestMonotoneConstraintsHold(t *testing.T) {
 			}
 			return up, down
 		}
-		if up, down := broken(train(t, s.positive(), c, lightgbm.Start{})); up == 0 || down == 0 {
+		if up, down := broken(train(t, s.positive(), c, lightgbm.Options{})); up == 0 || down == 0 {
 			t.Fatalf("without constraints %d and %d steps break them: the test tests nothing", up, down)
 		}
 		c.MonotoneConstraints = map[string]int{"f1": -1, "f2": 1}
-		m := train(t, s.positive(), c, lightgbm.Start{})
+		m := train(t, s.positive(), c, lightgbm.Options{})
 		if up, down := broken(m); up+down > 0 {
 			t.Errorf("%d steps rise in f1, %d fall in f2", up, down)
 		}
@@ -254,7 +258,7 @@ func TestQuantileCovers(t *testing.T) {
 	for _, alpha := range []float64{0.1, 0.5, 0.9} {
 		c := lightgbm.Default()
 		c.Objective, c.Alpha, c.NumIterations, c.NumLeaves, c.MinDataInLeaf = lightgbm.Quantile, alpha, 40, 6, 100
-		r := raw(t, train(t, d, c, lightgbm.Start{}), s.x)
+		r := raw(t, train(t, d, c, lightgbm.Options{}), s.x)
 		below := 0.0
 		for i := 4000; i < 6000; i++ {
 			if s.y[i] < r[i] {
@@ -302,7 +306,7 @@ func TestCustomObjective(t *testing.T) {
 	stop := core.Data{X: s.x.Select([]int{2000, 2001, 2002, 2003, 2004, 2005}), Y: s.y[2000:2006]}
 	c := lightgbm.Default()
 	c.NumIterations, c.EarlyStoppingRound = 60, 0
-	m := train(t, d, c, lightgbm.Start{Objective: expectile{"expectile"}})
+	m := train(t, d, c, lightgbm.Options{Objective: expectile{"expectile"}})
 	if o := m.Ensemble().Objective; o != "expectile" {
 		t.Errorf("the objective is called %q", o)
 	}
@@ -318,10 +322,10 @@ func TestCustomObjective(t *testing.T) {
 		t.Errorf("the residuals above and below balance as 1 to %.2f, want 3", q)
 	}
 	c.EarlyStoppingRound = 5
-	if _, err := lightgbm.TrainFrom(context.Background(), env(2), d, stop, c, lightgbm.Start{Objective: expectile{"expectile"}}); err != nil {
+	if _, err := lightgbm.TrainWith(context.Background(), env(2), d, stop, c, lightgbm.Options{Objective: expectile{"expectile"}}); err != nil {
 		t.Error(err)
 	}
-	if _, err := lightgbm.TrainFrom(context.Background(), env(1), d, stop, c, lightgbm.Start{Objective: expectile{""}}); err == nil {
+	if _, err := lightgbm.TrainWith(context.Background(), env(1), d, stop, c, lightgbm.Options{Objective: expectile{""}}); err == nil {
 		t.Error("an objective without a name was taken")
 	}
 }
@@ -338,10 +342,10 @@ func TestWarmStartContinues(t *testing.T) {
 				d.Y[i] = float64(k + 1)
 			}
 		}
-		whole := train(t, d, c, lightgbm.Start{})
+		whole := train(t, d, c, lightgbm.Options{})
 		c.NumIterations = 10
-		half := train(t, d, c, lightgbm.Start{})
-		both := train(t, d, c, lightgbm.Start{Init: half.Ensemble()})
+		half := train(t, d, c, lightgbm.Options{})
+		both := train(t, d, c, lightgbm.Options{Init: half.Ensemble()})
 		if a, b := len(whole.Ensemble().Trees), len(both.Ensemble().Trees); a != b {
 			t.Fatalf("%s: %d trees, want %d", objective, b, a)
 		}
@@ -357,17 +361,17 @@ func TestWarmStartContinues(t *testing.T) {
 			turned.Y[i] = 1 - min(y, 1)
 		}
 		c.EarlyStoppingRound, c.NumIterations = 3, 30
-		m, err := lightgbm.TrainFrom(context.Background(), env(1), d, turned, c, lightgbm.Start{Init: half.Ensemble()})
+		m, err := lightgbm.TrainWith(context.Background(), env(1), d, turned, c, lightgbm.Options{Init: half.Ensemble()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := len(m.Ensemble().Trees); n != len(half.Ensemble().Trees)/10*11 {
+		if n := len(m.Trees); n != len(half.Ensemble().Trees)/10*11 {
 			t.Errorf("%s: %d trees were kept, want one round more than %d", objective, n, len(half.Ensemble().Trees))
 		}
 	}
 	c := small()
 	c.Objective = lightgbm.Binary
-	good := train(t, s.positive(), c, lightgbm.Start{}).Ensemble()
+	good := train(t, s.positive(), c, lightgbm.Options{}).Ensemble()
 	for _, tc := range []struct {
 		want   string
 		change func(e *ensemble.Ensemble)
@@ -379,7 +383,7 @@ func TestWarmStartContinues(t *testing.T) {
 	} {
 		e := *good
 		tc.change(&e)
-		_, err := lightgbm.TrainFrom(context.Background(), env(1), s.positive(), core.Data{}, c, lightgbm.Start{Init: &e})
+		_, err := lightgbm.TrainWith(context.Background(), env(1), s.positive(), core.Data{}, c, lightgbm.Options{Init: &e})
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("error %v, want one with %q", err, tc.want)
 		}
@@ -404,7 +408,7 @@ func TestBaggingDrawsItsShare(t *testing.T) {
 	}
 	c := lightgbm.Default()
 	c.Objective, c.NumIterations, c.BaggingFraction, c.BaggingFreq = lightgbm.Binary, 30, 0.4, 3
-	counts := drawn(train(t, d, c, lightgbm.Start{}))
+	counts := drawn(train(t, d, c, lightgbm.Options{}))
 	near := func(what string, got, want, se float64) {
 		t.Helper()
 		if math.Abs(got-want) > 4*se {
@@ -425,7 +429,7 @@ func TestBaggingDrawsItsShare(t *testing.T) {
 		t.Errorf("the number of rows changed %d times in 10 bags", changes)
 	}
 	c.PosBaggingFraction, c.NegBaggingFraction = 0.9, 0.2
-	for _, n := range drawn(train(t, d, c, lightgbm.Start{})) {
+	for _, n := range drawn(train(t, d, c, lightgbm.Options{})) {
 		near("a balanced bag", n, 0.9*pos+0.2*(4000-pos), math.Sqrt(pos*0.09+(4000-pos)*0.16))
 	}
 }
@@ -436,9 +440,9 @@ func TestGOSSKeepsItsShares(t *testing.T) {
 	s := synth(4000, 4, 27, 0, 0, 0)
 	c := lightgbm.Default()
 	c.Objective, c.NumIterations, c.LearningRate, c.DataSampleStrategy = lightgbm.Binary, 12, 0.2, lightgbm.GOSS
-	m := train(t, s.positive(), c, lightgbm.Start{})
+	m := train(t, s.positive(), c, lightgbm.Options{})
 	c.DataSampleStrategy = lightgbm.Bagging
-	all := train(t, s.positive(), c, lightgbm.Start{})
+	all := train(t, s.positive(), c, lightgbm.Options{})
 	for r, n := range drawn(m) {
 		got, want := m.Ensemble().Trees[r].Nodes[0].Cover, all.Ensemble().Trees[r].Nodes[0].Cover
 		if r < 5 {
@@ -470,7 +474,7 @@ func TestDARTNormalises(t *testing.T) {
 	for _, xgb := range []bool{false, true} {
 		c := base()
 		c.XGBoostDartMode = xgb
-		m := train(t, d, c, lightgbm.Start{})
+		m := train(t, d, c, lightgbm.Options{})
 		// Every tree is fitted to the base alone, so all are the same tree at
 		// different weights.
 		w := []float64{0.5, 0, 0}
@@ -500,9 +504,9 @@ func TestDARTNormalises(t *testing.T) {
 	// Nothing dropped is gbdt.
 	c := base()
 	c.SkipDrop = 1
-	a := file(t, train(t, d, c, lightgbm.Start{}))
+	a := file(t, train(t, d, c, lightgbm.Options{}))
 	c.Boosting = lightgbm.GBDT
-	if !bytes.Equal(a, file(t, train(t, d, c, lightgbm.Start{}))) {
+	if !bytes.Equal(a, file(t, train(t, d, c, lightgbm.Options{}))) {
 		t.Error("dart without drops is not gbdt")
 	}
 }
@@ -540,7 +544,7 @@ func TestManyClasses(t *testing.T) {
 	for i, y := range s.y {
 		d.Y[i] = math.Floor(min(max(y+2.5, 0), 4)) // 0 to 4; 5 never
 	}
-	m := train(t, d, small(), lightgbm.Start{})
+	m := train(t, d, small(), lightgbm.Options{})
 	p, err := m.Probabilities(context.Background(), s.x, nil)
 	if err != nil {
 		t.Fatal(err)

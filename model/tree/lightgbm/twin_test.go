@@ -191,10 +191,7 @@ func TestFirstTreeIsTheBestOfAll(t *testing.T) {
 					return // two different divisions are too near each other to tell
 				}
 				tested++
-				m, err := lightgbm.Train(context.Background(), env(1), w.d, core.Data{}, w.c)
-				if err != nil {
-					t.Fatal(err)
-				}
+				m := train(t, w.d, w.c, lightgbm.Options{})
 				var ours []float64
 				for _, nd := range m.Ensemble().Trees[0].Nodes {
 					if !nd.Leaf() {
@@ -236,10 +233,7 @@ func TestOneHotSplitIsTheBest(t *testing.T) {
 	c.Objective, c.NumLeaves, c.NumIterations, c.BoostFromAverage = lightgbm.Regression, 2, 1, false
 	c.CategoricalFeature = []string{"f2"}
 	c.InteractionConstraints = [][]string{{"f2"}} // nothing else may be split
-	m, err := lightgbm.Train(context.Background(), env(1), core.Data{X: s.x, Y: s.y}, core.Data{}, c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := train(t, core.Data{X: s.x, Y: s.y}, c, lightgbm.Options{})
 	best, which := 0.0, -1
 	for k := range 3 {
 		var sum, n [2]float64

@@ -26,6 +26,7 @@ import (
 
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
+	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 	"github.com/mlfactory/mlfactory/model/tree/format"
 	"github.com/mlfactory/mlfactory/model/tree/lightgbm"
 	"github.com/mlfactory/mlfactory/rng"
@@ -83,17 +84,21 @@ func run(dir string, workers, runs int, text bool) error {
 	var file bytes.Buffer
 	for range runs {
 		start := time.Now()
-		m, err := lightgbm.Train(context.Background(), model.Env{Stream: rng.New(c.Seed), Workers: workers}, train, core.Data{}, cfg)
+		e, err := lightgbm.Train(context.Background(), model.Env{Stream: rng.New(c.Seed), Workers: workers}, train, core.Data{}, cfg)
 		if err != nil {
 			return err
 		}
 		best = min(best, time.Since(start).Seconds())
+		m, err := ensemble.NewModel(e)
+		if err != nil {
+			return err
+		}
 		if scores, err = m.Raw(context.Background(), test, scores); err != nil {
 			return err
 		}
 		file.Reset()
 		if text {
-			if err := format.Export(&file, m.Ensemble(), format.LightGBM); err != nil {
+			if err := format.Export(&file, e, format.LightGBM); err != nil {
 				return err
 			}
 		}
