@@ -66,13 +66,18 @@ type run struct {
 }
 
 func runs(sorted []float32) []run {
-	var out []run
-	for _, v := range sorted {
-		if x := float64(v); len(out) == 0 || out[len(out)-1].value != x {
-			out = append(out, run{x, 1})
-		} else {
-			out[len(out)-1].count++
+	distinct := 0
+	for i, v := range sorted {
+		if i == 0 || v != sorted[i-1] {
+			distinct++
 		}
+	}
+	out := make([]run, 0, distinct)
+	for i, v := range sorted {
+		if i == 0 || v != sorted[i-1] {
+			out = append(out, run{float64(v), 0})
+		}
+		out[len(out)-1].count++
 	}
 	return out
 }
