@@ -105,7 +105,7 @@ func (b *binner) numeric(j int) core.Cutter {
 			counts = append(counts, missing)
 		}
 		col.unused = len(counts) <= 1 || b.cfg.FeaturePreFilter && filtered(counts, total, b.filter(total))
-		col.residual = !col.unused && mostFrequent(counts, total, binOf(0, bounds)) == 0
+		col.residual = !col.unused && !col.zeros && mostFrequent(counts, total, binOf(0, bounds)) == 0
 		cuts := core.Cuts{Last: float32(math.Inf(1))}
 		for _, x := range bounds[:len(bounds)-1] {
 			cuts.Edge = append(cuts.Edge, ensemble.Above(x))

@@ -111,7 +111,7 @@ func (g *golden) config(t *testing.T) lightgbm.Config {
 	number := map[string]*float64{"scale_pos_weight": &c.ScalePosWeight, "min_sum_hessian_in_leaf": &c.MinSumHessianInLeaf, "lambda_l1": &c.LambdaL1,
 		"lambda_l2": &c.LambdaL2, "min_gain_to_split": &c.MinGainToSplit, "max_delta_step": &c.MaxDeltaStep, "path_smooth": &c.PathSmooth,
 		"cat_l2": &c.CatL2, "cat_smooth": &c.CatSmooth, "alpha": &c.Alpha}
-	whole := map[string]*int{"min_data_in_leaf": &c.MinDataInLeaf, "max_depth": &c.MaxDepth, "num_leaves": &c.NumLeaves, "max_bin": &c.MaxBin,
+	whole := map[string]*int{"min_data_in_leaf": &c.MinDataInLeaf, "max_depth": &c.MaxDepth, "num_leaves": &c.NumLeaves, "max_bin": &c.MaxBin, "min_data_in_bin": &c.MinDataInBin,
 		"min_data_per_group": &c.MinDataPerGroup, "max_cat_threshold": &c.MaxCatThreshold, "max_cat_to_onehot": &c.MaxCatToOnehot}
 	truth := map[string]*bool{"is_unbalance": &c.IsUnbalance, "boost_from_average": &c.BoostFromAverage, "zero_as_missing": &c.ZeroAsMissing, "use_missing": &c.UseMissing}
 	for key, v := range g.Params {
@@ -259,6 +259,9 @@ func TestLightGBMParity(t *testing.T) {
 				}
 			}
 			t.Logf("%d splits the same, %d of the same rows, %d differ, raw scores within %.2g", c.same, c.alike, c.differ, worst)
+			if 5*c.alike > c.same {
+				t.Errorf("%d splits divide the rows in the same way by other thresholds, %d are the same", c.alike, c.same)
+			}
 			if c.differ > 0 || worst > g.Tolerance.Raw {
 				t.Errorf("%d splits differ, raw scores within %.2g, tolerance %g", c.differ, worst, g.Tolerance.Raw)
 			}
