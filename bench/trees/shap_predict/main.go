@@ -4,11 +4,11 @@
 //	shap_predict -dir DIR -convert
 //	shap_predict -dir DIR -runs 40 -out ours.json
 //
-// DIR holds xgboost.json and rows.f32, 256 rows of little-endian float32.
-// -convert writes the same trees as lightgbm.txt, and the raw scores and
-// contributions that the others are checked against. Otherwise the shortest
-// times of a row are written, in microseconds, one core: wall clock for
-// predictions, processor time for contributions.
+// DIR holds xgboost.json, catboost.json and rows.f32, 256 rows of little-endian
+// float32. -convert writes XGBoost's trees as lightgbm.txt, and the raw scores
+// and contributions that the others are checked against. Otherwise the shortest
+// times of a row are written for both models, in microseconds, one core: wall
+// clock for predictions, processor time for contributions.
 package main
 
 import (
@@ -49,31 +49,64 @@ const (
 )
 
 func run(dir string, convert bool, runs int, out string) error {
-	raw, err := os.ReadFile(filepath.Join(dir, "xgboost.json")) // #nosec G304 -- the folder is the user's
-	if err != nil {
-		return err
-	}
-	imported, err := format.Import(raw, format.XGBoostJSON, format.Options{})
-	if err != nil {
-		return err
-	}
-	e := imported.Ensemble
-	m, err := ensemble.NewModel(e)
-	if err != nil {
-		return err
-	}
-	rows, err := readRows(filepath.Join(dir, "rows.f32"), len(e.Columns))
-	if err != nil {
-		return err
-	}
-	x, err := explain.NewPath(m, explain.Cover)
-	if err != nil {
-		return err
+	times := map[string]map[string]float64{"row": {}, "batch": {}, "shap": {}}
+	for _, l := range []struct {
+		name   string
+		format format.Format
+	}{{"xgboost", format.XGBoostJSON}, {"catboost", format.CatBoostJSON}} {
+		raw, err := os.ReadFile(filepath.Join(dir, l.name+".json")) // #nosec G304 -- the folder is the user's
+		if err != nil {
+			return err
+		}
+		imported, err := format.Import(raw, l.format, format.Options{})
+		if err != nil {
+			return err
+		}
+		m, err := ensemble.NewModel(imported.Ensemble)
+		if err != nil {
+			return err
+		}
+		rows, err := readRows(filepath.Join(dir, "rows.f32"), len(m.Ensemble().Columns))
+		if err != nil {
+			return err
+		}
+		x, err := explain.NewPath(m, explain.Cover)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !convert:
+			err = measure(m, x, rows, runs, l.name, times)
+		case l.name == "catboost":
+			err = writeScores(filepath.Join(dir, "ours.catboost.json"), m, rows)
+		default:
+			err = write(dir, m, x, rows)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	if convert {
-		return write(dir, m, x, rows)
+		return nil
 	}
-	return measure(m, x, rows, runs, out)
+	return writeJSON(out, times)
+}
+
+func writeJSON(path string, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, b, 0o644) // #nosec G306 -- for everyone
+}
+
+// writeScores writes the raw scores of a batch.
+func writeScores(path string, m *ensemble.Model, rows [][]float32) error {
+	raw, err := m.Raw(context.Background(), table(m.Ensemble(), rows[:batch]), nil)
+	if err != nil {
+		return err
+	}
+	return writeJSON(path, raw)
 }
 
 func readRows(path string, columns int) ([][]float32, error) {
@@ -109,22 +142,15 @@ func table(e *ensemble.Ensemble, rows [][]float32) *view.Table {
 func write(dir string, m *ensemble.Model, x *explain.Explainer, rows [][]float32) error {
 	ctx := context.Background()
 	e := m.Ensemble()
-	raw, err := m.Raw(ctx, table(e, rows[:batch]), nil)
-	if err != nil {
+	if err := writeScores(filepath.Join(dir, "ours.raw.json"), m, rows); err != nil {
 		return err
 	}
 	c, err := x.Rows(ctx, table(e, rows[:explained]), 1)
 	if err != nil {
 		return err
 	}
-	for name, values := range map[string][]float64{"ours.raw.json": raw, "ours.shap.json": c.Values} {
-		b, err := json.Marshal(values)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil { // #nosec G306 -- for everyone
-			return err
-		}
+	if err := writeJSON(filepath.Join(dir, "ours.shap.json"), c.Values); err != nil {
+		return err
 	}
 	// LightGBM weighs children by rows, which XGBoost does not write down.
 	for i := range e.Trees {
@@ -162,7 +188,8 @@ func shortest(runs, per int, now func() time.Duration, f func(i int) error) (flo
 	return float64(best.Nanoseconds()) / 1e3 / float64(per), nil
 }
 
-func measure(m *ensemble.Model, x *explain.Explainer, rows [][]float32, runs int, out string) error {
+// measure times one model.
+func measure(m *ensemble.Model, x *explain.Explainer, rows [][]float32, runs int, name string, times map[string]map[string]float64) error {
 	ctx := context.Background()
 	begin := time.Now()
 	wall := func() time.Duration { return time.Since(begin) }
@@ -186,11 +213,8 @@ func measure(m *ensemble.Model, x *explain.Explainer, rows [][]float32, runs int
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(map[string]float64{"row": row, "batch": many / batch, "shap": shap / explained})
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(out, b, 0o644) // #nosec G306 -- for everyone
+	times["row"][name], times["batch"][name], times["shap"][name] = row, many/batch, shap/explained
+	return nil
 }
 
 // processor is the processor time of the program.

@@ -28,6 +28,6 @@
 //
 // # Refusals
 //
-// Trees whose splits do not know how many rows went where, infinite inputs and
+// Trees that do not know how many rows went where, infinite inputs and
 // wrong columns are errors. Results do not depend on the number of workers.
 package explain

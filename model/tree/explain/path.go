@@ -101,7 +101,8 @@ func (w Weights) of(e *ensemble.Ensemble) Weights {
 	return Cover
 }
 
-// shares writes the share of the parent's rows that each node has.
+// shares writes the share of the parent's rows that each node has. Below a node
+// without rows, as symmetric trees have them, both children count alike.
 func shares(t *ensemble.Tree, w Weights) ([]float64, error) {
 	out := make([]float64, len(t.Nodes))
 	out[0] = 1
@@ -112,6 +113,10 @@ func shares(t *ensemble.Tree, w Weights) ([]float64, error) {
 		}
 		// The children's sum, for rounded covers need not add up.
 		a, b := w.weight(&t.Nodes[l]), w.weight(&t.Nodes[l+1])
+		if a == 0 && b == 0 && i > 0 { // no row came here
+			out[l], out[l+1] = 0.5, 0.5
+			continue
+		}
 		if !(a >= 0) || !(b >= 0) || !(a+b > 0) {
 			what := "cover"
 			if w == Count {

@@ -80,12 +80,12 @@ func (s kind) tree(r *rand.Rand, i int) ensemble.Tree {
 	for i := len(t.Nodes) - 1; i >= 0; i-- {
 		nd := &t.Nodes[i]
 		nd.Cover, nd.Count = 0.1+r.ExpFloat64(), 1+int32(r.IntN(50))
-		if s.empty && r.IntN(4) == 0 && i%2 == 0 {
+		if s.empty && r.IntN(2) == 0 {
 			nd.Cover = 0
 		}
 		if l := nd.Left; l != 0 {
 			nd.Cover, nd.Count = t.Nodes[l].Cover+t.Nodes[l+1].Cover, t.Nodes[l].Count+t.Nodes[l+1].Count
-			if nd.Cover == 0 {
+			if nd.Cover == 0 && i == 0 {
 				t.Nodes[l].Cover, nd.Cover = 1, 1
 			}
 		}
@@ -152,6 +152,9 @@ func value(e *ensemble.Ensemble, t *ensemble.Tree, i int32, x []float32, known u
 		return r
 	}
 	a, b := weight(e, &t.Nodes[nd.Left]), weight(e, &t.Nodes[nd.Left+1])
+	if a+b == 0 {
+		a, b = 1, 1
+	}
 	return (a*l + b*r) / (a + b)
 }
 
