@@ -45,7 +45,9 @@
 // from which distribution is the library's, the draws are not. Borders are made
 // of all rows where the library samples 200,000. The Exact leaves of weighted
 // MAE and Quantile are weighted quantiles; the library forgets the weights
-// there. Among equal scores the lowest column and then the lowest border wins.
+// there. Weights of classes are weights of rows. Only symmetric trees are grown,
+// rows are drawn once for a tree, and the noise on scores is normal. Among equal
+// scores the lowest column and then the lowest border wins.
 //
 // # Determinism and precision
 //

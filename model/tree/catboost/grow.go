@@ -42,9 +42,8 @@ type grower struct {
 	totals [][]uint64 // packed sums of each leaf, one for each channel
 	tally  []tally    // of each worker
 
-	ordered *ordered  // nil: plain boosting
-	derived *deriver  // nil: no categories
-	factor  []float64 // of the scores of each feature; nil: all 1
+	ordered *ordered // nil: plain boosting
+	derived *deriver // nil: no categories
 }
 
 // tally is what a worker adds up for the 8 features of a block: numerator and

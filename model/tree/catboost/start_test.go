@@ -149,6 +149,13 @@ func TestCategoricalColumns(t *testing.T) {
 		t.Errorf("categorical columns %v", e.Categorical)
 	}
 	want := file(t, f)
+	again, err := catboost.Entry().Decode(bytes.NewReader(want))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if logLoss(t, again, test) != logLoss(t, f, test) {
+		t.Error("the model read back predicts otherwise")
+	}
 	for _, w := range []int{2, 4, 8} {
 		if !bytes.Equal(want, file(t, fit(t, c, train, test, w))) {
 			t.Errorf("%d workers give another model", w)
