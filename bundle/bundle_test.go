@@ -187,6 +187,9 @@ func TestStreamEqualsBatch(t *testing.T) {
 // with both units of width.
 func TestStreamEqualsBatchOnEvents(t *testing.T) {
 	for _, width := range []string{label.ATR, label.Sigma} {
+		if testing.Short() && width == label.Sigma {
+			continue // the filter has a test of its own for both
+		}
 		cfg := synth.Default()
 		cfg.Sessions = 120
 		r := smallRecipe(recipe.Market{Name: "small", Instrument: "SYNTH", Synth: &cfg, Read: ingest.Default()})
