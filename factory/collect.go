@@ -11,7 +11,6 @@ import (
 	"github.com/mlfactory/mlfactory/judge"
 	"github.com/mlfactory/mlfactory/label"
 	trees "github.com/mlfactory/mlfactory/model/tree/ensemble"
-	"github.com/mlfactory/mlfactory/model/tree/xgboost"
 	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/recipe"
 	"github.com/mlfactory/mlfactory/store"
@@ -133,20 +132,13 @@ func (l *line) importances(s *store.Store, rep *flow.Report, o *Outcome) error {
 		case interface{ Importance() ([]string, []float64) }:
 			names, values := x.Importance()
 			mf.Importance = shares(values, names)
-		case interface{ Importance() []xgboost.Importance }:
+		case interface{ Importance() []trees.Importance }:
 			var names []string
 			var gains []float64
 			for _, c := range x.Importance() {
 				names, gains = append(names, c.Name), append(gains, c.Gain)
 			}
 			mf.Importance = shares(gains, names)
-		case interface{ Importance() []trees.Importance }:
-			list := x.Importance()
-			names := make([]string, len(list))
-			for i, c := range list {
-				names[i] = c.Name
-			}
-			mf.Importance = shares(trees.Normalised(list, func(c trees.Importance) float64 { return c.Gain }), names)
 		}
 		o.Fits = append(o.Fits, mf)
 	}

@@ -17,7 +17,10 @@ const MissingBin = 0
 // bin of its own; a value that is not listed has bin 0 as if it were missing.
 type Cuts struct {
 	Edge []float32 // ascending, at most 254
-	Last float32   // above every observed value: splits values from missing
+	Last float32   // above every observed value: splits values from missing on the right
+	// First, if it is below all others, is below every observed value: it splits
+	// values from missing on the left.
+	First float32
 	// Category, if not nil, is the category of bin b at b−1: at most 255 whole
 	// numbers from 0 to 2²⁴−1, all different, in any order. Edge and Last are then
 	// unused.
@@ -34,6 +37,9 @@ func (c *Cuts) Bins() int {
 
 // Threshold is the value that a split after bin b compares with.
 func (c *Cuts) Threshold(b uint8) float32 {
+	if b == 0 {
+		return c.First
+	}
 	if int(b) <= len(c.Edge) {
 		return c.Edge[b-1]
 	}
@@ -54,6 +60,10 @@ func NewCuts(s, w []float32, k int) Cuts {
 	c := Cuts{Last: top + (float32(math.Abs(float64(top))) + 1e-5)}
 	if math.IsInf(float64(c.Last), 1) {
 		c.Last = math.MaxFloat32
+	}
+	low := s[0]
+	if c.First = low - (float32(math.Abs(float64(low))) + 1e-5); math.IsInf(float64(c.First), -1) {
+		c.First = -math.MaxFloat32
 	}
 	distinct := 1
 	for i := 1; i < len(s) && distinct <= k; i++ {

@@ -47,8 +47,11 @@ func (m *Matrix) BinTreeOf(tree *ensemble.Tree) BinTree {
 	return out
 }
 
-// limit is the bin after which threshold splits.
+// limit is the bin after which threshold splits; 0 is that of missing values.
 func (c *Cuts) limit(threshold float32) uint8 {
+	if threshold <= c.First && c.First < c.Threshold(1) {
+		return 0
+	}
 	lo, hi := 0, len(c.Edge)
 	for lo < hi {
 		mid := (lo + hi) / 2

@@ -64,6 +64,28 @@ func (d *Data) Kept(what string) (rows []int, err error) {
 	return rows, nil
 }
 
+// KeptOf lists those of the given rows (nil: all), which ascend, that have a
+// positive weight; nil if these are all rows of the table.
+func (d *Data) KeptOf(rows []int, what string) ([]int, error) {
+	kept, err := d.Kept(what)
+	if err != nil || rows == nil {
+		return kept, err
+	}
+	if err := CheckRows(rows, d.X.N); err != nil {
+		return nil, fmt.Errorf("model/tree: %s %w", what, err)
+	}
+	out := make([]int, 0, len(rows))
+	for _, i := range rows {
+		if d.Weight == nil || float32(d.Weight[i]) != 0 {
+			out = append(out, i)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("model/tree: none of the %d %s rows has weight: %w", len(rows), what, model.ErrNoRows)
+	}
+	return out, nil
+}
+
 // Targets are the labels and weights of the kept rows, checked for the loss.
 func (d *Data) Targets(l *Loss, rows []int, what string) (Targets, error) {
 	n := len(d.Y)
@@ -108,12 +130,17 @@ func (d *Data) ClassCount(rows []int) (int, error) {
 	k := d.Classes
 	if k == 0 {
 		k = 2
-		for i, y := range d.Y {
-			if rows != nil && d.Weight[i] == 0 {
-				continue
-			}
+		count := func(y float64) {
 			if y < most {
 				k = max(k, int(y)+1)
+			}
+		}
+		for _, i := range rows {
+			count(d.Y[i])
+		}
+		if rows == nil {
+			for _, y := range d.Y {
+				count(y)
 			}
 		}
 	}

@@ -108,7 +108,7 @@ func BenchmarkRound(b *testing.B) {
 			start = time.Now()
 			for b.Loop() {
 				start = time.Now()
-				if _, err := xgboost.Train(context.Background(), e, d, core.Data{}, cfg); err != nil {
+				if _, err := train(e, d, core.Data{}, cfg); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -124,12 +124,12 @@ func BenchmarkPredict(b *testing.B) {
 	d := market(20_000, 120, 3)
 	cfg := xgboost.Default()
 	cfg.Rounds, cfg.Eta = 100, 0.1
-	m, err := xgboost.Train(context.Background(), env(1), d, core.Data{}, cfg)
+	m, err := train(env(1), d, core.Data{}, cfg)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Run("batch", func(b *testing.B) {
-		var out []float32
+		var out []float64
 		for b.Loop() {
 			if out, err = m.Raw(context.Background(), d.X, out); err != nil {
 				b.Fatal(err)
@@ -138,7 +138,7 @@ func BenchmarkPredict(b *testing.B) {
 		b.ReportMetric(b.Elapsed().Seconds()*1e6/float64(b.N)/20_000, "µs/row")
 	})
 	b.Run("row", func(b *testing.B) {
-		x, out := make([]float32, 120), make([]float32, 3)
+		x, out := make([]float32, 120), make([]float64, 3)
 		i := 0
 		for b.Loop() {
 			for j := range x {

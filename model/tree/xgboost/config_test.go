@@ -19,7 +19,7 @@ func TestDefaultIsValidAndDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(fields) != 17 {
+	if len(fields) != 23 {
 		t.Errorf("%d fields", len(fields))
 	}
 }

@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/mlfactory/mlfactory/model"
+	"github.com/mlfactory/mlfactory/model/tree/core"
+	"github.com/mlfactory/mlfactory/model/tree/ensemble"
+	"github.com/mlfactory/mlfactory/model/tree/format"
 	"github.com/mlfactory/mlfactory/model/tree/xgboost"
 	"github.com/mlfactory/mlfactory/rng"
 	"github.com/mlfactory/mlfactory/view"
@@ -79,7 +82,7 @@ func small() xgboost.Config {
 	return c
 }
 
-func fit(t testing.TB, c xgboost.Config, train, stop view.View, workers int) *xgboost.Classifier {
+func fit(t testing.TB, c xgboost.Config, train, stop view.View, workers int) *ensemble.Model {
 	t.Helper()
 	l, err := xgboost.New(c)
 	if err != nil {
@@ -89,7 +92,7 @@ func fit(t testing.TB, c xgboost.Config, train, stop view.View, workers int) *xg
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f.(*xgboost.Classifier)
+	return f.(*ensemble.Model)
 }
 
 func file(t testing.TB, f model.Fitted) []byte {
@@ -133,10 +136,10 @@ type xgbTree struct {
 }
 
 // trees are those of the ensemble, through its XGBoost export.
-func trees(t testing.TB, b *xgboost.Booster) []xgbTree {
+func trees(t testing.TB, b *ensemble.Model) []xgbTree {
 	t.Helper()
 	var buf bytes.Buffer
-	if err := b.EncodeXGBoost(&buf); err != nil {
+	if err := format.Export(&buf, b.Ensemble(), format.XGBoostJSON); err != nil {
 		t.Fatal(err)
 	}
 	var doc struct {
@@ -153,3 +156,19 @@ func trees(t testing.TB, b *xgboost.Booster) []xgbTree {
 	}
 	return doc.Learner.Booster.Model.Trees
 }
+
+// train fits an ensemble below the classifier and makes it ready to predict.
+func train(env model.Env, d, stop core.Data, c xgboost.Config) (*ensemble.Model, error) {
+	return trainWith(env, d, stop, c, xgboost.Options{})
+}
+
+func trainWith(env model.Env, d, stop core.Data, c xgboost.Config, o xgboost.Options) (*ensemble.Model, error) {
+	e, err := xgboost.TrainWith(context.Background(), env, d, stop, c, o)
+	if err != nil {
+		return nil, err
+	}
+	return ensemble.NewModel(e)
+}
+
+// rounds is the number of rounds of an ensemble.
+func rounds(m *ensemble.Model) int { return len(m.Ensemble().Trees) / m.Scores() }

@@ -5,9 +5,10 @@
 // (Chen and Guestrin 2016, "XGBoost: A Scalable Tree Boosting System"): the same
 // parameters, defaults, gradients, gains, missing-value directions and tie
 // rules, so that on equal bins it chooses the same splits; a test against the
-// library's own trees holds it to that. [Classifier] predicts the classes −1,
-// 0, +1; [Train] is the level below, for any number of classes, two classes or
-// a real target, with raw scores.
+// library's own trees holds it to that. [Learner] predicts the classes −1,
+// 0, +1; [Train] is the level below, for any number of classes, two classes, a
+// real target or an objective of the caller ([Options]), with raw scores. Both
+// give an [ensemble.Ensemble].
 //
 // # How it works
 //
@@ -33,8 +34,9 @@
 // # Determinism
 //
 // Sums of integers are exact, so a model does not depend on the number of
-// workers, nor on the kernel path. Random numbers (subsample,
-// colsample_bytree) come from the stream of the fit, one for each round or tree.
+// workers, nor on the kernel path. Random numbers (subsample, colsample_bytree,
+// colsample_bylevel, colsample_bynode) come from the stream of the fit, one for
+// each round, tree, level or node.
 //
 // # Precision
 //
@@ -49,7 +51,7 @@
 // # Refusals
 //
 // Infinite inputs, negative or non-finite weights, weights that are all zero,
-// labels that are not classes, a single class, columns at prediction that
-// differ from those of the fit, and damaged model files are errors that name
-// the row, column or byte.
+// labels that are not classes, a single class, columns of the stop rows that
+// differ from those of the fit, and constraints on columns that do not exist are
+// errors that name the row or column.
 package xgboost

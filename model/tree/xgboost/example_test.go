@@ -6,6 +6,7 @@ import (
 
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
+	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 	"github.com/mlfactory/mlfactory/model/tree/xgboost"
 	"github.com/mlfactory/mlfactory/rng"
 	"github.com/mlfactory/mlfactory/view"
@@ -34,7 +35,7 @@ func ExampleLearner() {
 		panic(err)
 	}
 	row, out := []float32{4, -3}, make([]float64, model.K)
-	if err := f.(*xgboost.Classifier).PredictRow(row, out); err != nil {
+	if err := f.(*ensemble.Model).PredictRow(row, out); err != nil {
 		panic(err)
 	}
 	fmt.Printf("P(−1) = %.2f, P(0) = %.2f, P(+1) = %.2f\n", out[0], out[1], out[2])
@@ -57,7 +58,11 @@ func ExampleTrain() {
 	if err != nil {
 		panic(err)
 	}
-	raw, err := b.Raw(context.Background(), x, nil)
+	m, err := ensemble.NewModel(b)
+	if err != nil {
+		panic(err)
+	}
+	raw, err := m.Raw(context.Background(), x, nil)
 	if err != nil {
 		panic(err)
 	}

@@ -31,6 +31,10 @@ type golden struct {
 		MaxDeltaStep   float64  `json:"max_delta_step"`
 		Lambda         *float64
 		Alpha, Gamma   float64
+		MaxLeaves      int            `json:"max_leaves"`
+		GrowPolicy     string         `json:"grow_policy"`
+		Monotone       map[string]int `json:"monotone_constraints"`
+		Interaction    [][]string     `json:"interaction_constraints"`
 	}
 	Rows     int
 	Permille uint64 `json:"missing_permille"`
@@ -98,6 +102,10 @@ func (g *golden) config() xgboost.Config {
 	p := g.Params
 	c.Objective, c.Eta, c.MaxDepth, c.BaseScore, c.Rounds = p.Objective, p.Eta, p.MaxDepth, p.BaseScore, g.Rounds
 	c.Alpha, c.Gamma, c.MaxDeltaStep = p.Alpha, p.Gamma, p.MaxDeltaStep
+	c.MaxLeaves, c.MonotoneConstraints, c.InteractionConstraints = p.MaxLeaves, p.Monotone, p.Interaction
+	if p.GrowPolicy != "" {
+		c.GrowPolicy = p.GrowPolicy
+	}
 	for _, o := range []struct {
 		dst *float64
 		src *float64
@@ -155,7 +163,7 @@ func TestXGBoostParity(t *testing.T) {
 			if math.Abs(sum-g.SumY) > 1e-9*math.Abs(g.SumY) {
 				t.Fatalf("the data differ from the generator's: labels sum to %v, want %v", sum, g.SumY)
 			}
-			b, err := xgboost.Train(context.Background(), env(1), d, core.Data{}, g.config())
+			b, err := train(env(1), d, core.Data{}, g.config())
 			if err != nil {
 				t.Fatal(err)
 			}

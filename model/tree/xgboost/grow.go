@@ -9,8 +9,9 @@ import (
 type leaf struct {
 	lo, hi, depth int
 	node          int
-	tot           uint64 // packed sums
-	hist          int    // slot of its histogram, −1: none
+	tot           uint64  // packed sums
+	hist          int     // slot of its histogram, −1: none
+	used, meet    []uint8 // columns used above, and those that may follow; nil: all
 	best          split
 }
 
@@ -20,45 +21,60 @@ type growNode struct {
 	gain        float64
 	left, right int // 0: leaf
 	lo, hi      int // rows of a leaf
-	tot         uint64
+	bounds      bounds
 }
 
 // grower grows trees on one matrix.
 type grower struct {
 	*core.Histograms
-	depth int
-	bests [][2]split // of each worker
-	srch  search
-	nodes []growNode
+	depth     int // most levels, 0: no limit
+	leaves    int // most leaves, 0: no limit
+	lossguide bool
+	cols      columns
+	groups    [][]uint8 // that may meet on one path; nil: all columns
+	bests     [][2]split
+	srch      search
+	nodes     []growNode
 }
 
-func newGrower(m *core.Matrix, pl *core.Pool, depth int) *grower {
-	return &grower{Histograms: core.NewHistograms(m, pl), depth: depth, bests: make([][2]split, pl.Workers)}
+func newGrower(m *core.Matrix, pl *core.Pool) *grower {
+	return &grower{Histograms: core.NewHistograms(m, pl), bests: make([][2]split, pl.Workers)}
 }
 
-// scan finds worker w's best split of a node. If sub is not nil, h is first
-// turned from the parent's histogram into the node's by taking sub away.
-func (g *grower) scan(w int, h, sub []hist.Block, tot uint64) split {
-	best := g.srch.none(tot)
+// scan finds worker w's best split of a node among the columns of mask (nil:
+// those of the tree). If sub is not nil, h is first turned from the parent's
+// histogram into the node's by taking sub away.
+func (g *grower) scan(w int, h, sub []hist.Block, lf *leaf, mask []uint8) split {
+	nd := g.srch.node(lf.tot, g.nodes[lf.node].bounds)
+	best := g.srch.none(&nd)
 	m := g.M
 	from, to := g.Blocks(w)
 	for b := from; b < to; b++ {
-		if g.Mask(b) == 0 {
+		on := g.Mask(b)
+		if on == 0 {
 			continue
 		}
-		f0 := b * hist.Lanes
 		var less *hist.Block
 		if sub != nil {
 			less = &sub[b]
 		}
-		if g.srch.general {
+		if mask != nil {
+			on &= mask[b]
+		}
+		if lf.meet != nil {
+			on &= lf.meet[b]
+		}
+		f0 := b * hist.Lanes
+		if on == 0 || g.srch.general {
 			if less != nil {
 				hist.Subtract(&h[b], less, m.BlockBins[b])
 			}
-			g.srch.blockGeneral(&h[b], m.NBin[f0:min(m.P, f0+hist.Lanes)], tot, m.BlockMissing[b], f0, g.Mask(b), &best)
+			if on != 0 {
+				g.srch.blockGeneral(&h[b], m.NBin[f0:min(m.P, f0+hist.Lanes)], &nd, m.BlockMissing[b], f0, on, &best)
+			}
 			continue
 		}
-		g.srch.block(&h[b], less, m.BlockBins[b], tot, m.BlockMissing[b], f0, g.Mask(b), &best)
+		g.srch.block(&h[b], less, m.BlockBins[b], &nd, m.BlockMissing[b], f0, on, &best)
 	}
 	if best.feature >= 0 {
 		best.left = hist.LeftSum(&h[best.feature/hist.Lanes], best.feature%hist.Lanes, best.bin, best.missLeft)
@@ -69,50 +85,86 @@ func (g *grower) scan(w int, h, sub []hist.Block, tot uint64) split {
 // choose returns the best split over all workers, which own ascending
 // features, so that the lowest wins a tie. Its gain must exceed XGBoost's 1e-6
 // and reach gamma.
-func (g *grower) choose(k int, tot uint64) split {
-	best := g.srch.none(tot)
+func (g *grower) choose(k int, lf *leaf) split {
+	nd := g.srch.node(lf.tot, g.nodes[lf.node].bounds)
+	best := g.srch.none(&nd)
 	for w := range g.bests {
 		if s := g.bests[w][k]; s.feature >= 0 && best.better(s.num, s.den) {
 			best = s
 		}
 	}
 	if best.feature >= 0 {
-		if d := g.srch.gain(&best, tot); !(d > 1e-6 && d >= g.srch.minGain) {
+		if d := g.srch.gain(&best, &nd); !(d > 1e-6 && d >= g.srch.minGain) {
 			best.feature = -1
 		}
 	}
 	return best
 }
 
-// grow grows a tree depth first on the rows of idx, whose packed sums are tot.
-// The order in which nodes are split does not matter without a limit on
-// leaves; depth first keeps few histograms alive. The result is in g.nodes.
+// grow grows a tree on the rows of idx, whose packed sums are tot, and leaves it
+// in g.nodes. With grow_policy lossguide the leaf of highest gain is split
+// first, the older one on a tie; otherwise level by level, or depth first
+// where no limit on leaves makes the order matter: that keeps few histograms
+// alive.
 func (g *grower) grow(tot uint64) {
-	g.nodes = append(g.nodes[:0], growNode{tot: tot})
 	root := leaf{lo: 0, hi: len(g.Idx), tot: tot, hist: -1, best: split{feature: -1}}
+	g.nodes = append(g.nodes[:0], growNode{})
+	if g.srch.mono != nil {
+		g.nodes[0].bounds = free()
+	}
 	if g.srch.splittable(tot, len(g.Idx)) {
 		root.hist = g.Slot()
-		h := g.At(root.hist)
+		h, mask := g.At(root.hist), g.cols.mask(0, 0)
 		g.Pool.Run(len(g.Idx) >= core.ParallelRows/8, func(w int) {
 			g.Build(w, 0, len(g.Idx), h)
-			g.bests[w][0] = g.scan(w, h, nil, tot)
+			g.bests[w][0] = g.scan(w, h, nil, &root, mask)
 		})
-		root.best = g.choose(0, tot)
+		root.best = g.choose(0, &root)
 	}
-	stack := []leaf{root}
-	for len(stack) > 0 {
-		lf := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		nd := &g.nodes[lf.node]
-		if lf.best.feature < 0 {
+	open, leaves := []leaf{root}, 1
+	for len(open) > 0 {
+		k := g.next(open)
+		lf := open[k]
+		open = append(open[:k], open[k+1:]...)
+		if lf.best.feature < 0 || g.leaves > 0 && leaves >= g.leaves {
 			g.Release(lf.hist)
-			nd.lo, nd.hi = lf.lo, lf.hi
+			g.nodes[lf.node].lo, g.nodes[lf.node].hi = lf.lo, lf.hi
 			continue
 		}
+		leaves++
 		l, r := g.divide(&lf)
-		g.open(&l, &r, lf.hist)
-		stack = append(stack, r, l)
+		if g.leaves > 0 && leaves >= g.leaves {
+			g.Release(lf.hist) // no split will follow
+		} else {
+			g.open(&l, &r, lf.hist)
+		}
+		if g.leaves > 0 {
+			open = append(open, l, r)
+		} else {
+			open = append(open, r, l)
+		}
 	}
+}
+
+// next is the leaf to be split next.
+func (g *grower) next(open []leaf) int {
+	if !g.lossguide {
+		if g.leaves > 0 {
+			return 0
+		}
+		return len(open) - 1
+	}
+	best, top := 0, float32(-1)
+	for k := range open {
+		gain := float32(-1)
+		if lf := &open[k]; lf.best.feature >= 0 {
+			gain = float32(lf.best.gain)
+		}
+		if gain > top || gain == top && open[k].node < open[best].node {
+			best, top = k, gain
+		}
+	}
+	return best
 }
 
 // divide makes the children of lf.
@@ -121,11 +173,22 @@ func (g *grower) divide(lf *leaf) (l, r leaf) {
 	li := len(g.nodes)
 	lt := lf.best.left
 	rt := lf.tot - lt
-	g.nodes = append(g.nodes, growNode{tot: lt}, growNode{tot: rt})
 	nd := &g.nodes[lf.node]
-	nd.split, nd.gain, nd.left, nd.right = lf.best, g.srch.gain(&lf.best, lf.tot), li, li+1
-	l = leaf{lf.lo, mid, lf.depth + 1, li, lt, -1, split{feature: -1}}
-	r = leaf{mid, lf.hi, lf.depth + 1, li + 1, rt, -1, split{feature: -1}}
+	nd.split, nd.gain, nd.left, nd.right = lf.best, lf.best.gain, li, li+1
+	var lb, rb bounds
+	if g.srch.mono != nil {
+		lb, rb = nd.bounds.split(g.srch.mono[lf.best.feature], g.srch.leafWeight(lt, nd.bounds), g.srch.leafWeight(rt, nd.bounds))
+	}
+	g.nodes = append(g.nodes, growNode{bounds: lb}, growNode{bounds: rb})
+	l = leaf{lo: lf.lo, hi: mid, depth: lf.depth + 1, node: li, tot: lt, hist: -1, best: split{feature: -1}}
+	r = leaf{lo: mid, hi: lf.hi, depth: lf.depth + 1, node: li + 1, tot: rt, hist: -1, best: split{feature: -1}}
+	if g.groups != nil {
+		l.used = make([]uint8, g.M.Blocks)
+		copy(l.used, lf.used)
+		l.used[lf.best.feature/hist.Lanes] |= 1 << (lf.best.feature % hist.Lanes)
+		l.meet = meet(g.groups, l.used)
+		r.used, r.meet = l.used, l.meet
+	}
 	return l, r
 }
 
@@ -138,7 +201,7 @@ func (g *grower) open(l, r *leaf, parent int) {
 		small, large = r, l
 	}
 	can := func(lf *leaf) bool {
-		return lf.depth < g.depth && g.srch.splittable(lf.tot, lf.hi-lf.lo)
+		return (g.depth == 0 || lf.depth < g.depth) && g.srch.splittable(lf.tot, lf.hi-lf.lo)
 	}
 	doSmall, doLarge := can(small), can(large)
 	if !doSmall && !doLarge {
@@ -147,22 +210,23 @@ func (g *grower) open(l, r *leaf, parent int) {
 	}
 	slot := g.Slot()
 	hs, hl := g.At(slot), g.At(parent)
+	maskS, maskL := g.cols.mask(small.depth, small.node), g.cols.mask(large.depth, large.node)
 	g.Pool.Run(r.hi-l.lo >= core.ParallelRows/8, func(w int) {
 		g.Build(w, small.lo, small.hi, hs)
 		if doSmall {
-			g.bests[w][0] = g.scan(w, hs, nil, small.tot)
+			g.bests[w][0] = g.scan(w, hs, nil, small, maskS)
 		}
 		if doLarge {
-			g.bests[w][1] = g.scan(w, hl, hs, large.tot)
+			g.bests[w][1] = g.scan(w, hl, hs, large, maskL)
 		}
 	})
 	if doSmall {
-		small.hist, small.best = slot, g.choose(0, small.tot)
+		small.hist, small.best = slot, g.choose(0, small)
 	} else {
 		g.Release(slot)
 	}
 	if doLarge {
-		large.hist, large.best = parent, g.choose(1, large.tot)
+		large.hist, large.best = parent, g.choose(1, large)
 	} else {
 		g.Release(parent)
 	}

@@ -34,27 +34,25 @@ func TestPlainAndGeneralSearchAgree(t *testing.T) {
 		}
 		c := Default()
 		sc := core.Scales{G: 1 << 16, H: 1 << 18}
-		plain := newSearch(&c, sc)
+		plain := newSearch(&c, nil, sc)
 		c.Alpha = 1e-12
-		general := newSearch(&c, sc)
+		general := newSearch(&c, nil, sc)
 		if plain.general || !general.general {
 			t.Fatal("the two searches are of one kind")
 		}
 		mask := uint8(r.IntN(256))
-		a, b := plain.none(tot), general.none(tot)
-		plain.block(&h, nil, slices.Max(nbin), tot, na, 0, mask, &a)
-		if a.feature >= 0 {
-			a.left = hist.LeftSum(&h, a.feature, a.bin, a.missLeft)
-		}
-		general.blockGeneral(&h, nbin, tot, na, 0, mask, &b)
-		if a.feature != b.feature || a.bin != b.bin || a.missLeft != b.missLeft || a.left != b.left {
+		np, ng := plain.node(tot, bounds{}), general.node(tot, bounds{})
+		a, b := plain.none(&np), general.none(&ng)
+		plain.block(&h, nil, slices.Max(nbin), &np, na, 0, mask, &a)
+		general.blockGeneral(&h, nbin, &ng, na, 0, mask, &b)
+		if a.feature != b.feature || a.bin != b.bin || a.missLeft != b.missLeft {
 			t.Fatalf("round %d: plain %+v, general %+v", round, a, b)
 		}
 		if a.feature >= 0 {
 			if mask>>a.feature&1 == 0 {
 				t.Fatalf("round %d: feature %d is masked", round, a.feature)
 			}
-			if x, y := plain.gain(&a, tot), general.gain(&b, tot); math.Abs(x-y) > 1e-5*math.Abs(x)+1e-5 {
+			if x, y := plain.gain(&a, &np), general.gain(&b, &ng); math.Abs(x-y) > 1e-5*math.Abs(x)+1e-5 {
 				t.Fatalf("round %d: gains %v and %v", round, x, y)
 			}
 		}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
+	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 	"github.com/mlfactory/mlfactory/view"
 )
 
@@ -48,7 +48,7 @@ func (l *Learner) Fit(ctx context.Context, env model.Env, train, stop view.View)
 			return nil, err
 		}
 	}
-	b, err := Train(ctx, env, tr, st, l.cfg)
+	e, err := Train(ctx, env, tr, st, l.cfg)
 	if err != nil {
 		var one *core.OneClassError
 		if errors.As(err, &one) {
@@ -56,8 +56,12 @@ func (l *Learner) Fit(ctx context.Context, env model.Env, train, stop view.View)
 		}
 		return nil, err
 	}
-	b.classes = codes
-	return &Classifier{b}, nil
+	e.Classes = codes
+	m, err := ensemble.NewModel(e)
+	if err != nil {
+		return nil, fmt.Errorf("model/tree: %w", err)
+	}
+	return m, nil
 }
 
 // twoClasses lists the classes of the rows of positive weight, which must be
@@ -126,71 +130,6 @@ func classData(v view.View, codes []int8, what string) (core.Data, error) {
 	return d, nil
 }
 
-// Classifier predicts −1, 0 and +1. It is safe for concurrent use.
-type Classifier struct{ b *Booster }
-
-// Booster is the ensemble below.
-func (c *Classifier) Booster() *Booster { return c.b }
-
-// Importance is that of the ensemble.
-func (c *Classifier) Importance() []Importance { return c.b.Importance() }
-
-// Predict fills out with the probabilities of −1, 0 and +1 for the rows of
-// v.Table, whose columns must be those of the fit by name and order.
-func (c *Classifier) Predict(ctx context.Context, v view.View, out *model.Prediction) error {
-	if err := c.b.checkTable(v.Table); err != nil {
-		return err
-	}
-	out.Resize(v.Table.N, model.K)
-	k := c.b.loss.K
-	return c.b.blocks(ctx, v.Table, func(lo, n int, scores []float32) {
-		for i := range n {
-			c.spread(scores[i*k:(i+1)*k], out.Row(lo+i))
-		}
-	})
-}
-
-// spread writes three probabilities from the scores of a row.
-func (c *Classifier) spread(scores []float32, out []float64) {
-	c.b.loss.Probabilities(scores, out)
-	if len(c.b.classes) == 2 {
-		p0, p1 := out[0], out[1]
-		clear(out)
-		out[model.ClassIndex(c.b.classes[0])], out[model.ClassIndex(c.b.classes[1])] = p0, p1
-	}
-}
-
-// PredictRow writes the probabilities of −1, 0 and +1 for one row to out. It
-// does not allocate.
-func (c *Classifier) PredictRow(x []float32, out []float64) error {
-	if len(out) != model.K {
-		return fmt.Errorf("model/tree: room for %d probabilities, want %d", len(out), model.K)
-	}
-	var scores [model.K]float32
-	s := scores[:c.b.loss.K]
-	if err := c.b.RawRow(x, s); err != nil {
-		return err
-	}
-	c.spread(s, out)
-	return nil
-}
-
-// Encode writes the ensemble with its classes.
-func (c *Classifier) Encode(w io.Writer) error { return c.b.Encode(w) }
-
-// DecodeClassifier reads what [Classifier.Encode] wrote; an ensemble without
-// classes is refused.
-func DecodeClassifier(r io.Reader) (*Classifier, error) {
-	b, err := Decode(r)
-	if err != nil {
-		return nil, err
-	}
-	if b.classes == nil {
-		return nil, fmt.Errorf("model/tree: the model is a %s ensemble, not a classifier of -1, 0 and 1", b.loss.Name)
-	}
-	return &Classifier{b}, nil
-}
-
 // Entry is the registry entry of "xgboost".
 func Entry() model.Entry {
 	return model.Entry{
@@ -205,7 +144,7 @@ func Entry() model.Entry {
 		New: func(cfg any) (model.Learner, error) {
 			c, ok := cfg.(*Config)
 			if !ok || c == nil {
-				return nil, fmt.Errorf("model/tree: the configuration is a %T, want *tree.Config", cfg)
+				return nil, fmt.Errorf("model/tree: the configuration is a %T, want *xgboost.Config", cfg)
 			}
 			l, err := New(*c)
 			if err != nil {
@@ -213,12 +152,6 @@ func Entry() model.Entry {
 			}
 			return l, nil
 		},
-		Decode: func(r io.Reader) (model.Fitted, error) {
-			c, err := DecodeClassifier(r)
-			if err != nil {
-				return nil, err
-			}
-			return c, nil
-		},
+		Decode: ensemble.DecodeFitted,
 	}
 }

@@ -32,7 +32,7 @@ func TestLearnsAnInteractionOutOfSample(t *testing.T) {
 	if got := logLoss(probs(t, f, test), test.Class); got > prior-0.15 {
 		t.Errorf("log-loss %.4f on fresh rows, the prior has %.4f: want 0.15 less", got, prior)
 	}
-	if n := f.Booster().Rounds(); n < 3 || n > 150 {
+	if n := rounds(f); n < 3 || n > 150 {
 		t.Errorf("early stopping kept %d rounds of 300", n)
 	}
 }
@@ -136,7 +136,7 @@ func TestEarlyStoppingUsesTheStopRowsOnly(t *testing.T) {
 	c := small()
 	c.Rounds, c.Eta, c.MaxDepth, c.EarlyStoppingRounds = 200, 0.4, 3, 8
 	f := fit(t, c, train, stop, 1)
-	best := f.Booster().Rounds()
+	best := rounds(f)
 	// Without early stopping, the prefix of every length tells the loss; the
 	// kept length must have the lowest.
 	losses := make([]float64, 0, best+8)
@@ -163,12 +163,12 @@ func TestEarlyStoppingUsesTheStopRowsOnly(t *testing.T) {
 	for i, k := range stop.Class {
 		other.Class[i] = -k
 	}
-	if n := fit(t, c, train, other, 1).Booster().Rounds(); n >= best {
+	if n := rounds(fit(t, c, train, other, 1)); n >= best {
 		t.Errorf("with turned labels %d rounds were kept, with true ones %d", n, best)
 	}
 	// A patience of 0 uses all rounds.
 	c.Rounds, c.EarlyStoppingRounds = 40, 0
-	if n := fit(t, c, train, other, 1).Booster().Rounds(); n != 40 {
+	if n := rounds(fit(t, c, train, other, 1)); n != 40 {
 		t.Errorf("without early stopping %d of 40 rounds were kept", n)
 	}
 }
@@ -417,13 +417,6 @@ func TestRowAndBatchAgreeAndRowsDoNotAllocate(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(200, func() { _ = f.PredictRow(x, out) }); n != 0 && !race.Enabled {
 		t.Errorf("PredictRow allocates %v times", n)
-	}
-	var pr model.Prediction
-	if err := f.Predict(context.Background(), v, &pr); err != nil {
-		t.Fatal(err)
-	}
-	if n := testing.AllocsPerRun(20, func() { _ = f.Predict(context.Background(), v, &pr) }); n != 0 && !race.Enabled {
-		t.Errorf("Predict of 333 rows allocates %v times", n)
 	}
 }
 

@@ -15,11 +15,15 @@ type split struct {
 	feature  int // −1: none
 	bin      uint8
 	missLeft bool
-	left     uint64 // packed sums of the left child
+	left     uint64  // packed sums of the left child
+	gain     float64 // what the split adds to the score of the node; set by gain
 }
 
 // rule is what divides the rows.
 func (s *split) rule() *core.Rule {
+	if s.bin == 0 { // nothing but missing values goes left
+		return &core.Rule{Feature: s.feature, Set: &core.BinSet{1}}
+	}
 	return &core.Rule{Feature: s.feature, Bin: s.bin, MissingLeft: s.missLeft}
 }
 
@@ -31,18 +35,20 @@ func (s *split) better(num, den float64) bool {
 type search struct {
 	sc           core.Scales
 	lambda, minH float64
-	// general: alpha or max_delta_step is set, and scoreGeneral counts.
+	// general: alpha, max_delta_step or a direction is set, and scoreGeneral counts.
 	general                        bool
+	mono                           []int8 // direction of each column; nil: none has one
 	realLambda, alpha, maxDelta    float64
 	invG, invH, gainScale, minGain float64
 }
 
-func newSearch(c *Config, sc core.Scales) search {
+func newSearch(c *Config, mono []int8, sc core.Scales) search {
 	return search{
+		mono:       mono,
 		sc:         sc,
 		lambda:     c.Lambda * sc.H,
 		minH:       max(c.MinChildWeight*sc.H, 1),
-		general:    c.Alpha != 0 || c.MaxDeltaStep != 0,
+		general:    c.Alpha != 0 || c.MaxDeltaStep != 0 || mono != nil,
 		realLambda: c.Lambda, alpha: c.Alpha, maxDelta: c.MaxDeltaStep,
 		invG: 1 / sc.G, invH: 1 / sc.H,
 		gainScale: sc.H / sc.G / sc.G,
@@ -78,30 +84,54 @@ func (s *search) weight(g, h float64) float64 {
 // fraction G²/(H+λ), in quantised units.
 func (s *search) score(g, h float64) (num, den float64) { return g * g, h + s.lambda }
 
-// scoreGeneral is the quality of a node in real units: T(G)²/(H+λ) or, for a
-// weight w that may be clipped, −2Gw − (H+λ)w². It is rounded, and in the second
-// case computed, in float32 as in XGBoost: clipped weights make exact ties
-// common, and only the same rounding breaks them the same way.
-func (s *search) scoreGeneral(g, h float64) float32 {
+// scoreGeneral is the quality of a node in real units and its weight: T(G)²/(H+λ)
+// or, for a weight w that may be clipped, −2Gw − (H+λ)w². It is rounded, and in
+// the second case computed, in float32 as in XGBoost: clipped weights make exact
+// ties common, and only the same rounding breaks them the same way.
+func (s *search) scoreGeneral(g, h float64, b bounds) (score, w float32) {
 	g, h = g*s.invG, h*s.invH
-	if s.maxDelta == 0 {
+	if s.maxDelta == 0 && s.mono == nil {
 		t := soft(g, s.alpha)
-		return float32(t * t / (h + s.realLambda))
+		return float32(t * t / (h + s.realLambda)), 0
 	}
-	w := float32(s.weight(g, h))
-	a := 2 * float32(g) * w
-	b := (float32(h) + float32(s.realLambda)) * (w * w)
-	return -(float32(a) + float32(b))
+	w = float32(b.clip(float64(float32(s.weight(g, h)))))
+	x := 2 * float32(g) * w
+	y := (float32(h) + float32(s.realLambda)) * (w * w)
+	return -(float32(x) + float32(y)), w
 }
 
-// gain is what a split adds to the score of its node, in real units.
-func (s *search) gain(sp *split, tot uint64) float64 {
-	if s.general {
-		return sp.num
-	}
+// leafWeight is the weight that a node with these packed sums has as a leaf.
+func (s *search) leafWeight(tot uint64, b bounds) float32 {
 	g, h := hist.Unpack(tot)
-	num, den := s.score(float64(g), float64(h))
-	return (sp.num/sp.den - num/den) * s.gainScale
+	return float32(b.clip(float64(float32(s.weight(float64(g)*s.invG, float64(h)*s.invH)))))
+}
+
+// state is a node as the search sees it.
+type state struct {
+	hist.Node
+	tot    uint64
+	bounds bounds
+	whole  float32 // scoreGeneral of the node
+}
+
+func (s *search) node(tot uint64, b bounds) state {
+	g, h := hist.Unpack(tot)
+	nd := state{Node: hist.Node{G: float64(g), H: float64(h), Lambda: s.lambda, MinH: s.minH}, tot: tot, bounds: b}
+	if s.general {
+		nd.whole, _ = s.scoreGeneral(nd.G, nd.H, b)
+	}
+	return nd
+}
+
+// gain notes and returns what a split adds to the score of its node, in real
+// units.
+func (s *search) gain(sp *split, nd *state) float64 {
+	sp.gain = sp.num
+	if !s.general {
+		num, den := s.score(nd.G, nd.H)
+		sp.gain = (sp.num/sp.den - num/den) * s.gainScale
+	}
+	return sp.gain
 }
 
 // splittable reports whether a node could be divided into two legal children.
@@ -111,12 +141,11 @@ func (s *search) splittable(tot uint64, rows int) bool {
 }
 
 // none is the split that any useful split must beat: leaving the node whole.
-func (s *search) none(tot uint64) split {
+func (s *search) none(nd *state) split {
 	if s.general {
 		return split{num: 0, den: 1, feature: -1}
 	}
-	g, h := hist.Unpack(tot)
-	num, den := s.score(float64(g), float64(h))
+	num, den := s.score(nd.G, nd.H)
 	return split{num: num, den: den, feature: -1}
 }
 
@@ -126,45 +155,45 @@ func (s *search) none(tot uint64) split {
 // missing values. Order and ties are XGBoost's: features upwards; missing values
 // right with thresholds upwards, then, if the node has missing values, left with
 // thresholds downwards; only a strictly higher score replaces.
-func (s *search) block(h, sub *hist.Block, n int, tot uint64, na bool, f0 int, mask uint8, best *split) {
-	tg, th := hist.Unpack(tot)
-	nd := hist.Node{G: float64(tg), H: float64(th), Lambda: s.lambda, MinH: s.minH}
+func (s *search) block(h, sub *hist.Block, n int, nd *state, na bool, f0 int, mask uint8, best *split) {
 	var found hist.Best
 	found.Start(best.num, best.den)
-	hist.ScanUp(h, sub, n, &nd, &found)
+	hist.ScanUp(h, sub, n, &nd.Node, &found)
 	if na {
-		hist.ScanDown(h, n, hist.Missing(h)&mask, &nd, &found)
+		hist.ScanDown(h, n, hist.Missing(h)&mask, &nd.Node, &found)
 	}
 	for k, b := range found.Bin {
 		if b != 0 && mask>>k&1 == 1 && best.better(found.Num[k], found.Den[k]) {
 			missLeft := b&hist.MissingLeft != 0
-			*best = split{num: found.Num[k], den: found.Den[k], feature: f0 + k, bin: uint8(b), missLeft: missLeft}
+			*best = split{num: found.Num[k], den: found.Den[k], feature: f0 + k, bin: uint8(b), missLeft: missLeft} // #nosec G115 -- the low byte
 		}
 	}
 }
 
-// blockGeneral is block for alpha and max_delta_step.
-func (s *search) blockGeneral(h *hist.Block, nbin []int, tot uint64, na bool, f0 int, mask uint8, best *split) {
-	tg, th := hist.Unpack(tot)
-	G, H := float64(tg), float64(th)
-	whole := s.scoreGeneral(G, H)
+// blockGeneral is block for alpha, max_delta_step and monotone columns.
+func (s *search) blockGeneral(h *hist.Block, nbin []int, nd *state, na bool, f0 int, mask uint8, best *split) {
 	try := func(acc uint64, f int, bin uint8, missLeft bool) (stop bool) {
 		a, b := hist.Unpack(acc)
 		g1, h1 := float64(a), float64(b)
 		if h1 < s.minH {
 			return false
 		}
-		if H-h1 < s.minH {
+		if nd.H-h1 < s.minH {
 			return true
 		}
-		x := s.scoreGeneral(g1, h1)
-		y := s.scoreGeneral(G-g1, H-h1)
-		if gain := float64(x + y - whole); best.better(gain, 1) {
-			left := acc
-			if missLeft {
-				left = tot - acc
+		x, wx := s.scoreGeneral(g1, h1, nd.bounds)
+		y, wy := s.scoreGeneral(nd.G-g1, nd.H-h1, nd.bounds)
+		if s.mono != nil {
+			d := float32(s.mono[f])
+			if missLeft { // the summed side is the right one
+				d = -d
 			}
-			*best = split{gain, 1, f, bin, missLeft, left}
+			if d*wx > d*wy {
+				return false
+			}
+		}
+		if gain := float64(x + y - nd.whole); best.better(gain, 1) {
+			*best = split{num: gain, den: 1, feature: f, bin: bin, missLeft: missLeft}
 		}
 		return false
 	}
@@ -176,7 +205,7 @@ func (s *search) blockGeneral(h *hist.Block, nbin []int, tot uint64, na bool, f0
 		for b := 1; b < nb; b++ {
 			if v := h[b*hist.Lanes+k]; v != 0 {
 				acc += v
-				if try(acc, f0+k, uint8(b), false) {
+				if try(acc, f0+k, uint8(b), false) { // #nosec G115 -- at most 255
 					break
 				}
 			}
@@ -184,11 +213,15 @@ func (s *search) blockGeneral(h *hist.Block, nbin []int, tot uint64, na bool, f0
 		if !na || h[k] == 0 {
 			continue
 		}
+		last := 1 // all values right is the split of all values left
+		if s.mono != nil {
+			last = 0 // but in the direction
+		}
 		acc = 0
-		for b := nb - 1; b > 1; b-- {
+		for b := nb - 1; b > last; b-- {
 			if v := h[b*hist.Lanes+k]; v != 0 {
 				acc += v
-				if try(acc, f0+k, uint8(b-1), true) {
+				if try(acc, f0+k, uint8(b-1), true) { // #nosec G115 -- at most 255
 					break
 				}
 			}

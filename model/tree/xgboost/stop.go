@@ -6,6 +6,7 @@ import (
 
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
+	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 	"github.com/mlfactory/mlfactory/view"
 )
 
@@ -20,31 +21,34 @@ type stopper struct {
 	bestRound int
 }
 
-func (t *trainer) newStopper(d core.Data) (*stopper, error) {
-	rows, err := d.Kept("stop")
+func (t *trainer) newStopper(d core.Data, o Options) (*stopper, error) {
+	rows, err := d.KeptOf(o.StopRows, "stop")
 	if err != nil {
 		return nil, err
 	}
-	if err := model.CheckColumns(t.b.names, view.View{Table: d.X}); err != nil {
+	if err := model.CheckColumns(t.e.Columns, view.View{Table: d.X}); err != nil {
 		return nil, fmt.Errorf("model/tree: stop rows: %w", err)
 	}
 	s := &stopper{k: t.loss.K, best: math.Inf(1)}
 	if s.tg, err = d.Targets(&t.loss, rows, "stop"); err != nil {
 		return nil, err
 	}
-	if s.m, err = t.m.Like(d.X, rows, t.pl); err != nil {
+	if s.m, err = o.stopMatrix(t.m, &d, rows, t.pl); err != nil {
 		return nil, err
 	}
 	s.score = make([]float32, len(s.tg.Y)*s.k)
 	for i := range s.tg.Y {
-		copy(s.score[i*s.k:], t.b.base)
+		copy(s.score[i*s.k:], t.base)
+	}
+	for i := range t.e.Trees {
+		s.add(t.m, t.e.Trees[i].Nodes, t.e.Trees[i].Class)
 	}
 	return s, nil
 }
 
 // add adds a tree to score c of every stop row.
-func (s *stopper) add(m *core.Matrix, tree []node, c int) {
-	bt := m.BinTree(nodes(tree))
+func (s *stopper) add(m *core.Matrix, tree []ensemble.Node, c int) {
+	bt := m.BinTree(tree)
 	for i := range s.tg.Y {
 		s.score[i*s.k+c] += bt.Value(s.m.Words[i*s.m.Stride:])
 	}

@@ -46,6 +46,12 @@ func TestEveryParameterHasAnEffect(t *testing.T) {
 		"subsample":             func(c *xgboost.Config) { c.Subsample = 0.6 },
 		"colsample_bytree":      func(c *xgboost.Config) { c.ColsampleByTree = 0.5 },
 		"max_bin":               func(c *xgboost.Config) { c.MaxBin = 16 },
+		"max_leaves":            func(c *xgboost.Config) { c.MaxLeaves = 5 },
+		"grow_policy":           func(c *xgboost.Config) { c.GrowPolicy, c.MaxLeaves = "lossguide", 5 },
+		"colsample_bylevel":     func(c *xgboost.Config) { c.ColsampleByLevel = 0.5 },
+		"colsample_bynode":      func(c *xgboost.Config) { c.ColsampleByNode = 0.5 },
+		"monotone_constraints":  func(c *xgboost.Config) { c.MonotoneConstraints = map[string]int{"f1": 1} },
+		"interactions":          func(c *xgboost.Config) { c.InteractionConstraints = [][]string{{"f0", "f1"}, {"f2", "f3"}} },
 		"base_score":            func(c *xgboost.Config) { c.BaseScore = "0.4" },
 	} {
 		c := base
@@ -70,7 +76,7 @@ func TestQuantileErrorEstimatesQuantiles(t *testing.T) {
 	for _, alpha := range []float64{0.1, 0.5, 0.9} {
 		c := xgboost.Default()
 		c.Objective, c.QuantileAlpha, c.Rounds, c.MaxDepth, c.MinChildWeight = core.Quantile, alpha, 40, 3, 50
-		b, err := xgboost.Train(context.Background(), env(2), core.Data{X: s.x, Y: s.y}, core.Data{}, c)
+		b, err := train(env(2), core.Data{X: s.x, Y: s.y}, core.Data{}, c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,11 +100,11 @@ func TestQuantileErrorEstimatesQuantiles(t *testing.T) {
 // one a far target hardly moves the model.
 func TestPseudoHuberTurnsAtItsSlope(t *testing.T) {
 	s := synth(500, 4, 47, 0, 0)
-	predict := func(change func(c *xgboost.Config)) []float32 {
+	predict := func(change func(c *xgboost.Config)) []float64 {
 		c := xgboost.Default()
 		c.Rounds, c.MaxDepth, c.BaseScore, c.MinChildWeight = 10, 3, "0", 9.5
 		change(&c)
-		b, err := xgboost.Train(context.Background(), env(1), core.Data{X: s.x, Y: s.y}, core.Data{}, c)
+		b, err := train(env(1), core.Data{X: s.x, Y: s.y}, core.Data{}, c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +114,7 @@ func TestPseudoHuberTurnsAtItsSlope(t *testing.T) {
 		}
 		return raw
 	}
-	far := func(a, b []float32) (d float64) {
+	far := func(a, b []float64) (d float64) {
 		for i := range a {
 			d = max(d, math.Abs(float64(a[i]-b[i])))
 		}
@@ -134,7 +140,7 @@ func TestParametersKeepTheirPromises(t *testing.T) {
 	c := xgboost.Default()
 	c.Objective, c.Rounds, c.Eta = core.SquaredError, 10, 0.5
 	c.MaxDepth, c.MinChildWeight, c.Gamma, c.MaxDeltaStep, c.ColsampleByTree = 4, 20, 3, 0.2, 0.2
-	b, err := xgboost.Train(context.Background(), env(1), d, core.Data{}, c)
+	b, err := train(env(1), d, core.Data{}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +181,7 @@ func TestSingleLeafIsTheNewtonStep(t *testing.T) {
 	s := synth(50, 1, 42, 0, 0)
 	c := xgboost.Default()
 	c.Objective, c.Rounds, c.Eta, c.BaseScore, c.Gamma, c.Lambda = core.SquaredError, 1, 1, "2", 1e9, 5
-	b, err := xgboost.Train(context.Background(), env(1), core.Data{X: s.x, Y: s.y}, core.Data{}, c)
+	b, err := train(env(1), core.Data{X: s.x, Y: s.y}, core.Data{}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +189,7 @@ func TestSingleLeafIsTheNewtonStep(t *testing.T) {
 	for _, y := range s.y {
 		g += 2 - y
 	}
-	var out [1]float32
+	var out [1]float64
 	if err := b.RawRow([]float32{0}, out[:]); err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +218,7 @@ func TestSampledRowsAndOthersShareTheModel(t *testing.T) {
 	c := small()
 	c.Subsample = 1e-3
 	few := s.part(0, 20)
-	if n := fit(t, c, few, few, 1).Booster().Rounds(); n == 0 {
+	if n := rounds(fit(t, c, few, few, 1)); n == 0 {
 		t.Error("no rounds")
 	}
 }
@@ -253,7 +259,7 @@ func TestTrainErrors(t *testing.T) {
 			tc.change(&d)
 			c := xgboost.Default()
 			c.Objective = tc.objective
-			_, err := xgboost.Train(context.Background(), env(1), d, core.Data{}, c)
+			_, err := train(env(1), d, core.Data{}, c)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want one with %q", err, tc.want)
 			}
@@ -262,16 +268,16 @@ func TestTrainErrors(t *testing.T) {
 	s := synth(30, 2, 45, 0, 0)
 	d := core.Data{X: s.x, Y: make([]float64, 30)}
 	c := xgboost.Default()
-	if _, err := xgboost.Train(context.Background(), env(1), d, core.Data{}, c); !errors.Is(err, model.ErrOneClass) {
+	if _, err := train(env(1), d, core.Data{}, c); !errors.Is(err, model.ErrOneClass) {
 		t.Errorf("one class: %v", err)
 	}
 	d.Weight = make([]float64, 30)
-	if _, err := xgboost.Train(context.Background(), env(1), d, core.Data{}, c); !errors.Is(err, model.ErrNoRows) {
+	if _, err := train(env(1), d, core.Data{}, c); !errors.Is(err, model.ErrNoRows) {
 		t.Errorf("no weight: %v", err)
 	}
 	d.Weight = nil
 	c.Objective = core.SquaredError
-	b, err := xgboost.Train(context.Background(), env(1), d, core.Data{}, c)
+	b, err := train(env(1), d, core.Data{}, c)
 	if err != nil {
 		t.Fatalf("a constant target: %v", err)
 	}
@@ -291,12 +297,12 @@ func TestManyClasses(t *testing.T) {
 		d.Y[i] = math.Floor(min(max(float64(s.x.Col(0)[i])*2+3, 0), 5.9))
 	}
 	c := small()
-	b, err := xgboost.Train(context.Background(), env(2), d, core.Data{}, c)
+	b, err := train(env(2), d, core.Data{}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b.Scores() != 6 || b.Rounds() != c.Rounds {
-		t.Fatalf("%d scores, %d rounds", b.Scores(), b.Rounds())
+	if b.Scores() != 6 || rounds(b) != c.Rounds {
+		t.Fatalf("%d scores, %d rounds", b.Scores(), rounds(b))
 	}
 	p, err := b.Probabilities(context.Background(), s.x, nil)
 	if err != nil {

@@ -1,7 +1,6 @@
 package xgboost_test
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -147,7 +146,7 @@ func TestFirstTreeAgreesWithBruteForce(t *testing.T) {
 				if w.closest < 1e-5 {
 					t.Fatalf("two different divisions have gains within %.1g of each other: the seed tests nothing", w.closest)
 				}
-				b, err := xgboost.Train(context.Background(), env(1), w.d, core.Data{}, w.c)
+				b, err := train(env(1), w.d, core.Data{}, w.c)
 				if err != nil {
 					t.Fatal(err)
 				}

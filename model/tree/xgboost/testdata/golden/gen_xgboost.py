@@ -17,6 +17,7 @@ import xgboost as xgb
 
 LEVELS = [2, 5, 20, 60, 120, 200, 200]
 SEED = 1
+NAMES = "abcdefg"
 
 
 class LCG:
@@ -70,6 +71,15 @@ CASES = {
     "quantile_weights": (Q, 50, True, {"base_score": "auto", "quantile_alpha": 0.25, "lambda": 0.5}),
     "huber": (H, 50, False, {"base_score": "auto", "min_child_weight": 0.5}),
     "huber_weights": (H, 50, True, {"base_score": "auto", "huber_slope": 0.7}),
+    "binary_lossguide": (B, 50, True, {"grow_policy": "lossguide", "max_leaves": 20, "max_depth": 0}),
+    "softmax_lossguide": (S, 50, False, {"grow_policy": "lossguide", "max_leaves": 12, "gamma": 0.3}),
+    "squared_leaves": (L, 50, True, {"max_leaves": 11, "max_depth": 5}),
+    "binary_monotone": (B, 100, True, {"monotone_constraints": {"d": 1, "c": -1, "g": 1}}),
+    "squared_monotone": (L, 50, False, {"monotone_constraints": {"c": 1, "d": 1, "f": -1}, "lambda": 2, "alpha": 0.3}),
+    "softmax_monotone": (S, 50, False, {"monotone_constraints": {"d": 1}, "max_delta_step": 0.5, "max_depth": 4}),
+    "lossguide_monotone": (B, 50, False, {"monotone_constraints": {"d": -1, "c": 1}, "grow_policy": "lossguide", "max_leaves": 16}),
+    "binary_interaction": (B, 50, False, {"interaction_constraints": [["a", "b"], ["c", "e", "d"], ["f", "g"]]}),
+    "squared_interaction": (L, 100, True, {"interaction_constraints": [["a", "b", "f"], ["f", "g"], ["c", "e"]], "monotone_constraints": {"g": 1}}),
 }
 N, ROUNDS, EVERY = 1200, 8, 5
 
@@ -91,6 +101,10 @@ def main():
         if params["base_score"] == "auto":
             del call["base_score"]
         params["base_score"] = str(params["base_score"])
+        if "interaction_constraints" in call:
+            call["interaction_constraints"] = str([[NAMES.index(c) for c in g] for g in call["interaction_constraints"]])
+        if "monotone_constraints" in call:
+            call["monotone_constraints"] = tuple(call["monotone_constraints"].get(c, 0) for c in NAMES)
         d = xgb.DMatrix(x, label=y, weight=w if weighted else None)
         b = xgb.train(call, d, ROUNDS)
         raw = b.predict(d, output_margin=True).reshape(N, -1)

@@ -1,0 +1,119 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/mlfactory/mlfactory/model/tree/ensemble"
+	"github.com/mlfactory/mlfactory/view"
+)
+
+// Fold is one part of a cross-validation: rows to train on, rows for early
+// stopping (nil: none) and rows to predict, each ascending.
+type Fold struct{ Train, Stop, Test []int }
+
+// Check reports rows outside of a table of n rows or not ascending, a fold
+// without training rows, and rows that are trained on and then stop or test.
+func (f *Fold) Check(n int) error {
+	if len(f.Train) == 0 {
+		return fmt.Errorf("no training rows")
+	}
+	for _, part := range []struct {
+		name string
+		rows []int
+	}{{"training", f.Train}, {"stop", f.Stop}, {"test", f.Test}} {
+		if err := CheckRows(part.rows, n); err != nil {
+			return fmt.Errorf("%s %w", part.name, err)
+		}
+	}
+	for _, other := range [][]int{f.Stop, f.Test} {
+		k := 0
+		for _, i := range other {
+			for k < len(f.Train) && f.Train[k] < i {
+				k++
+			}
+			if k < len(f.Train) && f.Train[k] == i {
+				return fmt.Errorf("row %d is trained on and held out", i)
+			}
+		}
+	}
+	return nil
+}
+
+// CheckRows reports rows that are not ascending or not below n.
+func CheckRows(rows []int, n int) error {
+	for k, i := range rows {
+		if i < 0 || i >= n || k > 0 && i <= rows[k-1] {
+			return fmt.Errorf("row %d at position %d of a table of %d rows; rows must ascend", i, k, n)
+		}
+	}
+	return nil
+}
+
+// Jobs calls f for the numbers 0 to n−1 on up to workers goroutines and waits.
+// Each call is a whole fit on one goroutine: folds side by side use two cores
+// far better than two goroutines in one tree. After an error or the end of ctx
+// no further call begins; the error of the lowest number is returned. done, if
+// not nil, is called after each success, one call at a time, with the number
+// of successes so far.
+func Jobs(ctx context.Context, workers, n int, done func(count int), f func(i int) error) error {
+	errs := make([]error, n)
+	var mu sync.Mutex
+	count, failed := 0, false
+	NewPool(workers).Each(n, func(next func() int) {
+		for i := next(); i < n; i = next() {
+			mu.Lock()
+			stop := failed
+			mu.Unlock()
+			if stop {
+				return
+			}
+			if errs[i] = ctx.Err(); errs[i] == nil {
+				errs[i] = f(i)
+			}
+			mu.Lock()
+			if errs[i] != nil {
+				failed = true
+			} else if count++; done != nil {
+				done(count)
+			}
+			mu.Unlock()
+		}
+	})
+	for i, err := range errs {
+		if err != nil {
+			return fmt.Errorf("fold %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// Held is what a fit says about the rows that it did not see.
+type Held struct {
+	Rows []int     // the test rows
+	Raw  []float64 // raw scores, row-major
+	Prob []float64 // probabilities by the link, row-major; nil where it has none
+	// Trees is the number of trees of the ensemble.
+	Trees int
+}
+
+// Hold predicts the given rows of a table.
+func Hold(ctx context.Context, e *ensemble.Ensemble, x *view.Table, rows []int) (Held, error) {
+	out := Held{Rows: rows, Trees: len(e.Trees)}
+	m, err := ensemble.NewModel(e)
+	if err != nil || len(rows) == 0 {
+		return out, err
+	}
+	if out.Raw, err = m.Raw(ctx, x.Select(rows), nil); err != nil {
+		return out, err
+	}
+	k, w := m.Scores(), m.Width()
+	if w > 0 {
+		out.Prob = make([]float64, len(rows)*w)
+		for i := range rows {
+			e.Link.Probabilities(out.Raw[i*k:(i+1)*k], out.Prob[i*w:(i+1)*w])
+		}
+	}
+	return out, nil
+}
