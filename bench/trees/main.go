@@ -4,10 +4,13 @@
 //	trees gen   -dir DIR -rows N -cols P -test M [-rowmajor=false]
 //	trees train -dir DIR -style xgboost -objective binary -rounds 100 -threads 2
 //	trees cv    -dir DIR -splits kfold6 -rounds 50 -threads 2
+//	trees fit   -dir DIR -style xgboost -setting market
 //
 // gen writes generated data: x.f32 (column by column), r.f32 (the same row by
 // row, for libraries that want it so), y.f32 (classes 0, 1, 2), and test.f32
-// and ytest.f32, and shape.json. train and cv print one line of JSON.
+// and ytest.f32, and shape.json. train and cv print one line of JSON; fit
+// trains on x, y and the weights w.f32 and writes the probabilities of the test
+// rows to p.f64.
 package main
 
 import (
@@ -29,15 +32,17 @@ func main() {
 
 // options are the flags of all commands.
 type options struct {
-	dir, style, objective, splits  string
+	dir, style, objective          string
+	splits, setting                string
 	rows, cols, test, rounds       int
 	threads, depth, leaves, minRow int
 	rowMajor                       bool
+	seed                           uint64
 }
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return errors.New("want gen, train or cv")
+		return errors.New("want gen, train, cv or fit")
 	}
 	var o options
 	f := flag.NewFlagSet(args[0], flag.ContinueOnError)
@@ -45,6 +50,7 @@ func run(args []string) error {
 	f.StringVar(&o.style, "style", "xgboost", "xgboost, lightgbm, catboost, random_forest or extra_trees")
 	f.StringVar(&o.objective, "objective", "binary", "binary or softprob")
 	f.StringVar(&o.splits, "splits", "kfold6", "kfold6 or cpcv15")
+	f.StringVar(&o.setting, "setting", "default", "default or market (fit)")
 	f.IntVar(&o.rows, "rows", 20000, "training rows")
 	f.IntVar(&o.cols, "cols", 120, "columns")
 	f.IntVar(&o.test, "test", 50000, "test rows")
@@ -53,6 +59,7 @@ func run(args []string) error {
 	f.IntVar(&o.depth, "depth", 6, "levels of a tree")
 	f.IntVar(&o.leaves, "leaves", 64, "leaves of a tree (lightgbm)")
 	f.IntVar(&o.minRow, "min-rows", 20, "least rows of a leaf (forests)")
+	f.Uint64Var(&o.seed, "seed", 1, "seed of the learner (fit)")
 	f.BoolVar(&o.rowMajor, "rowmajor", true, "write r.f32 too")
 	if err := f.Parse(args[1:]); err != nil {
 		return err
@@ -65,6 +72,8 @@ func run(args []string) error {
 		return generate(o)
 	case "train":
 		out, err = train(ctx, o)
+	case "fit":
+		return fitFile(ctx, o)
 	case "cv":
 		out, err = crossValidate(ctx, o)
 	default:
