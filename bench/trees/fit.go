@@ -39,7 +39,7 @@ func fit(ctx context.Context, o options, d core.Data, workers int, progress func
 			c.Objective = core.Softprob
 		}
 		c.Rounds, c.Eta, c.MaxDepth, c.MaxBin, c.Lambda, c.MinChildWeight = o.rounds, 0.1, o.depth, 256, 1, 1
-		return xgboost.Train(ctx, env, d, core.Data{}, c)
+		return ready(xgboost.Train(ctx, env, d, core.Data{}, c))
 	case "lightgbm":
 		c := lightgbm.Default()
 		c.Objective = lightgbm.Binary
@@ -48,7 +48,7 @@ func fit(ctx context.Context, o options, d core.Data, workers int, progress func
 		}
 		c.NumIterations, c.LearningRate, c.MaxDepth, c.NumLeaves, c.MaxBin = o.rounds, 0.1, o.depth, o.leaves, 255
 		c.LambdaL2, c.MinDataInLeaf, c.MinSumHessianInLeaf = 1, 1, 1
-		return lightgbm.Train(ctx, env, d, core.Data{}, c)
+		return ready(lightgbm.Train(ctx, env, d, core.Data{}, c))
 	case "catboost":
 		c := catboost.Default()
 		c.Loss = catboost.Logloss
@@ -57,11 +57,7 @@ func fit(ctx context.Context, o options, d core.Data, workers int, progress func
 		}
 		c.Iterations, c.LearningRate, c.Depth, c.BorderCount, c.L2LeafReg = o.rounds, 0.1, o.depth, 254, 1
 		c.RandomStrength, c.BootstrapType, c.LeafIterations = 0, "No", 1
-		e, err := catboost.Train(ctx, env, d, core.Data{}, c)
-		if err != nil {
-			return nil, err
-		}
-		return ensemble.NewModel(e)
+		return ready(catboost.Train(ctx, env, d, core.Data{}, c))
 	case "random_forest", "extra_trees":
 		kind, c := forest.Random, forest.Default()
 		if o.style == "extra_trees" {
@@ -72,9 +68,23 @@ func fit(ctx context.Context, o options, d core.Data, workers int, progress func
 		if err != nil {
 			return nil, err
 		}
-		return ensemble.NewModel(f.Ensemble)
+		return ready(f.Ensemble, nil)
 	}
 	return nil, fmt.Errorf("unknown style %q", o.style)
+}
+
+// ready makes what a style gives ready to predict.
+func ready(fitted any, err error) (predictor, error) {
+	if err != nil {
+		return nil, err
+	}
+	switch m := fitted.(type) {
+	case predictor:
+		return m, nil
+	case *ensemble.Ensemble:
+		return ensemble.NewModel(m)
+	}
+	return nil, fmt.Errorf("a %T cannot predict", fitted)
 }
 
 // logLoss is that of probabilities, row-major, for the classes y.

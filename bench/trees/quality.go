@@ -11,7 +11,6 @@ import (
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/catboost"
 	"github.com/mlfactory/mlfactory/model/tree/core"
-	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 	"github.com/mlfactory/mlfactory/model/tree/forest"
 	"github.com/mlfactory/mlfactory/model/tree/lightgbm"
 	"github.com/mlfactory/mlfactory/model/tree/xgboost"
@@ -65,25 +64,21 @@ func fitSetting(ctx context.Context, style string, market bool, d core.Data, env
 		if market {
 			c.Rounds, c.Eta, c.MaxDepth, c.MinChildWeight, c.Lambda, c.MaxBin = 200, 0.05, 4, 20, 10, 64
 		}
-		return xgboost.Train(ctx, env, d, core.Data{}, c)
+		return ready(xgboost.Train(ctx, env, d, core.Data{}, c))
 	case "lightgbm":
 		c := lightgbm.Default()
 		c.NumIterations = 100
 		if market {
 			c.NumIterations, c.LearningRate, c.NumLeaves, c.MinDataInLeaf, c.LambdaL2, c.MaxBin = 200, 0.05, 15, 200, 10, 63
 		}
-		return lightgbm.Train(ctx, env, d, core.Data{}, c)
+		return ready(lightgbm.Train(ctx, env, d, core.Data{}, c))
 	case "catboost":
 		c := catboost.Default()
 		c.Iterations = 100
 		if market {
 			c.Iterations, c.LearningRate, c.Depth, c.L2LeafReg, c.BorderCount = 200, 0.05, 4, 30, 63
 		}
-		e, err := catboost.Train(ctx, env, d, core.Data{}, c)
-		if err != nil {
-			return nil, err
-		}
-		return ensemble.NewModel(e)
+		return ready(catboost.Train(ctx, env, d, core.Data{}, c))
 	case "random_forest", "extra_trees":
 		kind, c := forest.Random, forest.Default()
 		if style == "extra_trees" {
@@ -94,7 +89,7 @@ func fitSetting(ctx context.Context, style string, market bool, d core.Data, env
 		if err != nil {
 			return nil, err
 		}
-		return ensemble.NewModel(f.Ensemble)
+		return ready(f.Ensemble, nil)
 	}
 	return nil, fmt.Errorf("unknown style %q", style)
 }
