@@ -22,8 +22,8 @@ type stopper struct {
 	bestTrees int
 }
 
-func (t *trainer) newStopper(d core.Data) (*stopper, error) {
-	rows, err := d.Kept("stop")
+func (t *trainer) newStopper(d core.Data, o *Options) (*stopper, error) {
+	rows, err := d.KeptOf(o.StopRows, "stop")
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (t *trainer) newStopper(d core.Data) (*stopper, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.m, err = t.m.Like(x, rows, t.pl); err != nil {
+	if s.m, err = t.stopMatrix(o, x, rows); err != nil {
 		return nil, err
 	}
 	s.score = make([]float32, len(s.tg.Y)*s.k)

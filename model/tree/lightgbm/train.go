@@ -23,6 +23,14 @@ type Options struct {
 	// scores stay, and num_iterations counts the new rounds. Its columns, scores
 	// and link must be those of the fit. boost_from_average then has no effect.
 	Init *ensemble.Ensemble
+	// Rows are the rows of the training table to train on, ascending; nil: all.
+	Rows []int
+	// StopRows are the rows of the stop table to stop by, ascending; nil: all.
+	StopRows []int
+	// Ranked is the ranking of the training table, which spares sorting it again;
+	// the model is the same with it and without. It is of no use where
+	// zero_as_missing or use_missing change the table.
+	Ranked *core.Ranked
 }
 
 // trainer is the state of a fit.
@@ -73,7 +81,7 @@ func TrainWith(ctx context.Context, env model.Env, train, stop core.Data, cfg Co
 	}
 	var st *stopper
 	if stop.X != nil && stop.X.N > 0 && cfg.EarlyStoppingRound > 0 && cfg.Boosting != DART {
-		if st, err = t.newStopper(stop); err != nil {
+		if st, err = t.newStopper(stop, &o); err != nil {
 			return nil, err
 		}
 	}
@@ -84,7 +92,7 @@ func TrainWith(ctx context.Context, env model.Env, train, stop core.Data, cfg Co
 }
 
 func newTrainer(env model.Env, d core.Data, cfg Config, o Options) (*trainer, error) {
-	rows, err := d.Kept("training")
+	rows, err := d.KeptOf(o.Rows, "training")
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +147,7 @@ func newTrainer(env model.Env, d core.Data, cfg Config, o Options) (*trainer, er
 	}
 	n := len(t.tg.Y)
 	t.bin = newBinner(&t.cfg, n, d.X.P)
-	if t.m, err = core.NewMatrixEach(x, rows, nil, t.bin.cutter(t.cat), t.pl); err != nil {
+	if t.m, err = t.matrix(&o, &d, x, rows); err != nil {
 		return nil, err
 	}
 	t.gr = newGrower(&t.cfg, t.m, t.pl, t.bin.col, mono, groups)
