@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"math"
+	"sort"
 
 	"github.com/mlfactory/mlfactory/internal/simd/hist"
 	"github.com/mlfactory/mlfactory/view"
@@ -79,22 +80,19 @@ func NewCuts(s, w []float32, k int) Cuts {
 		}
 		return c
 	}
-	left := float64(len(s)) // weight outside closed bins
-	if w != nil {
-		left = 0
-		for _, x := range w {
-			left += float64(x)
-		}
+	if w == nil {
+		c.Edge = evenEdges(s, k)
+		return c
+	}
+	left := 0.0 // weight outside closed bins
+	for _, x := range w {
+		left += float64(x)
 	}
 	bins, held := float64(k), 0.0 // bins to fill, weight of the open one
 	for i := 0; i < len(s) && bins > 1; {
 		n, j := 0.0, i // weight of this value
 		for ; j < len(s) && s[j] == s[i]; j++ {
-			if w == nil {
-				n++
-			} else {
-				n += float64(w[j])
-			}
+			n += float64(w[j])
 		}
 		if held > 0 && (held*bins >= left || n*bins >= left) {
 			c.Edge = append(c.Edge, s[i])
@@ -104,6 +102,34 @@ func NewCuts(s, w []float32, k int) Cuts {
 		i = j
 	}
 	return c
+}
+
+// evenEdges is the greedy cut for weights of 1. A bin that opens at position i
+// and wants t rows is closed at the first value that begins at i+t or later, or
+// before it by a value of t rows or more, which then lies across i+t: it takes
+// a few searches for each bin, not a walk over all rows.
+func evenEdges(s []float32, k int) []float32 {
+	var edges []float32
+	left, bins := len(s), k
+	for i := 0; bins > 1; {
+		t := (left + bins - 1) / bins
+		q := i + t
+		if q >= len(s) {
+			break
+		}
+		lo := i + sort.Search(t, func(x int) bool { return s[i+x] >= s[q] })
+		hi := q + sort.Search(len(s)-q, func(x int) bool { return s[q+x] > s[q] })
+		p := hi
+		if lo == q || lo > i && hi-lo >= t {
+			p = lo
+		}
+		if p >= len(s) {
+			break
+		}
+		edges = append(edges, s[p])
+		left, bins, i = left-(p-i), bins-1, p
+	}
+	return edges
 }
 
 // matrix holds binned rows twice: row-major in words of eight features for
@@ -247,7 +273,9 @@ func (m *Matrix) fill(pl *Pool, start func() binner) error {
 				}
 				m.BlockMissing[b] = m.BlockMissing[b] || missing
 			}
-			m.pack(b, nf, &lane)
+			if m.Col == nil {
+				m.pack(b, nf, 0, m.N, &lane)
+			}
 		}
 	})
 	for _, err := range errs { // the lowest block's error, whatever the workers
@@ -255,7 +283,25 @@ func (m *Matrix) fill(pl *Pool, start func() binner) error {
 			return err
 		}
 	}
+	if m.Col != nil {
+		m.packAll(pl)
+	}
 	return nil
+}
+
+// packAll writes all words, some rows at a time, so that memory is written in
+// order.
+func (m *Matrix) packAll(pl *Pool) {
+	const rows = 1024
+	pl.Each((m.N+rows-1)/rows, func(next func() int) {
+		var lane [hist.Lanes][]uint8
+		for t := next(); t*rows < m.N; t = next() {
+			for b := range m.Blocks {
+				nf := copy(lane[:], m.Col[b*hist.Lanes:])
+				m.pack(b, nf, t*rows, min(m.N, (t+1)*rows), &lane)
+			}
+		}
+	})
 }
 
 // column copies the values of the given rows (nil: all) to vals; an infinite
@@ -293,20 +339,21 @@ func infiniteError(what string, t *view.Table, j, row int) error {
 	return fmt.Errorf("model/tree: %s column %q row %d is %v; give NaN for a missing value", what, t.Names[j], row, t.Col(j)[row])
 }
 
-// pack writes the words of block b from its nf columns.
-func (m *Matrix) pack(b, nf int, lane *[hist.Lanes][]uint8) {
+// pack writes the words of block b of the rows lo to hi−1 from its nf columns.
+func (m *Matrix) pack(b, nf, lo, hi int, lane *[hist.Lanes][]uint8) {
+	words := m.Words[lo*m.Stride:]
 	if nf < hist.Lanes { // the last block: unused bytes stay 0
 		for k := range nf {
-			for i, v := range lane[k][:m.N] {
-				m.Words[i*m.Stride+b] |= uint64(v) << (8 * k)
+			for i, v := range lane[k][lo:hi] {
+				words[i*m.Stride+b] |= uint64(v) << (8 * k)
 			}
 		}
 		return
 	}
-	l0, l1, l2, l3 := lane[0][:m.N], lane[1][:m.N], lane[2][:m.N], lane[3][:m.N]
-	l4, l5, l6, l7 := lane[4][:m.N], lane[5][:m.N], lane[6][:m.N], lane[7][:m.N]
+	l0, l1, l2, l3 := lane[0][lo:hi], lane[1][lo:hi], lane[2][lo:hi], lane[3][lo:hi]
+	l4, l5, l6, l7 := lane[4][lo:hi], lane[5][lo:hi], lane[6][lo:hi], lane[7][lo:hi]
 	for i := range l0 {
-		m.Words[i*m.Stride+b] = uint64(l0[i]) | uint64(l1[i])<<8 | uint64(l2[i])<<16 | uint64(l3[i])<<24 |
+		words[i*m.Stride+b] = uint64(l0[i]) | uint64(l1[i])<<8 | uint64(l2[i])<<16 | uint64(l3[i])<<24 |
 			uint64(l4[i])<<32 | uint64(l5[i])<<40 | uint64(l6[i])<<48 | uint64(l7[i])<<56
 	}
 }

@@ -40,6 +40,44 @@ func TestNewCuts(t *testing.T) {
 	}
 }
 
+// walk is the greedy cut as a walk over all rows, which evenEdges spares.
+func walk(s []float32, k int) []float32 {
+	var edges []float32
+	left, bins, held := len(s), k, 0
+	for i := 0; i < len(s) && bins > 1; {
+		j := i
+		for j < len(s) && s[j] == s[i] {
+			j++
+		}
+		if held > 0 && (held*bins >= left || (j-i)*bins >= left) {
+			edges = append(edges, s[i])
+			left, bins, held = left-held, bins-1, 0
+		}
+		held += j - i
+		i = j
+	}
+	return edges
+}
+
+func TestEvenEdgesAreThoseOfTheWalk(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 1))
+	for range 3000 {
+		n, levels, k := 1+r.IntN(300), 1+r.IntN(200), 1+r.IntN(60)
+		s := make([]float32, n)
+		heavy := r.IntN(4)
+		for i := range s {
+			s[i] = float32(r.IntN(levels))
+			if r.IntN(5) < heavy {
+				s[i] = float32(r.IntN(3) * levels / 3)
+			}
+		}
+		slices.Sort(s)
+		if a, b := evenEdges(s, k), walk(s, k); !slices.Equal(a, b) {
+			t.Fatalf("%v in %d bins: %v, want %v", s, k, a, b)
+		}
+	}
+}
+
 // On continuous values no bin holds more than its share by more than one value.
 func TestCutsAreEven(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
