@@ -101,7 +101,7 @@ func (p *Project) ExportModel(ctx context.Context, from, name, to, out string) (
 	if err := writeFile(out, func(w io.Writer) error { return format.Export(w, e, f) }); err != nil {
 		return nil, mark(ErrData, err)
 	}
-	return &ModelFile{From: from, Format: to, File: out, TreeModel: describe(e)}, nil
+	return &ModelFile{From: from, Format: to, File: out, TreeModel: describe(e), Notes: format.Caveats(e, f)}, nil
 }
 
 // findModel reads a file or a model of the store.

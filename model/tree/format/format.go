@@ -231,3 +231,25 @@ func Export(w io.Writer, e *ensemble.Ensemble, f Format) error {
 	}
 	return nil
 }
+
+// Caveats tells what readers of an exported file should know, nothing for most
+// files.
+func Caveats(e *ensemble.Ensemble, f Format) (out []string) {
+	xgb := f == XGBoostJSON || f == XGBoostUBJ
+	if xgb && e.Style == "xgboost" && unequal(e) {
+		out = append(out, "its scores begin with different base scores, which XGBoost before 3.1 misreads without saying so")
+	}
+	if xgb && slices.ContainsFunc(e.Trees, func(t ensemble.Tree) bool { return t.Width > 1 }) {
+		out = append(out, "its leaves are vectors, which XGBoost before 2.0 refuses")
+	}
+	if e.Link == ensemble.Shares && f != ONNX {
+		out = append(out, "the shares of its classes are written as numbers: the library predicts them as they are, as of a regression")
+	}
+	if e.Single && (f == LightGBM || f == CatBoostJSON) {
+		out = append(out, "its scores are sums in float32, the library sums in float64: predictions differ in the seventh digit")
+	}
+	if !e.Single && (xgb || f == ONNX) {
+		out = append(out, "its scores are sums in float64, the library sums in float32: predictions differ in the seventh digit")
+	}
+	return out
+}

@@ -244,3 +244,51 @@ func TestAcross(t *testing.T) {
 		}
 	}
 }
+
+// Different base scores go into the first trees of models that are not
+// XGBoost's own: a vector of them is misread by older versions.
+func TestXGBoostBaseScores(t *testing.T) {
+	two := func(style string, width int) *ensemble.Ensemble {
+		return small(func(e *ensemble.Ensemble) {
+			e.Style, e.Objective, e.Link, e.Base = style, "", ensemble.Softmax, []float64{0.5, -1}
+			more := e.Trees[0]
+			if more.Class = 1; width == 2 {
+				e.Trees[0].Width, e.Trees[0].Values = 2, []float64{0, 0, 1, 2, 3, 4}
+				for i := range e.Trees[0].Nodes {
+					e.Trees[0].Nodes[i].Value = 0
+				}
+				return
+			}
+			e.Trees = append(e.Trees, more)
+		})
+	}
+	for _, c := range []struct {
+		style string
+		width int
+		want  string
+	}{{"xgboost", 1, `"base_score":"[5E-01,-1E+00]"`}, {"xgboost", 2, `"base_score":"[5E-01,-1E+00]"`}, {"lightgbm", 1, `"base_score":"0E+00"`}, {"catboost", 2, `"base_score":"0E+00"`}} {
+		e := two(c.style, c.width)
+		data := export(t, e, format.XGBoostJSON)
+		if !bytes.Contains(data, []byte(c.want)) {
+			t.Errorf("%s: no %s in %s", c.style, c.want, data)
+		}
+		m, err := format.Import(data, format.XGBoostJSON, format.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range [][]float32{{1, 0}, {3, 0}} {
+			var want, got [2]float64
+			e.Score(x, want[:])
+			m.Score(x, got[:])
+			if want != got {
+				t.Errorf("%s: %v, want %v", c.style, got, want)
+			}
+		}
+		if notes := fmt.Sprint(format.Caveats(e, format.XGBoostJSON)); strings.Contains(notes, "misreads") != (c.style == "xgboost") || strings.Contains(notes, "vectors") != (c.width == 2) {
+			t.Error(notes)
+		}
+	}
+	if notes := format.Caveats(two("xgboost", 1), format.LightGBM); len(notes) != 1 || !strings.Contains(notes[0], "seventh digit") {
+		t.Error(notes)
+	}
+}

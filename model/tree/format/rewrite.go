@@ -162,3 +162,47 @@ func cycle(trees []ensemble.Tree, k int) []ensemble.Tree {
 	}
 	return out
 }
+
+// unequal reports whether the scores of an ensemble begin with different bases.
+func unequal(e *ensemble.Ensemble) bool {
+	for _, b := range e.Base {
+		if b != e.Base[0] {
+			return true
+		}
+	}
+	return false
+}
+
+// grounded adds the bases of the scores to the leaves of the first tree of each, and
+// reports whether every score has one.
+func grounded(trees []ensemble.Tree, base []float64) ([]ensemble.Tree, bool) {
+	out := append([]ensemble.Tree(nil), trees...)
+	done := make([]bool, len(base))
+	for i := range out {
+		t := &out[i]
+		if t.Width > 1 { // for all scores
+			t.Values = append([]float64(nil), t.Values...)
+			for j := range t.Values {
+				if t.Nodes[j/t.Width].Leaf() {
+					t.Values[j] += base[j%t.Width]
+				}
+			}
+			return out, true
+		}
+		if !done[t.Class] {
+			done[t.Class] = true
+			t.Nodes = append([]ensemble.Node(nil), t.Nodes...)
+			for j := range t.Nodes {
+				if t.Nodes[j].Leaf() {
+					t.Nodes[j].Value += base[t.Class]
+				}
+			}
+		}
+	}
+	for _, d := range done {
+		if !d {
+			return trees, false
+		}
+	}
+	return out, true
+}

@@ -10,7 +10,7 @@ import (
 )
 
 // exportXGBoost makes the document of an ensemble in the form of XGBoost 3.2,
-// which 1.7 and later read as long as all base scores are equal.
+// which 1.7 and later read, but for [Caveats].
 func exportXGBoost(e *ensemble.Ensemble) (fields, error) {
 	name, err := xgbName(e)
 	if err != nil {
@@ -25,7 +25,13 @@ func exportXGBoost(e *ensemble.Ensemble) (fields, error) {
 	if !vector {
 		trees = scalars(e)
 	}
-	base, rest, err := xgbBaseScore(e, xgbObjectives()[name].logit)
+	start := e.Base
+	if e.Style != "xgboost" && unequal(e) { // files of XGBoost's own begin with a vector
+		if g, ok := grounded(trees, start); ok {
+			trees, start = g, make([]float64, k)
+		}
+	}
+	base, rest, err := xgbBaseScore(start, xgbObjectives()[name].logit)
 	if err != nil {
 		return nil, err
 	}
@@ -146,9 +152,9 @@ func xgbObjectiveDoc(name string, e *ensemble.Ensemble) fields {
 // xgbBaseScore is base_score as a text: one number if all scores begin alike,
 // else a vector. Where a probability cannot carry a margin, the rest is what
 // the first tree has to add.
-func xgbBaseScore(e *ensemble.Ensemble, logit bool) (string, float64, error) {
-	vals, rest, equal := make([]float32, len(e.Base)), 0.0, true
-	for c, b := range e.Base {
+func xgbBaseScore(base []float64, logit bool) (string, float64, error) {
+	vals, rest, equal := make([]float32, len(base)), 0.0, true
+	for c, b := range base {
 		v, err := single(b, "base score")
 		if err != nil {
 			return "", 0, err
@@ -159,7 +165,7 @@ func xgbBaseScore(e *ensemble.Ensemble, logit bool) (string, float64, error) {
 		equal = equal && vals[c] == vals[0]
 	}
 	if len(vals) > 1 && logit && rest != 0 {
-		return "", 0, fmt.Errorf("base scores %v have no probabilities in float32", e.Base)
+		return "", 0, fmt.Errorf("base scores %v have no probabilities in float32", base)
 	}
 	if equal {
 		return string(number32(nil, vals[0])), rest, nil
