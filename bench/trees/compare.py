@@ -133,8 +133,8 @@ def validation():
         if not faster:  # each library in the way that suits it on this machine
             for s in THEIRS:
                 modes = ["folds"] if QUICK else ["folds", "threads"]
-                first = {m: theirs(t, "cv", s, d, splits, rounds, t, m) for m in modes}
-                faster[s] = min(modes, key=lambda m: first[m]["total_s"])
+                first = {m: theirs(t, "cv", s, d, splits, rounds, t, m)["total_s"] for m in modes} if len(modes) > 1 else {}
+                faster[s] = min(modes, key=lambda m: first.get(m, 0))
         sides = {"ours": lambda: ours("cv", t, dir=d, splits=splits, rounds=rounds)}
         sides.update({s: (lambda s=s: theirs(t, "cv", s, d, splits, rounds, t, faster[s])) for s in THEIRS})
         got = in_turn(sides)
