@@ -135,7 +135,7 @@ def validation():
                 modes = ["folds"] if QUICK else ["folds", "threads"]
                 first = {m: theirs(t, "cv", s, d, splits, rounds, t, m)["total_s"] for m in modes} if len(modes) > 1 else {}
                 faster[s] = min(modes, key=lambda m: first.get(m, 0))
-        sides = {"ours": lambda: ours("cv", t, dir=d, splits=splits, rounds=rounds)}
+        sides = {"ours " + s: (lambda s=s: ours("cv", t, dir=d, splits=splits, rounds=rounds, style=s)) for s in ("xgboost", "lightgbm")}
         sides.update({s: (lambda s=s: theirs(t, "cv", s, d, splits, rounds, t, faster[s])) for s in THEIRS})
         got = in_turn(sides)
         how = {"folds": "splits side by side", "threads": "threads in each split"}
@@ -143,7 +143,8 @@ def validation():
         for n, r in got.items():
             print("    %-16s %12.2f %10.5f %10.0f  %s" % (n, r["total_s"], r["loss"], r["memory_mb"], how.get(faster.get(n), "splits side by side")))
         fast = min(THEIRS, key=lambda s: got[s]["total_s"])
-        ratio(name, got["ours"]["total_s"] / got[fast]["total_s"], "against %s%s" % (fast, loss_note(got["ours"]["loss"], got[fast]["loss"])))
+        mine = got["ours xgboost"]
+        ratio(name, mine["total_s"] / got[fast]["total_s"], "against %s%s" % (fast, loss_note(mine["loss"], got[fast]["loss"])))
 
 
 def forests():

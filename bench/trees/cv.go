@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
+	"github.com/mlfactory/mlfactory/model/tree/lightgbm"
+	"github.com/mlfactory/mlfactory/model/tree/xgboost"
+	"github.com/mlfactory/mlfactory/rng"
 )
 
 const (
@@ -63,6 +65,8 @@ func divide(n int, test []int) []uint8 {
 	return use
 }
 
+// crossValidate fits all splits in one call: the columns are sorted once, bin
+// edges come from each split's training rows, one split a goroutine.
 func crossValidate(ctx context.Context, o options) (*cvResult, error) {
 	d, err := load(o.dir, o.objective)
 	if err != nil {
@@ -73,57 +77,44 @@ func crossValidate(ctx context.Context, o options) (*cvResult, error) {
 		return nil, err
 	}
 	start := time.Now()
-	loss, err := foldLosses(ctx, o, d, tests)
+	folds := make([]core.Fold, len(tests))
+	for i, test := range tests {
+		folds[i] = fold(divide(d.X.N, test))
+	}
+	env := model.Env{Stream: rng.New(1), Workers: o.threads}
+	var held []core.Held
+	switch o.style {
+	case "xgboost":
+		held, err = xgboost.CrossValidate(ctx, env, d, folds, xgboostConfig(o))
+	case "lightgbm":
+		held, err = lightgbm.CrossValidate(ctx, env, d, folds, lightgbmConfig(o))
+	default:
+		err = fmt.Errorf("style %q has no cross-validation in one call", o.style)
+	}
 	if err != nil {
 		return nil, err
 	}
-	r := &cvResult{Total: time.Since(start).Seconds(), Memory: peakMemory(), Splits: len(tests)}
-	for _, l := range loss {
-		r.Loss += l / float64(len(tests))
+	r := &cvResult{Splits: len(tests)}
+	for _, h := range held {
+		y := make([]float64, len(h.Rows))
+		for i, row := range h.Rows {
+			y[i] = d.Y[row]
+		}
+		r.Loss += logLoss(h.Prob, y) / float64(len(tests))
 	}
+	r.Total, r.Memory = time.Since(start).Seconds(), peakMemory()
 	return r, nil
 }
 
-// foldLosses trains every split on its own rows, one split a goroutine.
-func foldLosses(ctx context.Context, o options, d core.Data, tests [][]int) ([]float64, error) {
-	loss, errs := make([]float64, len(tests)), make([]error, len(tests))
-	var at atomic.Int64
-	var wg sync.WaitGroup
-	for range o.threads {
-		wg.Go(func() {
-			for s := int(at.Add(1)) - 1; s < len(tests); s = int(at.Add(1)) - 1 {
-				loss[s], errs[s] = oneSplit(ctx, o, d, divide(d.X.N, tests[s]))
-			}
-		})
-	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
-	}
-	return loss, nil
-}
-
-func oneSplit(ctx context.Context, o options, d core.Data, use []uint8) (float64, error) {
-	d.Weight = make([]float64, len(use)) // 0: no row
-	var rows []int
-	var y []float64
+// fold lists the rows that train and those that test.
+func fold(use []uint8) (f core.Fold) {
 	for i, u := range use {
 		switch u {
 		case 1:
-			d.Weight[i] = 1
+			f.Train = append(f.Train, i)
 		case 2:
-			rows, y = append(rows, i), append(y, d.Y[i])
+			f.Test = append(f.Test, i)
 		}
 	}
-	m, err := fit(ctx, o, d, 1, nil)
-	if err != nil {
-		return 0, err
-	}
-	p, err := m.Probabilities(ctx, d.X.Select(rows), nil)
-	if err != nil {
-		return 0, err
-	}
-	return logLoss(p, y), nil
+	return f
 }

@@ -33,22 +33,9 @@ func fit(ctx context.Context, o options, d core.Data, workers int, progress func
 	softprob := o.objective == "softprob"
 	switch o.style {
 	case "xgboost":
-		c := xgboost.Default()
-		c.Objective = core.Logistic
-		if softprob {
-			c.Objective = core.Softprob
-		}
-		c.Rounds, c.Eta, c.MaxDepth, c.MaxBin, c.Lambda, c.MinChildWeight = o.rounds, 0.1, o.depth, 256, 1, 1
-		return ready(xgboost.Train(ctx, env, d, core.Data{}, c))
+		return ready(xgboost.Train(ctx, env, d, core.Data{}, xgboostConfig(o)))
 	case "lightgbm":
-		c := lightgbm.Default()
-		c.Objective = lightgbm.Binary
-		if softprob {
-			c.Objective = lightgbm.Multiclass
-		}
-		c.NumIterations, c.LearningRate, c.MaxDepth, c.NumLeaves, c.MaxBin = o.rounds, 0.1, o.depth, o.leaves, 255
-		c.LambdaL2, c.MinDataInLeaf, c.MinSumHessianInLeaf = 1, 1, 1
-		return ready(lightgbm.Train(ctx, env, d, core.Data{}, c))
+		return ready(lightgbm.Train(ctx, env, d, core.Data{}, lightgbmConfig(o)))
 	case "catboost":
 		c := catboost.Default()
 		c.Loss = catboost.Logloss
@@ -71,6 +58,27 @@ func fit(ctx context.Context, o options, d core.Data, workers int, progress func
 		return ready(f.Ensemble, nil)
 	}
 	return nil, fmt.Errorf("unknown style %q", o.style)
+}
+
+func xgboostConfig(o options) xgboost.Config {
+	c := xgboost.Default()
+	c.Objective = core.Logistic
+	if o.objective == "softprob" {
+		c.Objective = core.Softprob
+	}
+	c.Rounds, c.Eta, c.MaxDepth, c.MaxBin, c.Lambda, c.MinChildWeight = o.rounds, 0.1, o.depth, 256, 1, 1
+	return c
+}
+
+func lightgbmConfig(o options) lightgbm.Config {
+	c := lightgbm.Default()
+	c.Objective = lightgbm.Binary
+	if o.objective == "softprob" {
+		c.Objective = lightgbm.Multiclass
+	}
+	c.NumIterations, c.LearningRate, c.MaxDepth, c.NumLeaves, c.MaxBin = o.rounds, 0.1, o.depth, o.leaves, 255
+	c.LambdaL2, c.MinDataInLeaf, c.MinSumHessianInLeaf = 1, 1, 1
+	return c
 }
 
 // ready makes what a style gives ready to predict.

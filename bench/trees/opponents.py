@@ -180,9 +180,9 @@ def divide(n, test):
 def cv(name, folder, splits, rounds, threads, mode):
     x, y = read(folder)
     tests = [(a,) for a in range(GROUPS)] if splits == "kfold6" else list(itertools.combinations(range(GROUPS), 2))
+    whole, lib = LIBRARIES[name]("binary", threads), LIBRARIES[name]("binary", threads if mode == "threads" else 1)
     start = time.perf_counter()
-    full = LIBRARIES[name]("binary", threads).matrix(x, y)
-    lib = LIBRARIES[name]("binary", threads if mode == "threads" else 1)
+    full = whole.matrix(x, y)
 
     def one(test):
         rows, out = divide(len(x), test)
