@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/mlfactory/mlfactory/factory"
@@ -134,13 +135,16 @@ func (f *folder) log(timing, log []byte) error {
 	})
 }
 
+// tryPrefix begins the name of the file that writable writes.
+const tryPrefix = ".try-"
+
 // writable makes the run folder and tries to write in it, before hours of work
 // end in a folder that takes nothing.
 func writable(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("run folder: %w; choose another with --out", err)
 	}
-	t, err := os.CreateTemp(dir, ".try-*")
+	t, err := os.CreateTemp(dir, tryPrefix+"*")
 	if err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {
@@ -148,5 +152,23 @@ func writable(dir string) error {
 		}
 		return fmt.Errorf("run folder %s cannot be written: %w; choose another with --out", dir, err)
 	}
-	return errors.Join(t.Close(), os.Remove(t.Name()))
+	err = errors.Join(t.Close(), removed(os.Remove(t.Name())))
+	// A run that was killed at this very place left its file behind.
+	list, readErr := os.ReadDir(dir)
+	err = errors.Join(err, readErr)
+	for _, f := range list {
+		if strings.HasPrefix(f.Name(), tryPrefix) {
+			err = errors.Join(err, removed(os.Remove(filepath.Join(dir, f.Name()))))
+		}
+	}
+	return err
+}
+
+// removed is the error of a removal, unless the file is gone already: two runs
+// may tidy up the same folder.
+func removed(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
