@@ -298,3 +298,57 @@ func TestExp32(t *testing.T) {
 		t.Error("the ends are not clamped, or e⁰ is not 1")
 	}
 }
+
+// No wide sum leaves the 53 bits of a float64.
+func TestWideSumsStayInRange(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 1))
+	for range 50 {
+		n := 1 + r.IntN(3000)
+		g, h, rows := make([]float32, n), make([]float32, n), make([]uint32, n)
+		sumG, sumH := 0.0, 0.0
+		for i := range g {
+			scale := math.Exp2(float64(r.IntN(60) - 30))
+			g[i], h[i], rows[i] = float32(r.NormFloat64()*scale), float32(r.Float64()*scale), uint32(i)
+			sumG += math.Abs(float64(g[i]))
+			sumH += float64(h[i])
+		}
+		sc := NewWideScales(sumG, sumH, n)
+		wg, wh := make([]uint64, n), make([]uint64, n)
+		a, b := sc.QuantiseWide(rows, g, h, wg, wh)
+		up, down, total := int64(0), int64(0), int64(0)
+		for i := range g {
+			if v := int64(wg[i]); v > 0 {
+				up += v
+			} else {
+				down += v
+			}
+			total += int64(wh[i])
+			if d := math.Abs(float64(int64(wg[i]))/sc.G - float64(g[i])); d > 0.5/sc.G {
+				t.Fatalf("gradient %v became %v", g[i], float64(int64(wg[i]))/sc.G)
+			}
+		}
+		if up >= 1<<53 || down <= -(1<<53) || total >= 1<<53 || up+down != int64(a) || total != int64(b) {
+			t.Fatalf("sums %d %d %d", up, down, total)
+		}
+	}
+}
+
+func TestNeedsWide(t *testing.T) {
+	l := &Loss{Name: Softprob, K: 3}
+	for _, tc := range []struct {
+		name string
+		tg   Targets
+		want bool
+		ok   bool
+	}{
+		{"plain", Targets{Y: make([]float32, 10)}, false, true},
+		{"many rows", Targets{Y: make([]float32, wideRows+1)}, true, true},
+		{"weights over 2³⁰", Targets{Y: make([]float32, 2), W: []float32{1 << 31, 1}}, true, true},
+		{"weights over 2⁵⁰", Targets{Y: make([]float32, 2), W: []float32{1 << 51, 1}}, false, false},
+	} {
+		got, err := NeedsWide(l, &tc.tg)
+		if got != tc.want || (err == nil) != tc.ok {
+			t.Errorf("%s: %v, %v", tc.name, got, err)
+		}
+	}
+}

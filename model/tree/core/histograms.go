@@ -12,7 +12,7 @@ const (
 type worker struct {
 	b0, b1 int
 	nl     int
-	gh     [tile]uint64
+	gh, h  [tile]uint64
 	words  []uint64 // gathered words, one run for each block
 	part   []uint32 // buffer of partition
 }
@@ -25,7 +25,10 @@ type Histograms struct {
 	M    *Matrix
 	Pool *Pool
 	GH   []uint64 // packed gradient and hessian of every row of M
-	Idx  []uint32 // rows of the tree; a node's rows are a range of it
+	// H, if it is not nil, makes the histograms wide: GH holds gradients and H
+	// hessians, each a signed integer of 64 bits; see [Histograms.Wide].
+	H   []uint64
+	Idx []uint32 // rows of the tree; a node's rows are a range of it
 
 	ws    []worker
 	mask  []uint8 // features of each block that the tree may use
@@ -84,12 +87,20 @@ func (g *Histograms) Slot() int {
 		g.free = g.free[:n-1]
 		return s
 	}
-	g.slots = append(g.slots, make([]hist.Block, g.M.Blocks))
+	planes := 1
+	if g.H != nil {
+		planes = 2
+	}
+	g.slots = append(g.slots, make([]hist.Block, planes*g.M.Blocks))
 	return len(g.slots) - 1
 }
 
 // At is the histogram of a slot.
 func (g *Histograms) At(slot int) []hist.Block { return g.slots[slot] }
+
+// Wide is the second half of a wide histogram: the sums of hessians, where the
+// first half has the sums of gradients.
+func (g *Histograms) Wide(h []hist.Block) []hist.Block { return h[g.M.Blocks:] }
 
 // Release gives a slot back; a negative one is none.
 func (g *Histograms) Release(slot int) {
@@ -107,16 +118,25 @@ func (g *Histograms) Build(w, lo, hi int, h []hist.Block) {
 	for b := k.b0; b < k.b1; b++ {
 		if g.mask[b] != 0 {
 			clear(h[b][:m.BlockBins[b]*hist.Lanes])
+			if g.H != nil {
+				clear(g.Wide(h)[b][:m.BlockBins[b]*hist.Lanes])
+			}
 		}
 	}
 	for s := lo; s < hi; s += tile {
 		n := min(hi-s, tile)
 		hist.Pick(g.GH, g.Idx[s:hi], n, k.gh[:])
+		if g.H != nil {
+			hist.Pick(g.H, g.Idx[s:hi], n, k.h[:])
+		}
 		hist.Gather(m.Words, m.Stride, k.b0, g.Idx[s:hi], n, k.b1-k.b0, k.words, runLen)
 		for b := k.b0; b < k.b1; b++ {
 			if g.mask[b] != 0 {
 				o := (b - k.b0) * runLen
 				hist.Build(k.words[o:o+n], k.gh[:n], &h[b])
+				if g.H != nil {
+					hist.Build(k.words[o:o+n], k.h[:n], &g.Wide(h)[b])
+				}
 			}
 		}
 	}

@@ -43,6 +43,32 @@ func (s Scales) Quantise(rows []uint32, g, h []float32, gh []uint64) (sum uint64
 	return sum
 }
 
+// NewWideScales is [NewScales] for sums of 64 bits each, held below 2⁵² so that
+// a float64 has them exactly.
+func NewWideScales(sumAbsG, sumH float64, n int) Scales {
+	at := func(sum float64) float64 {
+		if sum == 0 {
+			return 1
+		}
+		_, e := math.Frexp((1<<52 - float64(n) - 2) / sum)
+		return math.Ldexp(1, min(e-1, 500))
+	}
+	return Scales{G: at(sumAbsG), H: at(sumH)}
+}
+
+// QuantiseWide writes the gradients and hessians of the given rows as integers
+// to wg[row] and wh[row] and returns their sums.
+func (s Scales) QuantiseWide(rows []uint32, g, h []float32, wg, wh []uint64) (sumG, sumH uint64) {
+	for _, i := range rows {
+		a := uint64(int64(math.RoundToEven(float64(g[i]) * s.G))) // #nosec G115 -- two's complement
+		b := uint64(int64(math.RoundToEven(float64(h[i]) * s.H))) // #nosec G115
+		wg[i], wh[i] = a, b
+		sumG += a
+		sumH += b
+	}
+	return sumG, sumH
+}
+
 // contiguous reports whether ascending rows are lo to hi−1.
 func contiguous(rows []uint32) (lo, hi int, ok bool) {
 	if len(rows) == 0 {
@@ -52,12 +78,31 @@ func contiguous(rows []uint32) (lo, hi int, ok bool) {
 	return lo, hi, hi-lo == len(rows)
 }
 
-// maxWeightSpan is the largest Σw/min(w) at which the row of least weight keeps
-// one unit of gradient; see the package comment.
-const maxWeightSpan = 1 << 30
+// narrowSpan is the largest Σw/min(w) at which the row of least weight keeps one
+// unit of gradient in a packed sum, wideSpan that in a wide one; see the package
+// comment of xgboost.
+const (
+	narrowSpan = 1 << 30
+	wideSpan   = 1 << 50
+)
 
-// CheckSpan refuses weights and targets that the integers cannot hold.
-func CheckSpan(l *Loss, t *Targets) error {
+// wideRows is the number of rows from which the average row would keep few units
+// in a packed sum.
+const wideRows = 10_000_000
+
+// CheckSpan refuses weights and targets that packed sums cannot hold.
+func CheckSpan(l *Loss, t *Targets) error { return t.span(l, narrowSpan, "2³⁰") }
+
+// NeedsWide reports whether weights, targets or the number of rows ask for wide
+// sums, and refuses what even those cannot hold.
+func NeedsWide(l *Loss, t *Targets) (bool, error) {
+	if err := t.span(l, wideSpan, "2⁵⁰"); err != nil {
+		return false, err
+	}
+	return len(t.Y) > wideRows || CheckSpan(l, t) != nil, nil
+}
+
+func (t *Targets) span(l *Loss, limit float64, word string) error {
 	if t.W != nil {
 		sum, low := 0.0, math.Inf(1)
 		for _, w := range t.W {
@@ -67,8 +112,8 @@ func CheckSpan(l *Loss, t *Targets) error {
 		if !(sum > 1e-30 && sum < 1e30) {
 			return fmt.Errorf("model/tree: training weights sum to %g; scale them so that their mean is near 1", sum)
 		}
-		if sum/low > maxWeightSpan {
-			return fmt.Errorf("model/tree: training weights span too wide a range: the least is %g, the sum %g, and their ratio must not exceed 2³⁰; drop rows of negligible weight or give them weight 0", low, sum)
+		if sum/low > limit {
+			return fmt.Errorf("model/tree: training weights span too wide a range: the least is %g, the sum %g, and their ratio must not exceed %s; drop rows of negligible weight or give them weight 0", low, sum, word)
 		}
 	}
 	if l.Name != SquaredError {
@@ -82,12 +127,12 @@ func CheckSpan(l *Loss, t *Targets) error {
 		sum += far(i)
 	}
 	for i := range t.Y {
-		if d := far(i); d > 0 && d*maxWeightSpan < 0.5*sum {
+		if d := far(i); d > 0 && d*limit < 0.5*sum {
 			lost++
 		}
 	}
 	if lost > len(t.Y)/2 {
-		return fmt.Errorf("model/tree: %d of %d training targets vanish beside the largest (their distances from the median are below 1/2³¹ of the sum of all); clip or transform the target", lost, len(t.Y))
+		return fmt.Errorf("model/tree: %d of %d training targets vanish beside the largest (their distances from the median are below 1/(2·%s) of the sum of all); clip or transform the target", lost, len(t.Y), word)
 	}
 	return nil
 }

@@ -44,9 +44,11 @@
 // between 2³⁰ and 2³¹, the sum of hessians to between 2³¹ and 2³², so a row of
 // average |gradient| keeps at least 2³⁰/n units: 1,073 at a million rows. Rows
 // of little weight keep less. Where the row of least weight would keep less
-// than one unit, that is where Σw/min(w) exceeds 2³⁰, training is refused with
-// an error that says so; likewise a regression target so heavy-tailed that half of the rows
-// would vanish beside the largest.
+// than one unit, that is where Σw/min(w) exceeds 2³⁰, where a regression target is
+// so heavy-tailed that half of the rows would vanish beside the largest, and above
+// ten million rows, sums are wide: 64 bits each for gradients and hessians, held
+// below 2⁵², at about twice the time for a histogram. What does not fit even there
+// is refused with an error that says so.
 //
 // # Refusals
 //

@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
+	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 	"github.com/mlfactory/mlfactory/model/tree/xgboost"
 	"github.com/mlfactory/mlfactory/view"
 )
@@ -140,7 +142,12 @@ func compare(t *testing.T, a, b *xgbTree, i, j int) (same, differ int) {
 	return same, differ
 }
 
-func TestXGBoostParity(t *testing.T) {
+func TestXGBoostParity(t *testing.T) { parity(t, xgboost.Train) }
+
+// Wide sums choose the same splits.
+func TestXGBoostParityWide(t *testing.T) { parity(t, xgboost.TrainWide) }
+
+func parity(t *testing.T, fit func(ctx context.Context, env model.Env, train, stop core.Data, cfg xgboost.Config) (*ensemble.Ensemble, error)) {
 	files, err := filepath.Glob("testdata/golden/xgboost_*.json")
 	if err != nil || len(files) < 10 {
 		t.Fatalf("%d golden files, %v", len(files), err)
@@ -163,7 +170,11 @@ func TestXGBoostParity(t *testing.T) {
 			if math.Abs(sum-g.SumY) > 1e-9*math.Abs(g.SumY) {
 				t.Fatalf("the data differ from the generator's: labels sum to %v, want %v", sum, g.SumY)
 			}
-			b, err := train(env(1), d, core.Data{}, g.config())
+			e, err := fit(context.Background(), env(1), d, core.Data{}, g.config())
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := ensemble.NewModel(e)
 			if err != nil {
 				t.Fatal(err)
 			}

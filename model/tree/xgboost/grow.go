@@ -9,7 +9,7 @@ import (
 type leaf struct {
 	lo, hi, depth int
 	node          int
-	tot           uint64  // packed sums
+	tot           sums
 	hist          int     // slot of its histogram, −1: none
 	used, meet    []uint8 // columns used above, and those that may follow; nil: all
 	best          split
@@ -66,18 +66,29 @@ func (g *grower) scan(w int, h, sub []hist.Block, lf *leaf, mask []uint8) split 
 		}
 		f0 := b * hist.Lanes
 		if on == 0 || g.srch.general {
+			var wide *hist.Block
 			if less != nil {
 				hist.Subtract(&h[b], less, m.BlockBins[b])
 			}
+			if g.srch.wide {
+				wide = &g.Wide(h)[b]
+				if less != nil {
+					hist.Subtract(wide, &g.Wide(sub)[b], m.BlockBins[b])
+				}
+			}
 			if on != 0 {
-				g.srch.blockGeneral(&h[b], m.NBin[f0:min(m.P, f0+hist.Lanes)], &nd, m.BlockMissing[b], f0, on, &best)
+				g.srch.blockGeneral(&h[b], wide, m.NBin[f0:min(m.P, f0+hist.Lanes)], &nd, m.BlockMissing[b], f0, on, &best)
 			}
 			continue
 		}
 		g.srch.block(&h[b], less, m.BlockBins[b], &nd, m.BlockMissing[b], f0, on, &best)
 	}
 	if best.feature >= 0 {
-		best.left = hist.LeftSum(&h[best.feature/hist.Lanes], best.feature%hist.Lanes, best.bin, best.missLeft)
+		b, k := best.feature/hist.Lanes, best.feature%hist.Lanes
+		best.left.a = hist.LeftSum(&h[b], k, best.bin, best.missLeft)
+		if g.srch.wide {
+			best.left.b = hist.LeftSum(&g.Wide(h)[b], k, best.bin, best.missLeft)
+		}
 	}
 	return best
 }
@@ -101,12 +112,12 @@ func (g *grower) choose(k int, lf *leaf) split {
 	return best
 }
 
-// grow grows a tree on the rows of idx, whose packed sums are tot, and leaves it
+// grow grows a tree on the rows of idx, whose sums are tot, and leaves it
 // in g.nodes. With grow_policy lossguide the leaf of highest gain is split
 // first, the older one on a tie; otherwise level by level, or depth first
 // where no limit on leaves makes the order matter: that keeps few histograms
 // alive.
-func (g *grower) grow(tot uint64) {
+func (g *grower) grow(tot sums) {
 	root := leaf{lo: 0, hi: len(g.Idx), tot: tot, hist: -1, best: split{feature: -1}}
 	g.nodes = append(g.nodes[:0], growNode{})
 	if g.srch.mono != nil {
@@ -172,7 +183,7 @@ func (g *grower) divide(lf *leaf) (l, r leaf) {
 	mid := lf.lo + g.Partition(lf.lo, lf.hi, lf.best.rule())
 	li := len(g.nodes)
 	lt := lf.best.left
-	rt := lf.tot - lt
+	rt := lf.tot.less(lt)
 	nd := &g.nodes[lf.node]
 	nd.split, nd.gain, nd.left, nd.right = lf.best, lf.best.gain, li, li+1
 	var lb, rb bounds

@@ -34,17 +34,17 @@ func TestPlainAndGeneralSearchAgree(t *testing.T) {
 		}
 		c := Default()
 		sc := core.Scales{G: 1 << 16, H: 1 << 18}
-		plain := newSearch(&c, nil, sc)
+		plain := newSearch(&c, nil, sc, false)
 		c.Alpha = 1e-12
-		general := newSearch(&c, nil, sc)
+		general := newSearch(&c, nil, sc, false)
 		if plain.general || !general.general {
 			t.Fatal("the two searches are of one kind")
 		}
 		mask := uint8(r.IntN(256))
-		np, ng := plain.node(tot, bounds{}), general.node(tot, bounds{})
+		np, ng := plain.node(sums{a: tot}, bounds{}), general.node(sums{a: tot}, bounds{})
 		a, b := plain.none(&np), general.none(&ng)
 		plain.block(&h, nil, slices.Max(nbin), &np, na, 0, mask, &a)
-		general.blockGeneral(&h, nbin, &ng, na, 0, mask, &b)
+		general.blockGeneral(&h, nil, nbin, &ng, na, 0, mask, &b)
 		if a.feature != b.feature || a.bin != b.bin || a.missLeft != b.missLeft {
 			t.Fatalf("round %d: plain %+v, general %+v", round, a, b)
 		}

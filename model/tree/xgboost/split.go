@@ -5,6 +5,12 @@ import (
 	"github.com/mlfactory/mlfactory/model/tree/core"
 )
 
+// sums are the quantised sums of a node: packed in a, or, where the histograms
+// are wide, gradients in a and hessians in b.
+type sums struct{ a, b uint64 }
+
+func (s sums) less(o sums) sums { return sums{s.a - o.a, s.b - o.b} }
+
 // split divides the rows of a node by one feature: bins 1 to bin go left,
 // larger ones right, missing values as missLeft says. num/den is what splits
 // are compared by: the sum of the two children's scores, kept as a fraction so
@@ -15,7 +21,7 @@ type split struct {
 	feature  int // −1: none
 	bin      uint8
 	missLeft bool
-	left     uint64  // packed sums of the left child
+	left     sums    // of the left child
 	gain     float64 // what the split adds to the score of the node; set by gain
 }
 
@@ -35,20 +41,22 @@ func (s *split) better(num, den float64) bool {
 type search struct {
 	sc           core.Scales
 	lambda, minH float64
-	// general: alpha, max_delta_step or a direction is set, and scoreGeneral counts.
+	wide         bool
+	// general: alpha, max_delta_step or a direction is set, or sums are wide, and scoreGeneral counts.
 	general                        bool
 	mono                           []int8 // direction of each column; nil: none has one
 	realLambda, alpha, maxDelta    float64
 	invG, invH, gainScale, minGain float64
 }
 
-func newSearch(c *Config, mono []int8, sc core.Scales) search {
+func newSearch(c *Config, mono []int8, sc core.Scales, wide bool) search {
 	return search{
 		mono:       mono,
+		wide:       wide,
 		sc:         sc,
 		lambda:     c.Lambda * sc.H,
 		minH:       max(c.MinChildWeight*sc.H, 1),
-		general:    c.Alpha != 0 || c.MaxDeltaStep != 0 || mono != nil,
+		general:    c.Alpha != 0 || c.MaxDeltaStep != 0 || mono != nil || wide,
 		realLambda: c.Lambda, alpha: c.Alpha, maxDelta: c.MaxDeltaStep,
 		invG: 1 / sc.G, invH: 1 / sc.H,
 		gainScale: sc.H / sc.G / sc.G,
@@ -100,23 +108,31 @@ func (s *search) scoreGeneral(g, h float64, b bounds) (score, w float32) {
 	return -(float32(x) + float32(y)), w
 }
 
-// leafWeight is the weight that a node with these packed sums has as a leaf.
-func (s *search) leafWeight(tot uint64, b bounds) float32 {
-	g, h := hist.Unpack(tot)
-	return float32(b.clip(float64(float32(s.weight(float64(g)*s.invG, float64(h)*s.invH)))))
+// unpack is the sum of gradients and that of hessians.
+func (s *search) unpack(v sums) (g, h float64) {
+	if s.wide {
+		return float64(int64(v.a)), float64(int64(v.b)) // #nosec G115 -- two's complement
+	}
+	a, b := hist.Unpack(v.a)
+	return float64(a), float64(b)
+}
+
+// leafWeight is the weight that a node with these sums has as a leaf.
+func (s *search) leafWeight(tot sums, b bounds) float32 {
+	g, h := s.unpack(tot)
+	return float32(b.clip(float64(float32(s.weight(g*s.invG, h*s.invH)))))
 }
 
 // state is a node as the search sees it.
 type state struct {
 	hist.Node
-	tot    uint64
 	bounds bounds
 	whole  float32 // scoreGeneral of the node
 }
 
-func (s *search) node(tot uint64, b bounds) state {
-	g, h := hist.Unpack(tot)
-	nd := state{Node: hist.Node{G: float64(g), H: float64(h), Lambda: s.lambda, MinH: s.minH}, tot: tot, bounds: b}
+func (s *search) node(tot sums, b bounds) state {
+	g, h := s.unpack(tot)
+	nd := state{Node: hist.Node{G: g, H: h, Lambda: s.lambda, MinH: s.minH}, bounds: b}
 	if s.general {
 		nd.whole, _ = s.scoreGeneral(nd.G, nd.H, b)
 	}
@@ -135,9 +151,9 @@ func (s *search) gain(sp *split, nd *state) float64 {
 }
 
 // splittable reports whether a node could be divided into two legal children.
-func (s *search) splittable(tot uint64, rows int) bool {
-	_, h := hist.Unpack(tot)
-	return rows > 1 && float64(h) >= 2*s.minH
+func (s *search) splittable(tot sums, rows int) bool {
+	_, h := s.unpack(tot)
+	return rows > 1 && h >= 2*s.minH
 }
 
 // none is the split that any useful split must beat: leaving the node whole.
@@ -170,11 +186,17 @@ func (s *search) block(h, sub *hist.Block, n int, nd *state, na bool, f0 int, ma
 	}
 }
 
-// blockGeneral is block for alpha, max_delta_step and monotone columns.
-func (s *search) blockGeneral(h *hist.Block, nbin []int, nd *state, na bool, f0 int, mask uint8, best *split) {
-	try := func(acc uint64, f int, bin uint8, missLeft bool) (stop bool) {
-		a, b := hist.Unpack(acc)
-		g1, h1 := float64(a), float64(b)
+// blockGeneral is block for alpha, max_delta_step, monotone columns and wide
+// sums, of which hw holds the hessians; it is nil otherwise.
+func (s *search) blockGeneral(h, hw *hist.Block, nbin []int, nd *state, na bool, f0 int, mask uint8, best *split) {
+	at := func(i int) sums {
+		if hw == nil {
+			return sums{a: h[i]}
+		}
+		return sums{h[i], hw[i]}
+	}
+	try := func(acc sums, f int, bin uint8, missLeft bool) (stop bool) {
+		g1, h1 := s.unpack(acc)
 		if h1 < s.minH {
 			return false
 		}
@@ -201,26 +223,26 @@ func (s *search) blockGeneral(h *hist.Block, nbin []int, nd *state, na bool, f0 
 		if mask>>k&1 == 0 {
 			continue
 		}
-		acc := uint64(0)
+		var acc sums
 		for b := 1; b < nb; b++ {
-			if v := h[b*hist.Lanes+k]; v != 0 {
-				acc += v
+			if v := at(b*hist.Lanes + k); v != (sums{}) {
+				acc.a, acc.b = acc.a+v.a, acc.b+v.b
 				if try(acc, f0+k, uint8(b), false) { // #nosec G115 -- at most 255
 					break
 				}
 			}
 		}
-		if !na || h[k] == 0 {
+		if !na || at(k) == (sums{}) {
 			continue
 		}
 		last := 1 // all values right is the split of all values left
 		if s.mono != nil {
 			last = 0 // but in the direction
 		}
-		acc = 0
+		acc = sums{}
 		for b := nb - 1; b > last; b-- {
-			if v := h[b*hist.Lanes+k]; v != 0 {
-				acc += v
+			if v := at(b*hist.Lanes + k); v != (sums{}) {
+				acc.a, acc.b = acc.a+v.a, acc.b+v.b
 				if try(acc, f0+k, uint8(b-1), true) { // #nosec G115 -- at most 255
 					break
 				}

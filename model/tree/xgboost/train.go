@@ -28,6 +28,7 @@ type Options struct {
 	// Ranked is the ranking of the training table, which spares sorting it again;
 	// the model is the same with it and without.
 	Ranked *core.Ranked
+	wide   bool // use wide sums in any case
 }
 
 // Cutter chooses the bin edges of a configuration.
@@ -121,7 +122,8 @@ func newTrainer(env model.Env, d core.Data, cfg Config, o Options) (*trainer, er
 	if err != nil {
 		return nil, err
 	}
-	if err := core.CheckSpan(&t.loss, &t.tg); err != nil {
+	wide, err := core.NeedsWide(&t.loss, &t.tg)
+	if err != nil {
 		return nil, err
 	}
 	if t.m, err = o.matrix(&d, rows, t.tg.W, &cfg, t.pl); err != nil {
@@ -140,6 +142,9 @@ func newTrainer(env model.Env, d core.Data, cfg Config, o Options) (*trainer, er
 	}
 	t.gh = make([]uint64, n)
 	t.gr.GH = t.gh
+	if wide || o.wide {
+		t.gr.H = make([]uint64, n)
+	}
 	t.rows = make([]uint32, n)
 	for i := range t.rows {
 		t.rows[i] = uint32(i) // #nosec G115 -- at most MaxRows
@@ -339,16 +344,24 @@ func (t *trainer) gradients() []float64 {
 
 // tree grows the tree of one score and adds it to the training scores.
 func (t *trainer) tree(c int, sumAbsG, sumH float64) []ensemble.Node {
+	wide := t.gr.H != nil
 	sc := core.NewScales(sumAbsG, sumH, len(t.rows))
-	parts := make([]uint64, (len(t.rows)+core.Chunk-1)/core.Chunk)
-	t.chunks(func(_, i int, rows []uint32) {
-		parts[i] = sc.Quantise(rows, t.g[c], t.h[c], t.gh)
-	})
-	tot := uint64(0)
-	for _, p := range parts {
-		tot += p
+	if wide {
+		sc = core.NewWideScales(sumAbsG, sumH, len(t.rows))
 	}
-	t.gr.srch = newSearch(&t.cfg, t.mono, sc)
+	parts := make([]sums, (len(t.rows)+core.Chunk-1)/core.Chunk)
+	t.chunks(func(_, i int, rows []uint32) {
+		if wide {
+			parts[i].a, parts[i].b = sc.QuantiseWide(rows, t.g[c], t.h[c], t.gh, t.gr.H)
+		} else {
+			parts[i].a = sc.Quantise(rows, t.g[c], t.h[c], t.gh)
+		}
+	})
+	var tot sums
+	for _, p := range parts {
+		tot.a, tot.b = tot.a+p.a, tot.b+p.b
+	}
+	t.gr.srch = newSearch(&t.cfg, t.mono, sc, wide)
 	t.gr.Idx = append(t.gr.Idx[:0], t.rows...)
 	t.gr.grow(tot)
 	tree, leaves := t.finish(t.g[c], t.h[c])
