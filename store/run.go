@@ -152,9 +152,9 @@ func (a *Attempt) Finish(ctx context.Context, cause error) error {
 	return err
 }
 
-// Runs lists all runs in order of id, without the stages of their attempts.
+// Runs lists all runs in the order in which they were first begun (to the second, then by id), without the stages of their attempts.
 func (s *Store) Runs(ctx context.Context) ([]Run, error) {
-	ids, err := collect(ctx, s.db, scanString, "SELECT id FROM run ORDER BY id")
+	ids, err := collect(ctx, s.db, scanString, "SELECT id FROM run ORDER BY logged_created, id")
 	if err != nil {
 		return nil, s.dbError("list runs", err)
 	}
