@@ -111,7 +111,7 @@ func (l *learner[C, P]) Fit(ctx context.Context, env model.Env, train, stop view
 		}
 		st = data(s, stop, stopRows)
 	}
-	f := &classifier{name: l.name, scale: s, seeds: c.Seeds}
+	f := &classifier{name: l.name, scale: s}
 	if f.config, err = json.Marshal(l.cfg); err != nil {
 		return nil, fmt.Errorf("model/nn: writing the configuration: %w", err)
 	}
@@ -128,8 +128,10 @@ func (l *learner[C, P]) Fit(ctx context.Context, env model.Env, train, stop view
 		if err != nil {
 			return nil, err
 		}
+		if rep.Note != "" && e.Progress != nil {
+			e.Progress(rep.Epochs, c.Epochs, rep.Note)
+		}
 		f.nets = append(f.nets, net)
-		f.reports = append(f.reports, rep)
 	}
 	f.finish()
 	return f, nil
@@ -178,13 +180,11 @@ func data(s *scale, v view.View, rows []int) trainer.Data {
 
 // classifier predicts −1, 0 and +1 with the mean of several networks.
 type classifier struct {
-	name    string
-	config  []byte // JSON
-	scale   *scale
-	seeds   int
-	nets    []network
-	reports []trainer.Report
-	bufs    *sync.Pool // of *buffer
+	name   string
+	config []byte // JSON
+	scale  *scale
+	nets   []network
+	bufs   *sync.Pool // of *buffer
 }
 
 // buffer is what predicting needs.
@@ -330,7 +330,7 @@ func decode[C any, P config[C]](r io.Reader, name string, def func() C, build bu
 	if len(h.Columns) == 0 || h.Seeds != c.Seeds {
 		return nil, bad("%d columns and %d networks of %d", len(h.Columns), h.Seeds, c.Seeds)
 	}
-	f := &classifier{name: name, config: h.Config, seeds: h.Seeds}
+	f := &classifier{name: name, config: h.Config}
 	f.scale = &scale{names: h.Columns, missing: h.Missing, clip: float32(c.InputClip)}
 	for k, j := range h.Missing {
 		if j < 0 || int(j) >= len(h.Columns) || k > 0 && j <= h.Missing[k-1] {
