@@ -25,27 +25,42 @@ func CheckFit(v view.View, missing bool) (rows []int, err error) {
 	if v.Table == nil {
 		return nil, errors.New("model: the training view has no table")
 	}
+	return CheckInputs(v, missing)
+}
+
+// CheckInputs is [CheckFit] for views with any input: a table, windows or both.
+// The values of windows are left to the learner.
+func CheckInputs(v view.View, missing bool) (rows []int, err error) {
+	if v.Table == nil && len(v.Streams) == 0 {
+		return nil, errors.New("model: the training view has no inputs")
+	}
 	if err := v.Check(); err != nil {
 		return nil, err
 	}
 	t := v.Table
-	if t.P == 0 {
-		return nil, errors.New("model: the training table has no columns")
-	}
-	seen := make(map[string]int, t.P)
-	for j, name := range t.Names {
-		if k, ok := seen[name]; ok {
-			return nil, fmt.Errorf("model: columns %d and %d are both named %q", k, j, name)
+	if t != nil {
+		if t.P == 0 {
+			return nil, errors.New("model: the training table has no columns")
 		}
-		seen[name] = j
+		if err := unique(t.Names); err != nil {
+			return nil, err
+		}
 	}
-	if t.N == 0 {
+	for _, w := range v.Streams {
+		if len(w.Names) == 0 {
+			return nil, fmt.Errorf("model: the training windows of %q have no channels", w.Timeframe)
+		}
+		if err := unique(w.Names); err != nil {
+			return nil, err
+		}
+	}
+	if v.Len() == 0 {
 		return nil, ErrNoRows
 	}
 	if v.Class == nil {
 		return nil, errors.New("model: the training view has no classes")
 	}
-	rows = make([]int, 0, t.N)
+	rows = make([]int, 0, v.Len())
 	first, several := int8(0), false
 	for i, c := range v.Class {
 		if c < -1 || c > 1 {
@@ -66,8 +81,10 @@ func CheckFit(v view.View, missing bool) (rows []int, err error) {
 		several = several || c != first
 		rows = append(rows, i)
 	}
-	if err := CheckValues(t, missing); err != nil {
-		return nil, err
+	if t != nil {
+		if err := CheckValues(t, missing); err != nil {
+			return nil, err
+		}
 	}
 	if len(rows) == 0 {
 		return nil, ErrNoRows
@@ -76,6 +93,18 @@ func CheckFit(v view.View, missing bool) (rows []int, err error) {
 		return nil, fmt.Errorf("%w (class %d, %d rows)", ErrOneClass, first, len(rows))
 	}
 	return rows, nil
+}
+
+// unique refuses a name that occurs twice.
+func unique(names []string) error {
+	seen := make(map[string]int, len(names))
+	for j, name := range names {
+		if k, ok := seen[name]; ok {
+			return fmt.Errorf("model: columns %d and %d are both named %q", k, j, name)
+		}
+		seen[name] = j
+	}
+	return nil
 }
 
 // CheckValues refuses ±Inf and, unless missing is true, NaN. The error names
@@ -107,7 +136,12 @@ func CheckColumns(fitted []string, v view.View) error {
 	if err := v.Check(); err != nil {
 		return err
 	}
-	got := v.Table.Names
+	return CheckNames(fitted, v.Table.Names)
+}
+
+// CheckNames refuses column names that are not exactly those of the fit, in
+// order; see [CheckColumns].
+func CheckNames(fitted, got []string) error {
 	same := len(got) == len(fitted)
 	for j := 0; same && j < len(got); j++ {
 		same = got[j] == fitted[j]

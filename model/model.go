@@ -115,7 +115,9 @@ type Input uint8
 
 // Input shapes.
 const (
-	InputTable Input = iota // view.Table
+	InputTable   Input = iota // view.Table
+	InputWindows              // one of view.Streams
+	InputStreams              // one or more of view.Streams
 )
 
 // Abilities that an entry claims; the conformance suite tests each claim.
@@ -123,6 +125,8 @@ type Abilities struct {
 	Weights bool // uses View.Weight: weight 0 equals a removed row
 	Missing bool // takes NaN inputs
 	Stops   bool // uses the stop view
+	Static  bool // beside windows, uses view.Table where there is one
+	Known   bool // beside windows, uses view.Known where there is one
 }
 
 // Entry describes one learner: data plus constructors.

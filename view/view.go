@@ -78,6 +78,12 @@ func (t *Table) Columns(cols []int) *Table {
 // nil; parts that are present have N rows.
 type View struct {
 	Table *Table // 2D input
+	// Streams is the 4D input, windows of one timeframe each; the 3D input is
+	// one of them.
+	Streams []*Windows
+	// Known is what is known of the future at the decision, such as the clock:
+	// window i holds the bars that follow decision i, next one first.
+	Known *Windows
 
 	Rows    []int     // index of each row among the dataset's decisions
 	Spans   []Span    // life of each row
@@ -93,6 +99,9 @@ func (v View) Len() int {
 	if v.Table != nil {
 		return v.Table.N
 	}
+	if len(v.Streams) > 0 {
+		return v.Streams[0].Len()
+	}
 	return len(v.Rows)
 }
 
@@ -101,6 +110,16 @@ func (v View) Check() error {
 	n := v.Len()
 	bad := func(what string, got int) error {
 		return fmt.Errorf("view: %s has %d rows, the input has %d", what, got, n)
+	}
+	for _, w := range v.Streams {
+		if err := w.check("stream "+w.Timeframe, n); err != nil {
+			return err
+		}
+	}
+	if v.Known != nil {
+		if err := v.Known.check("known future", n); err != nil {
+			return err
+		}
 	}
 	switch {
 	case v.Table != nil && len(v.Table.Names) != v.Table.P:

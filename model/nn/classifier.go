@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -39,26 +40,30 @@ type config[C any] interface {
 type network = trainer.Network
 
 // builder makes a network with weights drawn from a stream.
-type builder[C any] func(cfg *C, inputs, classes int, s rng.Stream) network
+type builder[C any] func(cfg *C, in Shape, s rng.Stream) network
 
 // kind and version of the artifacts.
 const (
 	kind    = "network"
-	version = 1
+	version = 2
 )
 
 // learner fits one architecture.
 type learner[C any, P config[C]] struct {
 	name  string
+	input model.Input
+	uses  model.Abilities
 	cfg   C
 	build builder[C]
 }
 
-// entry makes a registry entry out of a default and a builder.
-func entry[C any, P config[C]](name, family, doc string, def func() C, build builder[C]) model.Entry {
+// entry makes a registry entry out of a default and a builder. Of uses, Static
+// and Known are what the architecture decides.
+func entry[C any, P config[C]](name, family string, input model.Input, uses model.Abilities, doc string, def func() C, build builder[C]) model.Entry {
+	uses.Weights, uses.Missing, uses.Stops = true, true, true
 	return model.Entry{
-		Name: name, Family: family, Doc: doc, Input: model.InputTable,
-		Abilities: model.Abilities{Weights: true, Missing: true, Stops: true},
+		Name: name, Family: family, Doc: doc, Input: input,
+		Abilities: uses,
 		Default:   func() any { c := def(); return &c },
 		New: func(cfg any) (model.Learner, error) {
 			c, ok := cfg.(*C)
@@ -68,10 +73,10 @@ func entry[C any, P config[C]](name, family, doc string, def func() C, build bui
 			if err := validate(c, P(c).common()); err != nil {
 				return nil, err
 			}
-			return &learner[C, P]{name, *c, build}, nil
+			return &learner[C, P]{name, input, uses, *c, build}, nil
 		},
 		Decode: func(r io.Reader) (model.Fitted, error) {
-			f, err := decode[C, P](r, name, def, build)
+			f, err := decode[C, P](r, name, input, uses, def, build)
 			if err != nil {
 				return nil, err
 			}
@@ -93,16 +98,28 @@ func validate(cfg any, common *Common) error {
 // Fit trains on table, class and weight of train and stops early on those of
 // stop.
 func (l *learner[C, P]) Fit(ctx context.Context, env model.Env, train, stop view.View) (model.Fitted, error) {
-	rows, err := model.CheckFit(train, true)
+	train, err := l.take(train)
 	if err != nil {
 		return nil, err
 	}
+	rows, err := model.CheckInputs(train, true)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range train.Streams {
+		if err := finite(w, rows); err != nil {
+			return nil, err
+		}
+	}
 	c := P(&l.cfg).common()
-	s := newScale(train.Table, rows, train.Weight, c.InputClip)
+	s := newInputs(train, rows, c.InputClip)
 	tr := data(s, train, rows)
 	var st trainer.Data
 	if stop.Len() > 0 {
-		if err := model.CheckColumns(s.names, stop); err != nil {
+		if stop, err = l.take(stop); err != nil {
+			return nil, fmt.Errorf("model/nn: stop rows: %w", err)
+		}
+		if err := s.check(stop); err != nil {
 			return nil, fmt.Errorf("model/nn: stop rows: %w", err)
 		}
 		stopRows, err := stopRows(stop)
@@ -111,7 +128,7 @@ func (l *learner[C, P]) Fit(ctx context.Context, env model.Env, train, stop view
 		}
 		st = data(s, stop, stopRows)
 	}
-	f := &classifier{name: l.name, scale: s}
+	f := &classifier{name: l.name, input: l.input, uses: l.uses, in: s}
 	if f.config, err = json.Marshal(l.cfg); err != nil {
 		return nil, fmt.Errorf("model/nn: writing the configuration: %w", err)
 	}
@@ -123,7 +140,7 @@ func (l *learner[C, P]) Fit(ctx context.Context, env model.Env, train, stop view
 				env.Progress(k*total+done, c.Seeds*total, note)
 			}
 		}
-		net := l.build(&l.cfg, s.width(), model.K, e.Stream.Stream("start"))
+		net := l.build(&l.cfg, s.shape(model.K), e.Stream.Stream("start"))
 		rep, err := trainer.Fit(ctx, e, c.Config, net, model.K, tr, st)
 		if err != nil {
 			return nil, err
@@ -137,13 +154,45 @@ func (l *learner[C, P]) Fit(ctx context.Context, env model.Env, train, stop view
 	return f, nil
 }
 
+// take is the parts of v that the architecture uses.
+func (l *learner[C, P]) take(v view.View) (view.View, error) {
+	return take(v, l.input, l.uses)
+}
+
+// take drops the parts of v that an architecture does not use and misses those
+// that it needs.
+func take(v view.View, input model.Input, uses model.Abilities) (view.View, error) {
+	if input == model.InputTable {
+		if v.Table == nil {
+			return v, errors.New("model/nn: the view has no table")
+		}
+		v.Streams, v.Known = nil, nil
+		return v, nil
+	}
+	if len(v.Streams) == 0 {
+		return v, errors.New("model/nn: the view has no windows")
+	}
+	if input == model.InputWindows && len(v.Streams) > 1 {
+		return v, fmt.Errorf("model/nn: the view has windows of %d timeframes; this network takes one", len(v.Streams))
+	}
+	if !uses.Static {
+		v.Table = nil
+	}
+	if !uses.Known {
+		v.Known = nil
+	}
+	return v, nil
+}
+
 // stopRows checks stop rows and lists those of positive weight.
 func stopRows(v view.View) ([]int, error) {
 	if v.Class == nil {
 		return nil, fmt.Errorf("model/nn: the stop view has no classes")
 	}
-	if err := model.CheckValues(v.Table, true); err != nil {
-		return nil, fmt.Errorf("model/nn: stop rows: %w", err)
+	for _, w := range v.Streams {
+		if err := finite(w, nil); err != nil {
+			return nil, fmt.Errorf("model/nn: stop rows: %w", err)
+		}
 	}
 	var rows []int
 	for i, c := range v.Class {
@@ -164,8 +213,8 @@ func stopRows(v view.View) ([]int, error) {
 }
 
 // data lays out rows for the trainer.
-func data(s *scale, v view.View, rows []int) trainer.Data {
-	d := trainer.Data{Source: s.source(v.Table, rows), Class: make([]int, len(rows))}
+func data(s *inputs, v view.View, rows []int) trainer.Data {
+	d := trainer.Data{Source: s.source(v, rows), Class: make([]int, len(rows))}
 	if v.Weight != nil {
 		d.Weight = make([]float32, len(rows))
 	}
@@ -181,21 +230,16 @@ func data(s *scale, v view.View, rows []int) trainer.Data {
 // classifier predicts −1, 0 and +1 with the mean of several networks.
 type classifier struct {
 	name   string
+	input  model.Input
+	uses   model.Abilities
 	config []byte // JSON
-	scale  *scale
+	in     *inputs
 	nets   []network
 	bufs   *sync.Pool // of *buffer
 }
 
-// buffer is what predicting needs.
-type buffer struct {
-	tape *tape.Tape
-	x    []float32
-}
-
 func (f *classifier) finish() {
-	p := len(f.scale.names)
-	f.bufs = &sync.Pool{New: func() any { return &buffer{tape.New(0), make([]float32, p)} }}
+	f.bufs = &sync.Pool{New: func() any { return &buffer{tape: tape.New(0)} }}
 }
 
 // rowsAtOnce rows go through the networks together.
@@ -203,56 +247,58 @@ const rowsAtOnce = 64
 
 // Predict fills out with the probabilities of −1, 0 and +1.
 func (f *classifier) Predict(ctx context.Context, v view.View, out *model.Prediction) error {
-	if err := model.CheckColumns(f.scale.names, v); err != nil {
+	v, err := take(v, f.input, f.uses)
+	if err != nil {
 		return fmt.Errorf("model/nn: prediction: %w", err)
 	}
-	if err := model.CheckValues(v.Table, true); err != nil {
+	if err := f.in.check(v); err != nil {
 		return fmt.Errorf("model/nn: prediction: %w", err)
 	}
-	out.Resize(v.Table.N, model.K)
+	for _, w := range v.Streams {
+		if err := finite(w, nil); err != nil {
+			return fmt.Errorf("model/nn: prediction: %w", err)
+		}
+	}
+	n := v.Len()
+	out.Resize(n, model.K)
 	b := f.bufs.Get().(*buffer)
 	defer f.bufs.Put(b)
-	for lo := 0; lo < v.Table.N; lo += rowsAtOnce {
+	for lo := 0; lo < n; lo += rowsAtOnce {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("model/nn: predicting row %d: %w", lo, err)
 		}
-		n := min(rowsAtOnce, v.Table.N-lo)
-		f.block(b, n, func(k int) []float32 {
-			for j := range b.x {
-				b.x[j] = v.Table.Data[j*v.Table.N+lo+k]
-			}
-			return b.x
-		}, out.Prob[lo*model.K:(lo+n)*model.K])
+		hi := min(lo+rowsAtOnce, n)
+		f.block(b, v, lo, hi, out.Prob[lo*model.K:hi*model.K])
 	}
 	return nil
 }
 
-// PredictRow writes the probabilities of one row to out.
+// PredictRow writes the probabilities of one row of a table to out.
 func (f *classifier) PredictRow(x []float32, out []float64) error {
+	if f.in.table == nil || len(f.in.streams) > 0 {
+		return fmt.Errorf("model/nn: %q takes windows, not the rows of a table", f.name)
+	}
 	if len(out) != model.K {
 		return fmt.Errorf("model/nn: room for %d probabilities, want %d", len(out), model.K)
 	}
-	if err := f.scale.checkRow(x); err != nil {
+	if err := f.in.table.checkRow(x); err != nil {
 		return err
 	}
 	b := f.bufs.Get().(*buffer)
 	defer f.bufs.Put(b)
-	f.block(b, 1, func(int) []float32 { return x }, out)
+	b.table = view.Table{N: 1, P: len(x), Data: x}
+	f.block(b, view.View{Table: &b.table}, 0, 1, out)
 	return nil
 }
 
-// block predicts n rows.
-func (f *classifier) block(b *buffer, n int, row func(k int) []float32, out []float64) {
+// block predicts rows lo to hi−1 of v.
+func (f *classifier) block(b *buffer, v view.View, lo, hi int, out []float64) {
 	clear(out)
 	var p [model.K]float64
 	for _, net := range f.nets {
 		b.tape.Reset(false, rng.Stream{})
-		x := b.tape.Blank(n, f.scale.width())
-		for k := range n {
-			f.scale.put(row(k), x.Row(k))
-		}
-		z := net.Logits(b.tape, x)
-		for k := range n {
+		z := net.Logits(b.tape, f.in.put(b, v, lo, hi))
+		for k := range hi - lo {
 			for c, v := range z.Row(k) {
 				p[c] = float64(v)
 			}
@@ -268,21 +314,49 @@ func (f *classifier) block(b *buffer, n int, row func(k int) []float32, out []fl
 type header struct {
 	Name    string          `json:"name"`
 	Config  json.RawMessage `json:"config"`
-	Columns []string        `json:"columns"`
-	Missing []int32         `json:"missing"`
+	Table   *tableHeader    `json:"table,omitempty"`
+	Streams []windowHeader  `json:"streams,omitempty"`
+	Known   *windowHeader   `json:"known,omitempty"`
 	Seeds   int             `json:"seeds"`
+}
+
+type tableHeader struct {
+	Columns []string `json:"columns"`
+	Missing []int32  `json:"missing"`
+}
+
+type windowHeader struct {
+	Timeframe string   `json:"timeframe"`
+	Length    int      `json:"length"`
+	Channels  []string `json:"channels"`
+	Missing   bool     `json:"missing"`
 }
 
 // Encode writes the networks: a header, the scales and the weights, as one
 // safetensors file inside an artifact.
 func (f *classifier) Encode(w io.Writer) error {
-	h, err := json.Marshal(header{f.name, f.config, f.scale.names, f.scale.missing, len(f.nets)})
+	h := header{Name: f.name, Config: f.config, Seeds: len(f.nets)}
+	var tensors []safetensors.Tensor
+	scales := func(name string, mean, inv []float32) {
+		tensors = append(tensors,
+			safetensors.Tensor{Name: name + ".mean", Shape: []int{len(mean)}, Data: mean},
+			safetensors.Tensor{Name: name + ".inverse_deviation", Shape: []int{len(inv)}, Data: inv})
+	}
+	if s := f.in.table; s != nil {
+		h.Table = &tableHeader{s.names, s.missing}
+		scales("scale", s.mean, s.inv)
+	}
+	for k, s := range f.in.streams {
+		h.Streams = append(h.Streams, windowHeader{s.timeframe, s.length, s.names, s.missing})
+		scales(fmt.Sprintf("stream.%d", k), s.mean, s.inv)
+	}
+	if s := f.in.known; s != nil {
+		h.Known = &windowHeader{s.timeframe, s.length, s.names, s.missing}
+		scales("known", s.mean, s.inv)
+	}
+	head, err := json.Marshal(h)
 	if err != nil {
 		return fmt.Errorf("model/nn: writing a model: %w", err)
-	}
-	tensors := []safetensors.Tensor{
-		{Name: "scale.mean", Shape: []int{len(f.scale.mean)}, Data: f.scale.mean},
-		{Name: "scale.inverse_deviation", Shape: []int{len(f.scale.inv)}, Data: f.scale.inv},
 	}
 	for k, net := range f.nets {
 		for _, p := range net.Params() {
@@ -290,7 +364,7 @@ func (f *classifier) Encode(w io.Writer) error {
 		}
 	}
 	var b bytes.Buffer
-	if err := safetensors.Write(&b, tensors, map[string]string{"mlfactory": string(h)}); err != nil {
+	if err := safetensors.Write(&b, tensors, map[string]string{"mlfactory": string(head)}); err != nil {
 		return fmt.Errorf("model/nn: writing a model: %w", err)
 	}
 	if err := model.WriteArtifact(w, kind, version, b.Bytes()); err != nil {
@@ -300,7 +374,7 @@ func (f *classifier) Encode(w io.Writer) error {
 }
 
 // decode reads what Encode wrote.
-func decode[C any, P config[C]](r io.Reader, name string, def func() C, build builder[C]) (*classifier, error) {
+func decode[C any, P config[C]](r io.Reader, name string, input model.Input, uses model.Abilities, def func() C, build builder[C]) (*classifier, error) {
 	body, err := model.ReadArtifact(r, kind, version)
 	if err != nil {
 		return nil, fmt.Errorf("model/nn: %w", err)
@@ -327,24 +401,18 @@ func decode[C any, P config[C]](r io.Reader, name string, def func() C, build bu
 	if err := validate(&cfg, c); err != nil {
 		return nil, bad("the configuration: %v", err)
 	}
-	if len(h.Columns) == 0 || h.Seeds != c.Seeds {
-		return nil, bad("%d columns and %d networks of %d", len(h.Columns), h.Seeds, c.Seeds)
+	if h.Seeds != c.Seeds {
+		return nil, bad("%d networks, want %d", h.Seeds, c.Seeds)
 	}
-	f := &classifier{name: name, config: h.Config}
-	f.scale = &scale{names: h.Columns, missing: h.Missing, clip: float32(c.InputClip)}
-	for k, j := range h.Missing {
-		if j < 0 || int(j) >= len(h.Columns) || k > 0 && j <= h.Missing[k-1] {
-			return nil, bad("column %d of %d has missing values", j, len(h.Columns))
-		}
-	}
-	if f.scale.mean, err = file.Take("scale.mean", len(h.Columns)); err != nil {
+	f := &classifier{name: name, input: input, uses: uses, config: h.Config}
+	if f.in, err = h.inputs(file, float32(c.InputClip)); err != nil {
 		return nil, bad("%v", err)
 	}
-	if f.scale.inv, err = file.Take("scale.inverse_deviation", len(h.Columns)); err != nil {
-		return nil, bad("%v", err)
+	if (f.in.table == nil) && (input == model.InputTable) || (len(f.in.streams) == 0) != (input == model.InputTable) {
+		return nil, bad("the inputs are not those of a %q", name)
 	}
 	for k := range h.Seeds {
-		net := build(&cfg, f.scale.width(), model.K, rng.New(0))
+		net := build(&cfg, f.in.shape(model.K), rng.New(0))
 		for _, p := range net.Params() {
 			v, err := file.Take(fmt.Sprintf("seed.%d.%s", k, p.Name), p.Shape...)
 			if err != nil {
@@ -361,15 +429,49 @@ func decode[C any, P config[C]](r io.Reader, name string, def func() C, build bu
 	return f, nil
 }
 
-// Entries are the registry entries of all architectures.
-func Entries() []model.Entry { return []model.Entry{mlpEntry()} }
-
-// Register adds [Entries] to a registry.
-func Register(r *model.Registry) error {
-	for _, e := range Entries() {
-		if err := r.Add(e); err != nil {
+// inputs reads the scales that a header describes.
+func (h *header) inputs(file *safetensors.File, clip float32) (*inputs, error) {
+	in := &inputs{}
+	scales := func(name string, n int, mean, inv *[]float32) (err error) {
+		if n == 0 {
+			return fmt.Errorf("%s has no columns", name)
+		}
+		if *mean, err = file.Take(name+".mean", n); err != nil {
 			return err
 		}
+		*inv, err = file.Take(name+".inverse_deviation", n)
+		return err
 	}
-	return nil
+	windows := func(name string, w windowHeader) (*windowScale, error) {
+		if w.Length < 1 {
+			return nil, fmt.Errorf("%s has windows of %d bars", name, w.Length)
+		}
+		s := &windowScale{timeframe: w.Timeframe, length: w.Length, names: w.Channels, missing: w.Missing, clip: clip}
+		return s, scales(name, len(w.Channels), &s.mean, &s.inv)
+	}
+	var err error
+	if t := h.Table; t != nil {
+		in.table = &scale{names: t.Columns, missing: t.Missing, clip: clip}
+		for k, j := range t.Missing {
+			if j < 0 || int(j) >= len(t.Columns) || k > 0 && j <= t.Missing[k-1] {
+				return nil, fmt.Errorf("column %d of %d has missing values", j, len(t.Columns))
+			}
+		}
+		if err = scales("scale", len(t.Columns), &in.table.mean, &in.table.inv); err != nil {
+			return nil, err
+		}
+	}
+	for k, w := range h.Streams {
+		s, err := windows(fmt.Sprintf("stream.%d", k), w)
+		if err != nil {
+			return nil, err
+		}
+		in.streams = append(in.streams, s)
+	}
+	if h.Known != nil {
+		if in.known, err = windows("known", *h.Known); err != nil {
+			return nil, err
+		}
+	}
+	return in, nil
 }

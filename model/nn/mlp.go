@@ -35,8 +35,8 @@ type mlp struct {
 	out   linear
 }
 
-func newMLP(cfg *MLP, inputs, classes int, s rng.Stream) network {
-	r := s.Rand()
+func newMLP(cfg *MLP, in Shape, s rng.Stream) network {
+	r, inputs := s.Rand(), in.Table
 	m := &mlp{cfg: cfg}
 	for k := range cfg.Layers {
 		m.maps = append(m.maps, newLinear(fmt.Sprintf("hidden.%d", k), inputs, cfg.Hidden, r))
@@ -45,7 +45,7 @@ func newMLP(cfg *MLP, inputs, classes int, s rng.Stream) network {
 		}
 		inputs = cfg.Hidden
 	}
-	m.out = newLinear("out", inputs, classes, r)
+	m.out = newLinear("out", inputs, in.Outputs, r)
 	return m
 }
 
@@ -60,7 +60,8 @@ func (m *mlp) Params() []*tape.Param {
 	return append(p, m.out.params()...)
 }
 
-func (m *mlp) Logits(t *tape.Tape, x *tape.Tensor) *tape.Tensor {
+func (m *mlp) Logits(t *tape.Tape, in *trainer.Batch) *tape.Tensor {
+	x := in.Table
 	for k, l := range m.maps {
 		x = l.apply(t, x)
 		if m.norms != nil {
@@ -73,7 +74,7 @@ func (m *mlp) Logits(t *tape.Tape, x *tape.Tensor) *tape.Tensor {
 
 // mlpEntry is the registry entry of "mlp".
 func mlpEntry() model.Entry {
-	return entry("mlp", "neural", "Multilayer perceptron: linear layers with layer normalisation, activation and dropout, trained with AdamW "+
+	return entry("mlp", "neural", model.InputTable, model.Abilities{}, "Multilayer perceptron: linear layers with layer normalisation, activation and dropout, trained with AdamW "+
 		"(Rumelhart, Hinton & Williams 1986; Loshchilov & Hutter 2019), averaged over seeds.", DefaultMLP, newMLP)
 }
 

@@ -53,14 +53,18 @@ func newScale(t *view.Table, rows []int, weight []float64, clip float64) *scale 
 				square += float64(w * d * d)
 			}
 		}
-		deviation := math.Sqrt(square / total)
-		s.mean[j] = float32(mean)
-		// Below a millionth of its size a deviation is rounding.
-		if inv := 1 / deviation; deviation > 1e-6*math.Abs(mean) && !math.IsInf(float64(float32(inv)), 0) {
-			s.inv[j] = float32(inv)
-		}
+		s.mean[j], s.inv[j] = moments(mean, math.Sqrt(square/total))
 	}
 	return s
+}
+
+// moments are what a column is scaled by: its mean and 1/deviation. Below a
+// millionth of its size a deviation is rounding, and the column constant.
+func moments(mean, deviation float64) (m, inverse float32) {
+	if inv := 1 / deviation; deviation > 1e-6*math.Abs(mean) && !math.IsInf(float64(float32(inv)), 0) {
+		inverse = float32(inv)
+	}
+	return float32(mean), inverse
 }
 
 // width is the number of inputs.
@@ -69,7 +73,7 @@ func (s *scale) width() int { return len(s.names) + len(s.missing) }
 // put writes the inputs of column values x to out.
 func (s *scale) put(x []float32, out []float32) {
 	for j, v := range x {
-		out[j] = s.one(j, v)
+		out[j] = standard(v, s.mean[j], s.inv[j], s.clip)
 	}
 	for k, j := range s.missing {
 		out[len(x)+k] = 0
@@ -79,13 +83,14 @@ func (s *scale) put(x []float32, out []float32) {
 	}
 }
 
-func (s *scale) one(j int, v float32) float32 {
+// standard is (v − mean)·inv, cut at ±clip (0: not), and 0 for a missing value.
+func standard(v, mean, inv, clip float32) float32 {
 	if v != v {
 		return 0
 	}
-	z := float32(v-s.mean[j]) * s.inv[j]
-	if s.clip > 0 {
-		z = min(max(z, -s.clip), s.clip)
+	z := float32(v-mean) * inv
+	if clip > 0 {
+		z = min(max(z, -clip), clip)
 	}
 	if z != z || math.IsInf(float64(z), 0) { // ±3e38 − 3e38 overflows
 		return 0
@@ -120,9 +125,7 @@ func (s *scale) source(t *view.Table, rows []int) *tableSource {
 	return src
 }
 
-func (s *tableSource) Len() int { return len(s.data) / s.width }
-
-func (s *tableSource) Put(t *tape.Tape, rows []int) *tape.Tensor {
+func (s *tableSource) put(t *tape.Tape, rows []int) *tape.Tensor {
 	x := t.Blank(len(rows), s.width)
 	for k, i := range rows {
 		copy(x.Row(k), s.data[i*s.width:(i+1)*s.width])

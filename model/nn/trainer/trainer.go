@@ -18,15 +18,24 @@ import (
 type Source interface {
 	// Len is the number of rows.
 	Len() int
-	// Put lays the given rows out on the tape as the network wants them.
-	Put(t *tape.Tape, rows []int) *tape.Tensor
+	// Put lays the given rows out on the tape.
+	Put(t *tape.Tape, rows []int) *Batch
+}
+
+// Batch is what a network sees of some rows; parts that there are not are nil.
+// A sequence has one row a step: row b·T+t is step t, the oldest first, of row b.
+type Batch struct {
+	Rows    int
+	Table   *tape.Tensor   // Rows × columns
+	Streams []*tape.Tensor // (Rows·T) × channels each, windows that end at the decision
+	Known   *tape.Tensor   // (Rows·T) × channels, steps after the decision
 }
 
 // Network is what is trained. Logits must not depend on which rows share a call.
 type Network interface {
 	Params() []*tape.Param
 	// Logits turns rows into one score a class.
-	Logits(t *tape.Tape, x *tape.Tensor) *tape.Tensor
+	Logits(t *tape.Tape, x *Batch) *tape.Tensor
 }
 
 // Data are rows with their targets.

@@ -19,12 +19,12 @@ type rowsOf [][2]float32
 
 func (s rowsOf) Len() int { return len(s) }
 
-func (s rowsOf) Put(t *tape.Tape, rows []int) *tape.Tensor {
+func (s rowsOf) Put(t *tape.Tape, rows []int) *Batch {
 	x := t.Blank(len(rows), 2)
 	for k, i := range rows {
 		copy(x.Row(k), s[i][:])
 	}
-	return x
+	return &Batch{Rows: len(rows), Table: x}
 }
 
 // small is a network of one hidden layer.
@@ -43,8 +43,8 @@ func newSmall(hidden int, seed uint64) *small {
 
 func (n *small) Params() []*tape.Param { return []*tape.Param{n.w1, n.b1, n.w2, n.b2} }
 
-func (n *small) Logits(t *tape.Tape, x *tape.Tensor) *tape.Tensor {
-	return t.Linear(t.Apply(t.Linear(x, n.w1, n.b1), tape.Tanh), n.w2, n.b2)
+func (n *small) Logits(t *tape.Tape, in *Batch) *tape.Tensor {
+	return t.Linear(t.Apply(t.Linear(in.Table, n.w1, n.b1), tape.Tanh), n.w2, n.b2)
 }
 
 // exclusive has class 1 where the signs differ, which no linear model sees.

@@ -1,0 +1,24 @@
+package nn
+
+import "github.com/mlfactory/mlfactory/model"
+
+// Entries are the registry entries of all architectures.
+func Entries() []model.Entry {
+	return []model.Entry{
+		mlpEntry(),
+		lstmEntry(),
+	}
+}
+
+// Register adds the entries that take a table to a registry.
+func Register(r *model.Registry) error {
+	for _, e := range Entries() {
+		if e.Input != model.InputTable {
+			continue
+		}
+		if err := r.Add(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package nn
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/mlfactory/mlfactory/model"
+	"github.com/mlfactory/mlfactory/rng"
+	"github.com/mlfactory/mlfactory/view"
+)
+
+// lagged has class +1 where the first channel was far from its mean, on either
+// side, three bars before the end, which no linear model sees. The second channel is
+// noise, and one window in ten begins with missing bars.
+func lagged(n, length int, seed uint64) view.View {
+	r := rand.New(rand.NewPCG(seed, 21))
+	w := view.NewWindows(n, length, []string{"a", "b"})
+	w.Timeframe = "5m"
+	v := view.View{Streams: []*view.Windows{w}, Class: make([]int8, n)}
+	for i := range w.Data {
+		w.Data[i] = float32(r.NormFloat64() + 3)
+	}
+	for i := range n {
+		end := (i + 1) * length
+		v.Class[i] = -1
+		if math.Abs(float64(w.Data[(end-3)*2])-3) > 0.67 {
+			v.Class[i] = 1
+		}
+		if i%10 == 0 {
+			w.Segment[end-length], w.Segment[end-length+1] = -1, -1
+		}
+	}
+	return v
+}
+
+// fitted fits an entry with a configuration.
+func fitted(t *testing.T, e model.Entry, cfg any, train, stop view.View) model.Fitted {
+	t.Helper()
+	l, err := e.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := l.Fit(context.Background(), model.Env{Stream: rng.New(7), Workers: 2}, train, stop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// logLoss is the mean log-loss of a model.
+func logLoss(t *testing.T, m model.Fitted, v view.View) float64 {
+	t.Helper()
+	var p model.Prediction
+	if err := m.Predict(context.Background(), v, &p); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Check(); err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for i, c := range v.Class {
+		sum -= math.Log(max(1e-12, p.Row(i)[model.ClassIndex(c)]))
+	}
+	return sum / float64(p.N)
+}
+
+func TestLSTMLearnsALag(t *testing.T) {
+	cfg := DefaultLSTM()
+	cfg.Hidden, cfg.Epochs, cfg.LearningRate, cfg.Batch = 24, 30, 1e-2, 64
+	train, test := lagged(3000, 12, 1), lagged(500, 12, 2)
+	m := fitted(t, lstmEntry(), &cfg, train, view.View{})
+	loss := logLoss(t, m, test)
+	if loss > 0.35 {
+		t.Errorf("log-loss %.3f, want below 0.35; chance is 0.693", loss)
+	}
+	var b bytes.Buffer
+	if err := m.Encode(&b); err != nil {
+		t.Fatal(err)
+	}
+	again, err := lstmEntry().Decode(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := logLoss(t, again, test); l != loss {
+		t.Errorf("after a file the loss is %v, was %v", l, loss)
+	}
+}
