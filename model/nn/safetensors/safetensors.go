@@ -185,6 +185,12 @@ func (f *File) Take(name string, shape ...int) ([]float32, error) {
 	return v, nil
 }
 
+// Shape is the shape of a tensor that was not taken yet.
+func (f *File) Shape(name string) ([]int, bool) {
+	p, ok := f.tensors[name]
+	return p.Shape, ok
+}
+
 // Left names a tensor that was not taken, the first in the alphabet; "" if there
 // is none.
 func (f *File) Left() string {
