@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/mlfactory/mlfactory/internal/simd/gemm"
+	"github.com/mlfactory/mlfactory/internal/simd/vec"
 	"github.com/mlfactory/mlfactory/rng"
 )
 
@@ -39,8 +40,14 @@ type Param struct {
 	// NoDecay leaves the parameter out of weight decay: biases, gains of
 	// norms, embeddings.
 	NoDecay bool
-	grads   [][]float32 // of each shard
-	used    []bool      // the shard has written its gradient
+	// Rate is a factor on the learning rate; 0 is 1.
+	Rate float64
+	// Buffer is set for values that no gradient moves, such as the running
+	// statistics of a batch norm. What an operation writes as their gradient is
+	// the change that its shard asks for; see [Param.Move].
+	Buffer bool
+	grads  [][]float32 // of each shard
+	used   []bool      // the shard has written its gradient
 }
 
 // NewParam makes a parameter of zeros.
@@ -85,6 +92,26 @@ func (p *Param) SumGrads(lo, hi int) []float32 {
 		}
 	}
 	return sum
+}
+
+// Move adds the mean of the changes that shards have asked for to the values of a
+// buffer, shards in order.
+func (p *Param) Move() {
+	n := 0
+	for _, used := range p.used {
+		if used {
+			n++
+		}
+	}
+	if n > 0 {
+		vec.Axpy(1/float32(n), p.SumGrads(0, len(p.Value)), p.Value)
+	}
+}
+
+// Change asks for a change of a buffer; see [Param.Move].
+func (t *Tape) Change(p *Param, by []float32) {
+	g, add := t.gradOfParam(p)
+	accumulate(g, by, add)
 }
 
 // Forget drops the gradients.

@@ -303,6 +303,9 @@ func (f *fitter) update() error {
 	norms := make([]float64, len(f.params))
 	grads := make([][]float32, len(f.params))
 	f.parallel(len(f.params), func(i int) {
+		if f.params[i].Buffer {
+			return
+		}
 		g := f.params[i].SumGrads(0, len(f.params[i].Value))
 		grads[i] = g
 		norms[i] = float64(vec.Dot(g, g))
@@ -321,20 +324,14 @@ func (f *fitter) update() error {
 	}
 	c := &f.cfg
 	rate, n := f.rate(f.step), float64(f.step+1)
-	root := float32(1 / math.Sqrt(1-math.Pow(c.Beta2, n)))
-	step := float32(rate / (1 - math.Pow(c.Beta1, n)))
 	f.step++
 	f.parallel(len(f.params), func(i int) {
 		p, g := f.params[i], grads[i]
-		if scale != 1 {
-			vec.Scale(g, g, scale)
+		if p.Buffer {
+			p.Move()
+		} else {
+			f.adamw(p, g, i, n, scale, rate)
 		}
-		decay := float32(1)
-		if !p.NoDecay {
-			decay = float32(1 - rate*c.WeightDecay)
-		}
-		vec.AdamW(p.Value, g, f.m[i], f.v[i], p.Value, f.m[i], f.v[i],
-			float32(c.Beta1), float32(1-c.Beta1), float32(c.Beta2), float32(1-c.Beta2), root, float32(c.Epsilon), step, decay)
 		if f.ema != nil {
 			// The first steps would keep the start for long: count them evenly.
 			d := float32(min(c.EMA, n/(n+9)))
@@ -344,6 +341,25 @@ func (f *fitter) update() error {
 		p.Forget()
 	})
 	return nil
+}
+
+// adamw takes step n, from 1, of parameter i with gradient g scaled by scale.
+func (f *fitter) adamw(p *tape.Param, g []float32, i int, n float64, scale float32, rate float64) {
+	if scale != 1 {
+		vec.Scale(g, g, scale)
+	}
+	if p.Rate != 0 {
+		rate *= p.Rate
+	}
+	c := &f.cfg
+	decay := float32(1)
+	if !p.NoDecay {
+		decay = float32(1 - rate*c.WeightDecay)
+	}
+	root := float32(1 / math.Sqrt(1-math.Pow(c.Beta2, n)))
+	step := float32(rate / (1 - math.Pow(c.Beta1, n)))
+	vec.AdamW(p.Value, g, f.m[i], f.v[i], p.Value, f.m[i], f.v[i],
+		float32(c.Beta1), float32(1-c.Beta1), float32(c.Beta2), float32(1-c.Beta2), root, float32(c.Epsilon), step, decay)
 }
 
 // useAverage puts the averaged weights in place, if there are any, and returns

@@ -219,3 +219,50 @@ func TestEveryParameterHasAnEffect(t *testing.T) {
 		}
 	}
 }
+
+// counted is small with a buffer: each shard asks for a change of its mean input,
+// and a parameter with a rate of its own.
+type counted struct {
+	*small
+	mean *tape.Param
+}
+
+func (n *counted) Params() []*tape.Param { return append(n.small.Params(), n.mean) }
+
+func (n *counted) Logits(t *tape.Tape, in *Batch) *tape.Tensor {
+	if t.Train() {
+		s := float32(0)
+		for i := range in.Rows {
+			s += in.Table.Row(i)[0]
+		}
+		t.Change(n.mean, []float32{s / float32(in.Rows)})
+	}
+	return n.small.Logits(t, in)
+}
+
+// Buffers move by what shards ask for, whatever the optimiser is set to, and a
+// rate of a parameter's own is a factor.
+func TestBuffersAndRates(t *testing.T) {
+	d := exclusive(128, 1)
+	sum := float32(0)
+	for _, r := range d.Source.(rowsOf) {
+		sum += r[0]
+	}
+	n := &counted{newSmall(6, 1), tape.NewParam("mean", 1)}
+	n.mean.Buffer = true
+	n.w1.Rate = 1e-6
+	before := slices.Clone(n.w1.Value)
+	c := config()
+	c.Batch, c.Epochs, c.LearningRate, c.WeightDecay, c.ClipNorm = 128, 3, 10, 0, 1e-3
+	if _, err := Fit(context.Background(), env(2), c, n, 2, d, Data{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := 3 * sum / 128; math.Abs(float64(n.mean.Value[0]-want)) > 1e-5 {
+		t.Errorf("the buffer is %v, want %v", n.mean.Value[0], want)
+	}
+	for i, v := range n.w1.Value {
+		if d := math.Abs(float64(v - before[i])); d > 1e-4 {
+			t.Fatalf("a weight with a rate of a millionth moved by %v", d)
+		}
+	}
+}
