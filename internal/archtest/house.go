@@ -72,6 +72,7 @@ func helpers() map[string][]string {
 		"internal/archtest":   nil,
 		"internal/docscheck":  nil,
 		"internal/floats":     nil,
+		"internal/onnx":       nil,
 		"internal/race":       nil,
 		"internal/shareddata": nil,
 		"internal/simd":       nil,

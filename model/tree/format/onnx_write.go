@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mlfactory/mlfactory/internal/onnx"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 )
 
@@ -56,7 +57,7 @@ func exportONNX(e *ensemble.Ensemble) ([]byte, error) {
 		}
 		first = 0
 	}
-	var g onnxGraph
+	var g onnx.Graph
 	k := len(e.Base)
 	if a.margin != nil {
 		k = 2
@@ -74,8 +75,8 @@ func exportONNX(e *ensemble.Ensemble) ([]byte, error) {
 		if choose {
 			label = "zero_or_one"
 		}
-		n := g.add("TreeEnsembleClassifier", onnxML, []string{"input"}, []string{label, "probabilities"})
-		n.ints("classlabels_int64s", labels)
+		n := g.NodeOf(onnx.ML, "TreeEnsembleClassifier", []string{"input"}, []string{label, "probabilities"})
+		n.Ints("classlabels_int64s", labels...)
 		if err := a.attributes(n, "class", e); err != nil {
 			return nil, err
 		}
@@ -83,40 +84,41 @@ func exportONNX(e *ensemble.Ensemble) ([]byte, error) {
 		if a.margin == nil {
 			post = "SOFTMAX"
 		}
-		n.text("post_transform", post)
+		n.Text("post_transform", post)
 	} else {
-		n := g.add("TreeEnsembleRegressor", onnxML, []string{"input"}, []string{"scores"})
-		n.attribute("n_targets", typeInt, func(m *message) { m.int(attrInt, int64(k)) })
+		n := g.NodeOf(onnx.ML, "TreeEnsembleRegressor", []string{"input"}, []string{"scores"})
+		n.Int("n_targets", k)
 		if err := a.attributes(n, "target", e); err != nil {
 			return nil, err
 		}
-		n.text("post_transform", "NONE")
+		n.Text("post_transform", "NONE")
 	}
+	rows := onnx.Dim{Name: "rows"}
+	g.Input("input", onnx.Float, rows, onnx.Dim{Size: len(e.Columns)})
 	if e.Link == ensemble.Identity {
-		g.outputs = [][]byte{valueInfo("scores", elemFloat, k)}
-		return g.encode(len(e.Columns)), nil
+		g.Output("scores", onnx.Float, rows, onnx.Dim{Size: k})
+		return g.Model(), nil
 	}
-	g.outputs = [][]byte{valueInfo("label", elemInt64, 0), valueInfo("probabilities", elemFloat, k)}
+	g.Output("label", onnx.Int64, rows)
+	g.Output("probabilities", onnx.Float, rows, onnx.Dim{Size: k})
 	if e.Link == ensemble.OneVsAll || e.Link == ensemble.Shares { // divided by their sum
 		from := "scores"
 		if e.Link == ensemble.OneVsAll {
-			g.add("Sigmoid", "", []string{from}, []string{"each"})
+			g.Node("Sigmoid", []string{from}, []string{"each"})
 			from = "each"
 		}
-		g.add("Normalizer", onnxML, []string{from}, []string{"probabilities"}).text("norm", "L1")
+		g.NodeOf(onnx.ML, "Normalizer", []string{from}, []string{"probabilities"}).Text("norm", "L1")
 	}
 	if choose { // the class of the largest probability
-		n := g.add("ArgMax", "", []string{"probabilities"}, []string{"largest"})
-		n.attribute("axis", typeInt, func(m *message) { m.int(attrInt, 1) })
-		n.attribute("keepdims", typeInt, func(m *message) { m.int(attrInt, 0) })
-		g.add("Gather", "", []string{"labels", "largest"}, []string{"label"})
-		g.constants = append(g.constants, int64s("labels", labels))
+		g.Node("ArgMax", []string{"probabilities"}, []string{"largest"}).Int("axis", 1).Int("keepdims", 0)
+		g.Node("Gather", []string{"labels", "largest"}, []string{"label"})
+		g.Ints("labels", labels...)
 	}
-	return g.encode(len(e.Columns)), nil
+	return g.Model(), nil
 }
 
 // attributes writes the trees into a node; leaves is how its kind calls them.
-func (a *onnxTrees) attributes(n *onnxNode, leaves string, e *ensemble.Ensemble) error {
+func (a *onnxTrees) attributes(n *onnx.Node, leaves string, e *ensemble.Ensemble) error {
 	if a.margin == nil {
 		base := make([]float32, len(e.Base))
 		for c, b := range e.Base {
@@ -125,20 +127,20 @@ func (a *onnxTrees) attributes(n *onnxNode, leaves string, e *ensemble.Ensemble)
 				return err
 			}
 		}
-		n.floats("base_values", base)
+		n.Floats("base_values", base...)
 	}
-	n.ints("nodes_treeids", a.tree)
-	n.ints("nodes_nodeids", a.id)
-	n.ints("nodes_featureids", a.feature)
-	n.floats("nodes_values", a.value)
-	n.texts("nodes_modes", a.mode)
-	n.ints("nodes_truenodeids", a.yes)
-	n.ints("nodes_falsenodeids", a.no)
-	n.ints("nodes_missing_value_tracks_true", a.missing)
-	n.ints(leaves+"_treeids", a.leafTree)
-	n.ints(leaves+"_nodeids", a.leafNode)
-	n.ints(leaves+"_ids", a.leafScore)
-	n.floats(leaves+"_weights", a.leafValue)
+	n.Ints("nodes_treeids", a.tree...)
+	n.Ints("nodes_nodeids", a.id...)
+	n.Ints("nodes_featureids", a.feature...)
+	n.Floats("nodes_values", a.value...)
+	n.Texts("nodes_modes", a.mode...)
+	n.Ints("nodes_truenodeids", a.yes...)
+	n.Ints("nodes_falsenodeids", a.no...)
+	n.Ints("nodes_missing_value_tracks_true", a.missing...)
+	n.Ints(leaves+"_treeids", a.leafTree...)
+	n.Ints(leaves+"_nodeids", a.leafNode...)
+	n.Ints(leaves+"_ids", a.leafScore...)
+	n.Floats(leaves+"_weights", a.leafValue...)
 	return nil
 }
 
