@@ -1,6 +1,9 @@
 package nn
 
 import (
+	"crypto/sha256"
+	"encoding/json"
+	"flag"
 	"fmt"
 	"math"
 	"os"
@@ -10,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mlfactory/mlfactory/internal/onnx"
 	"github.com/mlfactory/mlfactory/model/nn/safetensors"
 	"github.com/mlfactory/mlfactory/model/nn/tape"
 	"github.com/mlfactory/mlfactory/model/nn/trainer"
@@ -108,8 +112,45 @@ func checkGolden(t *testing.T, name string, build func(in Shape) network) {
 		}
 		closeTo(t, name+" gradient of "+p.Name, got, want, tolerance)
 	}
+	checkONNX(t, name, in, net)
 	if left := f.Left(); left != "" && !strings.HasPrefix(left, "extra.") {
 		t.Errorf("%s: the network has no %q", name, left)
+	}
+}
+
+// exports is a folder for the ONNX graphs of the golden networks.
+var exports = flag.String("exports", "", "write the graphs of the golden networks here")
+
+// checkONNX compares the digest of a golden network's graph with the one for
+// which testdata/golden/onnx.py found that ONNX Runtime returns the golden
+// outputs. When a change of the export changes digests, run that script again.
+func checkONNX(t *testing.T, name string, in Shape, net network) {
+	t.Helper()
+	g := &onnx.Graph{}
+	out, err := trace(g, "", in, net, declare(g, in.Table, in.Streams, in.Known))
+	if err != nil {
+		t.Logf("%s: %v", name, err)
+		return
+	}
+	g.Node("Identity", []string{out}, []string{"output"})
+	g.Output("output", onnx.Float, anyRows(), onnx.Dim{Size: in.Outputs})
+	model := g.Model()
+	if *exports != "" {
+		if err := os.WriteFile(filepath.Join(*exports, name+".onnx"), model, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	var verified struct{ Digests map[string]string }
+	raw, err := os.ReadFile(filepath.Join("testdata", "golden", "onnx.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &verified); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprintf("%x", sha256.Sum256(model)), verified.Digests[name]; got != want {
+		t.Errorf("%s: the graph has digest %.12s, ONNX Runtime was asked about %.12s: run testdata/golden/onnx.py", name, got, want)
 	}
 }
 

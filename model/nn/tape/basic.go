@@ -34,6 +34,9 @@ func (t *Tape) Linear(x *Tensor, w, b *Param) *Tensor {
 		repeatRow(y.Value, b.Value)
 	}
 	gemm.Mul(x.Rows, out, in, gemm.Rows(x.Value, in), gemm.Cols(w.Value, in), y.Value, out, b != nil, &t.gemm)
+	if t.trace != nil {
+		t.traceLinear(y, x, w, b)
+	}
 	if !t.train {
 		return y
 	}
@@ -111,6 +114,9 @@ func (t *Tape) Apply(x *Tensor, a Activation) *Tensor {
 	default:
 		panic(fmt.Sprintf("tape: no activation %d", a))
 	}
+	if t.trace != nil {
+		t.traceApply(y, x, a)
+	}
 	if !t.train {
 		return y
 	}
@@ -151,6 +157,7 @@ func (t *Tape) Add(x, z *Tensor) *Tensor {
 	mustMatch("sum", x.Rows == z.Rows && x.Cols == z.Cols, x, z)
 	y := t.fresh(x.Rows, x.Cols)
 	vec.Add(x.Value, z.Value, y.Value)
+	t.traceNode(y, "Add", x, z)
 	if !t.train {
 		return y
 	}
@@ -173,6 +180,7 @@ func (t *Tape) Mul(x, z *Tensor) *Tensor {
 	mustMatch("product", x.Rows == z.Rows && x.Cols == z.Cols, x, z)
 	y := t.fresh(x.Rows, x.Cols)
 	vec.Mul(x.Value, z.Value, y.Value)
+	t.traceNode(y, "Mul", x, z)
 	if !t.train {
 		return y
 	}
@@ -200,6 +208,9 @@ func (t *Tape) Mul(x, z *Tensor) *Tensor {
 func (t *Tape) Scale(x *Tensor, a float32) *Tensor {
 	y := t.fresh(x.Rows, x.Cols)
 	vec.Scale(x.Value, y.Value, a)
+	if t.trace != nil {
+		t.traceScale(y, x, a)
+	}
 	if !t.train {
 		return y
 	}
@@ -230,6 +241,9 @@ func (t *Tape) Concat(xs ...*Tensor) *Tensor {
 			copy(y.Value[i*cols+o:], x.Row(i))
 		}
 		o += x.Cols
+	}
+	if t.trace != nil {
+		t.traceConcat(y, xs)
 	}
 	if !t.train {
 		return y
@@ -262,6 +276,9 @@ func (t *Tape) Slice(x *Tensor, lo, hi int) *Tensor {
 	for i := range x.Rows {
 		copy(y.Row(i), x.Row(i)[lo:hi])
 	}
+	if t.trace != nil {
+		t.traceSlice(y, x, lo, hi)
+	}
 	if !t.train {
 		return y
 	}
@@ -287,6 +304,9 @@ func (t *Tape) Reshape(x *Tensor, rows, cols int) *Tensor {
 	}
 	y := t.tensor(rows, cols, x.Value)
 	y.input = x.input
+	if t.trace != nil {
+		t.traceReshape(y, x)
+	}
 	if !t.train {
 		return y
 	}

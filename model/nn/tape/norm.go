@@ -41,6 +41,9 @@ func (t *Tape) norm(x *Tensor, gain, bias *Param, eps float64, centre bool) *Ten
 			vec.Add(o, bias.Value, o)
 		}
 	}
+	if t.trace != nil {
+		t.traceNorm(y, x, gain, bias, eps, centre)
+	}
 	if !t.train {
 		return y
 	}

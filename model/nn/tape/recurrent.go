@@ -44,6 +44,9 @@ func (t *Tape) LSTM(x *Tensor, steps int, l *Recurrent) *Tensor {
 			vec.LSTM(i, f, u, o, c0, i, f, u, o, at(cell, r), at(tanh, r), at(y.Value, r))
 		}
 	}
+	if t.trace != nil {
+		t.traceRecurrent(y, x, "LSTM", steps, l)
+	}
 	if !t.train {
 		return y
 	}
@@ -131,6 +134,9 @@ func (t *Tape) GRU(x *Tensor, steps int, l *Recurrent) *Tensor {
 			ar, az, an := p[:hidden], p[hidden:2*hidden], p[2*hidden:]
 			vec.GRU(ar, az, an, q[2*hidden:], h0, ar, az, an, at(y.Value, r))
 		}
+	}
+	if t.trace != nil {
+		t.traceRecurrent(y, x, "GRU", steps, l)
 	}
 	if !t.train {
 		return y

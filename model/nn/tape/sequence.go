@@ -18,6 +18,9 @@ func (t *Tape) Step(x *Tensor, steps, s int) *Tensor {
 	for b := range samples {
 		copy(y.Row(b), x.Row(b*steps+s))
 	}
+	if t.trace != nil {
+		t.traceStep(y, x, steps, s)
+	}
 	if !t.train {
 		return y
 	}

@@ -124,6 +124,7 @@ type Tape struct {
 	rand  *rand.Rand
 	back  []func()
 	gemm  gemm.Buffer
+	trace *Trace // nil: none
 
 	slabs [][]float32
 	slab  int // in use
@@ -145,7 +146,7 @@ func New(shard int) *Tape { return &Tape{shard: shard} }
 func (t *Tape) Reset(train bool, stream rng.Stream) {
 	t.train, t.back = train, t.back[:0]
 	t.slab, t.off, t.node = 0, 0, 0
-	t.rand = nil
+	t.rand, t.trace = nil, nil
 	if train {
 		t.rand = stream.Rand()
 	}
