@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 
 	"github.com/mlfactory/mlfactory/internal/simd/gemm"
-	"github.com/mlfactory/mlfactory/internal/simd/vec"
 	"github.com/mlfactory/mlfactory/rng"
 )
 
@@ -40,14 +39,14 @@ type Param struct {
 	// NoDecay leaves the parameter out of weight decay: biases, gains of
 	// norms, embeddings.
 	NoDecay bool
-	// Rate is a factor on the learning rate; 0 is 1.
-	Rate float64
-	// Buffer is set for values that no gradient moves, such as the running
-	// statistics of a batch norm. What an operation writes as their gradient is
-	// the change that its shard asks for; see [Param.Move].
-	Buffer bool
-	grads  [][]float32 // of each shard
+	Rate    float64 // factor on the learning rate; 0 is 1
+	// Absorb makes the parameter a buffer, which no gradient trains: a running
+	// mean, for example. [Param.Settle] gives it the mean of what operations
+	// measured in a step, and it updates Value.
+	Absorb func(measured []float32)
+	grads  [][]float32 // of each shard; of a buffer: sums of what was measured
 	used   []bool      // the shard has written its gradient
+	counts []int       // measurements of each shard
 }
 
 // NewParam makes a parameter of zeros.
@@ -64,7 +63,7 @@ func (p *Param) cols() int { return len(p.Value) / p.Shape[0] }
 
 // Shards makes gradient buffers for n shards.
 func (p *Param) Shards(n int) {
-	p.grads, p.used = make([][]float32, n), make([]bool, n)
+	p.grads, p.used, p.counts = make([][]float32, n), make([]bool, n), make([]int, n)
 	for s := range n {
 		p.grads[s] = make([]float32, len(p.Value))
 	}
@@ -94,28 +93,48 @@ func (p *Param) SumGrads(lo, hi int) []float32 {
 	return sum
 }
 
-// Move adds the mean of the changes that shards have asked for to the values of a
-// buffer, shards in order.
-func (p *Param) Move() {
+// Forget drops the gradients.
+func (p *Param) Forget() {
+	clear(p.used)
+	clear(p.counts)
+}
+
+// Settle ends a step of a buffer: it absorbs the mean over all measurements,
+// added up in the order of the shards, and forgets them. Without any it does
+// nothing. Buffers that are made from each other settle in the order of the
+// network's parameters.
+func (p *Param) Settle() {
 	n := 0
-	for _, used := range p.used {
-		if used {
-			n++
-		}
+	for _, c := range p.counts {
+		n += c
 	}
 	if n > 0 {
-		vec.Axpy(1/float32(n), p.SumGrads(0, len(p.Value)), p.Value)
+		mean := p.SumGrads(0, len(p.Value))
+		for i := range mean {
+			mean[i] /= float32(n)
+		}
+		p.Absorb(mean)
+	}
+	p.Forget()
+}
+
+// measured is where a shard adds one more measurement of a buffer.
+func (t *Tape) measured(p *Param) []float32 {
+	g, add := t.gradOfParam(p)
+	if !add {
+		clear(g)
+	}
+	p.counts[t.shard]++
+	return g
+}
+
+// Measure is one more measurement of a buffer.
+func (t *Tape) Measure(p *Param, x []float32) {
+	g := t.measured(p)
+	for i, v := range x {
+		g[i] += v
 	}
 }
-
-// Change asks for a change of a buffer; see [Param.Move].
-func (t *Tape) Change(p *Param, by []float32) {
-	g, add := t.gradOfParam(p)
-	accumulate(g, by, add)
-}
-
-// Forget drops the gradients.
-func (p *Param) Forget() { clear(p.used) }
 
 // Tape records operations. It belongs to one shard and one goroutine.
 type Tape struct {

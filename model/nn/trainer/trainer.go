@@ -303,7 +303,7 @@ func (f *fitter) update() error {
 	norms := make([]float64, len(f.params))
 	grads := make([][]float32, len(f.params))
 	f.parallel(len(f.params), func(i int) {
-		if f.params[i].Buffer {
+		if f.params[i].Absorb != nil {
 			return
 		}
 		g := f.params[i].SumGrads(0, len(f.params[i].Value))
@@ -325,11 +325,14 @@ func (f *fitter) update() error {
 	c := &f.cfg
 	rate, n := f.rate(f.step), float64(f.step+1)
 	f.step++
+	for _, p := range f.params {
+		if p.Absorb != nil {
+			p.Settle()
+		}
+	}
 	f.parallel(len(f.params), func(i int) {
 		p, g := f.params[i], grads[i]
-		if p.Buffer {
-			p.Move()
-		} else {
+		if p.Absorb == nil {
 			f.adamw(p, g, i, n, scale, rate)
 		}
 		if f.ema != nil {

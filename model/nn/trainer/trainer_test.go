@@ -220,7 +220,7 @@ func TestEveryParameterHasAnEffect(t *testing.T) {
 	}
 }
 
-// counted is small with a buffer: each shard asks for a change of its mean input,
+// counted is small with a buffer: each shard measures its mean input,
 // and a parameter with a rate of its own.
 type counted struct {
 	*small
@@ -235,12 +235,12 @@ func (n *counted) Logits(t *tape.Tape, in *Batch) *tape.Tensor {
 		for i := range in.Rows {
 			s += in.Table.Row(i)[0]
 		}
-		t.Change(n.mean, []float32{s / float32(in.Rows)})
+		t.Measure(n.mean, []float32{s / float32(in.Rows)})
 	}
 	return n.small.Logits(t, in)
 }
 
-// Buffers move by what shards ask for, whatever the optimiser is set to, and a
+// Buffers absorb what shards measure, whatever the optimiser is set to, and a
 // rate of a parameter's own is a factor.
 func TestBuffersAndRates(t *testing.T) {
 	d := exclusive(128, 1)
@@ -249,7 +249,7 @@ func TestBuffersAndRates(t *testing.T) {
 		sum += r[0]
 	}
 	n := &counted{newSmall(6, 1), tape.NewParam("mean", 1)}
-	n.mean.Buffer = true
+	n.mean.Absorb = func(x []float32) { n.mean.Value[0] += x[0] }
 	n.w1.Rate = 1e-6
 	before := slices.Clone(n.w1.Value)
 	c := config()
