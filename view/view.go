@@ -112,7 +112,7 @@ func (v View) Check() error {
 		return fmt.Errorf("view: %s has %d rows, the input has %d", what, got, n)
 	}
 	for _, w := range v.Streams {
-		if err := w.check("stream "+w.Timeframe, n); err != nil {
+		if err := w.check("stream", n); err != nil {
 			return err
 		}
 	}

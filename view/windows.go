@@ -109,27 +109,30 @@ func (w *Windows) Channels(channels []int) *Windows {
 }
 
 // check reports the first part that does not fit n windows.
-func (w *Windows) check(what string, n int) error {
+func (w *Windows) check(part string, n int) error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("view: %s of %q "+format, append([]any{part, w.Timeframe}, args...)...)
+	}
 	switch {
 	case len(w.Last) != n:
-		return fmt.Errorf("view: %s has %d rows, the input has %d", what, len(w.Last), n)
+		return bad("has %d rows, the input has %d", len(w.Last), n)
 	case w.Length < 1:
-		return fmt.Errorf("view: %s has windows of %d bars", what, w.Length)
+		return bad("has windows of %d bars", w.Length)
 	case len(w.Names) != len(w.Columns):
-		return fmt.Errorf("view: %s has %d names for %d channels", what, len(w.Names), len(w.Columns))
+		return bad("has %d names for %d channels", len(w.Names), len(w.Columns))
 	case w.Width < 1 || len(w.Data)%w.Width != 0:
-		return fmt.Errorf("view: %s has %d values, which are no rows of %d", what, len(w.Data), w.Width)
+		return bad("has %d values, which are no rows of %d", len(w.Data), w.Width)
 	case w.Segment != nil && len(w.Segment) != w.Bars():
-		return fmt.Errorf("view: %s has segments of %d bars, values of %d", what, len(w.Segment), w.Bars())
+		return bad("has segments of %d bars, values of %d", len(w.Segment), w.Bars())
 	}
 	for _, at := range w.Columns {
 		if at < 0 || int(at) >= w.Width {
-			return fmt.Errorf("view: %s has a channel at position %d of %d", what, at, w.Width)
+			return bad("has a channel at position %d of %d", at, w.Width)
 		}
 	}
 	for i, last := range w.Last {
 		if last < -1 || int(last) >= w.Bars() {
-			return fmt.Errorf("view: %s row %d ends with bar %d of %d", what, i, last, w.Bars())
+			return bad("row %d ends with bar %d of %d", i, last, w.Bars())
 		}
 	}
 	return nil

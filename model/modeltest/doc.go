@@ -15,6 +15,13 @@
 // The laws are values ([Laws]), so that the suite itself is tested: a learner
 // broken on purpose fails exactly the law it breaks.
 //
+// The rows of the laws come in the form that the entry takes: a table, or windows
+// of bars ([view.Windows]). Entries that take windows are held to a few laws more:
+// windows of another length or timeframe are refused, bars of another segment are
+// never seen, and windows that share their bars are read as their copies are.
+//
 // The suite says nothing about skill beyond two bounds: a plain signal is found
-// and a random label is not.
+// and a random label is not. Tests of architectures take their windows from
+// [Motif], [Lag], [Interaction], [LongRange] and [RegimeFlip], in which a linear
+// model finds nothing, and from [Shuffled], in which nobody does.
 package modeltest

@@ -15,103 +15,112 @@ import (
 )
 
 func (s *suite) columns() error {
-	train := toy(300, 1)
-	f, err := s.fit(train, toy(100, 2))
+	train := s.toy(300, 1)
+	f, err := s.fit(train, s.toy(100, 2))
 	if err != nil {
 		return err
 	}
-	base := toy(20, 3).Table
+	base := inputs(s.toy(20, 3))
 	out := &model.Prediction{}
-	try := func(what string, t *view.Table, column string) error {
-		return names("prediction with "+what, f.Predict(background, view.View{Table: t}, out), column)
+	try := func(what string, v view.View, column string) error {
+		return names("prediction with "+what, f.Predict(background, v, out), column)
 	}
-	renamed := base.Columns([]int{0, 1, 2, 3, 4})
-	renamed.Names = append([]string(nil), renamed.Names...)
-	renamed.Names[2] = "range_20m"
-	extra := base.Columns([]int{0, 1, 2, 3, 4, 4})
-	extra.Names[5] = "extra_column"
-	twice := base.Columns([]int{0, 1, 2, 3, 4, 1})
-	doubled := train
-	doubled.Table = train.Table.Columns([]int{0, 1, 2, 3, 1})
+	extra := s.rename(s.choose(base, []int{0, 1, 2, 3, 4, 4}), 5, "extra_column")
+	doubled := s.choose(train, []int{0, 1, 2, 3, 1})
+	if s.input == model.InputStreams {
+		doubled = s.choose(train, []int{0, 1, 2, 3, 4, 1})
+	}
 	_, fitErr := s.fit(doubled, view.View{})
 	return errors.Join(
-		try("the third column missing", base.Columns([]int{0, 1, 3, 4}), columnNames[2]),
-		try("a column renamed", renamed, columnNames[2]),
+		try("the third column missing", s.choose(base, []int{0, 1, 3, 4}), columnNames[2]),
+		try("a column renamed", s.rename(base, 2, "range_20m"), columnNames[2]),
 		try("an extra column", extra, "extra_column"),
-		try("a column twice", twice, columnNames[1]),
-		try("two columns swapped", base.Columns([]int{1, 0, 2, 3, 4}), columnNames[1]),
-		refused("prediction without a table", f.Predict(background, view.View{}, out)),
+		try("a column twice", s.choose(base, []int{0, 1, 2, 3, 4, 1}), columnNames[1]),
+		try("two columns swapped", s.choose(base, []int{1, 0, 2, 3, 4}), columnNames[1]),
+		refused("prediction without inputs", f.Predict(background, view.View{}, out)),
 		names("a fit on two columns of one name", fitErr, columnNames[1]),
 	)
 }
 
 func (s *suite) shapes() error {
 	bad := func(what string, change func(v *view.View)) error {
-		v := toy(300, 1)
+		v := s.toy(300, 1)
 		change(&v)
 		_, err := s.fit(v, view.View{})
 		return refused("a fit "+what, err)
 	}
 	return errors.Join(
-		bad("without a table", func(v *view.View) { v.Table = nil }),
-		bad("without columns", func(v *view.View) { v.Table = v.Table.Columns(nil) }),
+		bad("without inputs", func(v *view.View) { v.Table, v.Streams = nil, nil }),
+		bad("without columns", func(v *view.View) { *v = s.choose(*v, nil) }),
 		bad("without classes", func(v *view.View) { v.Class = nil }),
 		bad("with too few classes", func(v *view.View) { v.Class = v.Class[:299] }),
 		bad("with too many classes", func(v *view.View) { v.Class = append(v.Class, 0) }),
 		bad("with a class of 2", func(v *view.View) { v.Class[17] = 2 }),
 		bad("with the label of a missing class", func(v *view.View) { v.Class[17] = -99 }),
-		bad("with a value too few", func(v *view.View) { v.Table.Data = v.Table.Data[1:] }),
-		bad("with a name too few", func(v *view.View) { v.Table.Names = v.Table.Names[1:] }),
+		bad("with a value too few", func(v *view.View) {
+			if v.Table != nil {
+				v.Table.Data = v.Table.Data[1:]
+			} else {
+				v.Streams[0].Data = v.Streams[0].Data[1:]
+			}
+		}),
+		bad("with a name too few", func(v *view.View) {
+			if v.Table != nil {
+				v.Table.Names = v.Table.Names[1:]
+			} else {
+				v.Streams[0].Names = v.Streams[0].Names[1:]
+			}
+		}),
 	)
 }
 
 func (s *suite) infinite() error {
-	f, err := s.fit(toy(300, 1), toy(100, 2))
+	f, err := s.fit(s.toy(300, 1), s.toy(100, 2))
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, sign := range []int{1, -1} {
 		inf := float32(math.Inf(sign))
-		v := toy(300, 1)
-		v.Table.Col(2)[17] = inf
+		v := s.toy(300, 1)
+		s.set(v, 17, 2, inf)
 		_, err := s.fit(v, view.View{})
-		test := toy(20, 3).Table
-		test.Col(1)[5] = inf
+		test := s.toy(20, 3)
+		s.set(test, 5, 1, inf)
 		errs = append(errs,
 			names(fmt.Sprintf("a fit on %v", inf), err, columnNames[2]),
-			names(fmt.Sprintf("a prediction on %v", inf), f.Predict(background, view.View{Table: test}, &model.Prediction{}), columnNames[1]))
+			names(fmt.Sprintf("a prediction on %v", inf), f.Predict(background, inputs(test), &model.Prediction{}), columnNames[1]))
 	}
 	return errors.Join(errs...)
 }
 
 func (s *suite) missing() error {
 	nan := float32(math.NaN())
-	test := toy(60, 3).Table
-	for i := range test.N {
-		test.Col(i % test.P)[i] = nan
+	test := s.toy(60, 3)
+	for i := range test.Len() {
+		s.set(test, i, i%len(columnNames), nan)
 	}
 	if !s.e.Abilities.Missing {
-		f, err := s.fit(toy(300, 1), toy(100, 2))
+		f, err := s.fit(s.toy(300, 1), s.toy(100, 2))
 		if err != nil {
 			return err
 		}
-		v := toy(300, 1)
-		v.Table.Col(2)[17] = nan
+		v := s.toy(300, 1)
+		s.set(v, 17, 2, nan)
 		_, err = s.fit(v, view.View{})
-		one := toy(20, 3).Table
-		one.Col(3)[4] = nan
+		one := s.toy(20, 3)
+		s.set(one, 4, 3, nan)
 		return errors.Join(
 			names("a fit on a missing value, which the entry does not claim,", err, columnNames[2]),
 			names("a prediction on a missing value, which the entry does not claim,",
-				f.Predict(background, view.View{Table: one}, &model.Prediction{}), columnNames[3]))
+				f.Predict(background, inputs(one), &model.Prediction{}), columnNames[3]))
 	}
-	train, stop := toy(600, 1), toy(200, 2)
+	train, stop := s.toy(600, 1), s.toy(200, 2)
 	for i := range train.Len() {
-		train.Table.Col(i % 5)[i] = nan
+		s.set(train, i, i%5, nan)
 	}
 	for i := range stop.Len() {
-		stop.Table.Col(i % 5)[i] = nan
+		s.set(stop, i, i%5, nan)
 	}
 	f, err := s.fit(train, stop)
 	if err != nil {
@@ -122,22 +131,22 @@ func (s *suite) missing() error {
 	}
 	// A column that is wholly missing, in the fit and afterwards; and one that
 	// was missing in the fit and then is there.
-	train = toy(600, 1)
+	train = s.toy(600, 1)
 	for i := range train.Len() {
-		train.Table.Col(4)[i] = nan
+		s.set(train, i, 4, nan)
 	}
-	if f, err = s.fit(train, toy(200, 2)); err != nil {
+	if f, err = s.fit(train, s.toy(200, 2)); err != nil {
 		return fmt.Errorf("a fit with a column that is wholly missing: %w", err)
 	}
 	if _, err := predict(f, test); err != nil {
 		return err
 	}
-	if _, err := predict(f, toy(60, 3).Table); err != nil {
+	if _, err := predict(f, s.toy(60, 3)); err != nil {
 		return err
 	}
 	// A row of nothing but missing values is still a distribution.
-	for j := range test.P {
-		test.Col(j)[0] = nan
+	for j := range columnNames {
+		s.set(test, 0, j, nan)
 	}
 	p, err := predict(f, test)
 	if err != nil {
@@ -147,7 +156,7 @@ func (s *suite) missing() error {
 }
 
 func (s *suite) weights() error {
-	train, stop := toy(600, 1), toy(200, 2)
+	train, stop := s.toy(600, 1), s.toy(200, 2)
 	_, plain, err := s.fitBytes(train, stop)
 	if err != nil {
 		return err
@@ -191,14 +200,14 @@ func (s *suite) weights() error {
 }
 
 func (s *suite) weightZero() error {
-	train, stop := toy(700, 1), toy(200, 2)
+	train, stop := s.toy(700, 1), s.toy(200, 2)
 	train.Weight = ramp(train.Len())
 	var keep []int
 	for i := range train.Len() {
 		if i%3 == 0 || i < 40 {
 			train.Weight[i] = 0
 			train.Class[i] = 1 // a wrong label that must not matter
-			train.Table.Col(0)[i] = 1e20
+			s.set(train, i, 0, 1e20)
 		} else {
 			keep = append(keep, i)
 		}
@@ -218,7 +227,7 @@ func (s *suite) weightZero() error {
 }
 
 func (s *suite) weightTwo() error {
-	train, stop := toy(600, 1), toy(200, 2)
+	train, stop := s.toy(600, 1), s.toy(200, 2)
 	train.Weight = make([]float64, train.Len())
 	var rows []int
 	for i := range train.Len() {
@@ -239,7 +248,7 @@ func (s *suite) weightTwo() error {
 	if err != nil {
 		return err
 	}
-	test := toy(300, 3).Table
+	test := s.toy(300, 3)
 	pa, err := predict(a, test)
 	if err != nil {
 		return err
@@ -257,11 +266,11 @@ func (s *suite) weightTwo() error {
 }
 
 func (s *suite) emptyTrain() error {
-	none := pick(toy(5, 1), nil)
+	none := pick(s.toy(5, 1), nil)
 	_, err := s.fit(none, view.View{})
 	errs := []error{refused("a fit on no rows", err)}
 	if s.e.Abilities.Weights {
-		v := toy(300, 1)
+		v := s.toy(300, 1)
 		v.Weight = make([]float64, v.Len())
 		_, err := s.fit(v, view.View{})
 		errs = append(errs, refused("a fit on rows of weight 0 alone", err))
@@ -272,18 +281,18 @@ func (s *suite) emptyTrain() error {
 // oneClass: an error that speaks of classes, or a model that predicts the one
 // class.
 func (s *suite) oneClass() error {
-	v := toy(300, 1)
+	v := s.toy(300, 1)
 	for i := range v.Class {
 		v.Class[i] = 1
 	}
-	f, err := s.fit(v, toy(100, 2))
+	f, err := s.fit(v, s.toy(100, 2))
 	if err != nil {
 		if !strings.Contains(err.Error(), "class") {
 			return fmt.Errorf("a fit on one class: the error does not say so: %v", err)
 		}
 		return nil
 	}
-	p, err := predict(f, toy(50, 3).Table)
+	p, err := predict(f, s.toy(50, 3))
 	if err != nil {
 		return err
 	}
@@ -296,7 +305,7 @@ func (s *suite) oneClass() error {
 }
 
 func (s *suite) absentClass() error {
-	train, stop := toy(600, 1), toy(200, 2)
+	train, stop := s.toy(600, 1), s.toy(200, 2)
 	for _, v := range []view.View{train, stop} {
 		for i := range v.Class {
 			if v.Class[i] == 0 {
@@ -308,7 +317,7 @@ func (s *suite) absentClass() error {
 	if err != nil {
 		return fmt.Errorf("a fit on classes -1 and +1: %w", err)
 	}
-	p, err := predict(f, toy(200, 3).Table)
+	p, err := predict(f, s.toy(200, 3))
 	if err != nil {
 		return err
 	}
@@ -321,24 +330,24 @@ func (s *suite) absentClass() error {
 }
 
 func (s *suite) constantColumn() error {
-	train, stop, test := toy(600, 1), toy(200, 2), toy(100, 3)
+	train, stop, test := s.toy(600, 1), s.toy(200, 2), s.toy(100, 3)
 	for _, v := range []view.View{train, stop, test} {
 		for i := range v.Len() {
-			v.Table.Col(2)[i] = 0.1
+			s.set(v, i, 2, 0.1)
 		}
 	}
 	f, err := s.fit(train, stop)
 	if err != nil {
 		return fmt.Errorf("a fit with a constant column: %w", err)
 	}
-	a, err := predict(f, test.Table)
+	a, err := predict(f, test)
 	if err != nil {
 		return err
 	}
 	for i := range test.Len() {
-		test.Table.Col(2)[i] = float32(i - 50)
+		s.set(test, i, 2, float32(i-50))
 	}
-	b, err := predict(f, test.Table)
+	b, err := predict(f, test)
 	if err != nil {
 		return err
 	}
@@ -346,12 +355,12 @@ func (s *suite) constantColumn() error {
 }
 
 func (s *suite) signal() error {
-	f, err := s.fit(toy(1500, 1), toy(400, 2))
+	f, err := s.fit(s.toy(1500, 1), s.toy(400, 2))
 	if err != nil {
 		return err
 	}
-	test := toy(1000, 3)
-	p, err := predict(f, test.Table)
+	test := s.toy(1000, 3)
+	p, err := predict(f, test)
 	if err != nil {
 		return err
 	}
@@ -363,12 +372,12 @@ func (s *suite) signal() error {
 }
 
 func (s *suite) noise() error {
-	train, test := random(2000, 1), random(4000, 3)
-	f, err := s.fit(train, random(500, 2))
+	train, test := s.random(2000, 1), s.random(4000, 3)
+	f, err := s.fit(train, s.random(500, 2))
 	if err != nil {
 		return err
 	}
-	p, err := predict(f, test.Table)
+	p, err := predict(f, test)
 	if err != nil {
 		return err
 	}
@@ -400,7 +409,7 @@ func (s *suite) noise() error {
 // stopRows: a learner that claims Stops depends on the stop rows, another does
 // not look at them. Both accept that there are none.
 func (s *suite) stopRows() error {
-	train, stop := toy(600, 1), toy(200, 2)
+	train, stop := s.toy(600, 1), s.toy(200, 2)
 	_, a, err := s.fitBytes(train, stop)
 	if err != nil {
 		return err
@@ -435,26 +444,28 @@ func (s *suite) stopRows() error {
 // stopNeverTrains: column 2 is constant in training and tells the class in the
 // stop rows. Whoever learns to use it trained on them.
 func (s *suite) stopNeverTrains() error {
-	train, stop, test := toy(600, 1), toy(300, 2), toy(100, 3)
+	train, stop, test := s.toy(600, 1), s.toy(300, 2), s.toy(100, 3)
 	for i := range train.Len() {
-		train.Table.Col(2)[i] = 0
+		s.set(train, i, 2, 0)
 	}
 	for i := range stop.Len() {
-		stop.Table.Col(2)[i] = 10 * float32(stop.Class[i])
+		s.set(stop, i, 2, 10*float32(stop.Class[i]))
 	}
 	f, err := s.fit(train, stop)
 	if err != nil {
 		return err
 	}
-	clear(test.Table.Col(2))
-	a, err := predict(f, test.Table)
+	for i := range test.Len() {
+		s.set(test, i, 2, 0)
+	}
+	a, err := predict(f, test)
 	if err != nil {
 		return err
 	}
 	for i := range test.Len() {
-		test.Table.Col(2)[i] = float32(10 - 20*(i%2))
+		s.set(test, i, 2, float32(10-20*(i%2)))
 	}
-	b, err := predict(f, test.Table)
+	b, err := predict(f, test)
 	if err != nil {
 		return err
 	}
@@ -499,7 +510,7 @@ func (c *pollContext) Done() <-chan struct{} {
 // cancel: the fit looks at its context more than once, and whichever look finds
 // it cancelled, the fit ends with the context's error.
 func (s *suite) cancel() error {
-	train, stop := toy(600, 1), toy(200, 2)
+	train, stop := s.toy(600, 1), s.toy(200, 2)
 	fit := func(limit int) (int, error) {
 		ctx := newPollContext(limit)
 		_, err := s.fitEnv(ctx, model.Env{Stream: rng.New(11).Stream("fit"), Workers: 1}, train, stop)
@@ -521,7 +532,7 @@ func (s *suite) cancel() error {
 	if err != nil {
 		return err
 	}
-	if err := f.Predict(newPollContext(0), view.View{Table: train.Table}, &model.Prediction{}); !errors.Is(err, context.Canceled) {
+	if err := f.Predict(newPollContext(0), inputs(train), &model.Prediction{}); !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("Predict with a cancelled context returns %v", err)
 	}
 	return nil

@@ -36,6 +36,8 @@ type Options struct {
 	// RowAllocs is the number of allocations allowed to predict one row into a
 	// warm buffer. 0 means none.
 	RowAllocs int
+	// Length is the number of bars of the laws' windows. 0 means 12.
+	Length int
 }
 
 // Law is one claim; Check returns nil when the learner keeps it.
@@ -67,10 +69,13 @@ func Laws(e model.Entry, o Options) []Law {
 			*p = x
 		}
 	}
+	if o.Length == 0 {
+		o.Length = 12
+	}
 	def(&o.SignalLoss, 0.65)
 	def(&o.NoiseExcess, 0.03)
 	def(&o.DuplicateTol, 1e-4)
-	s := &suite{e: e, o: o}
+	s := &suite{maker{e.Input, o.Length}, e, o}
 	laws := []Law{
 		{"entry", s.entry},
 		{"fit-twice", s.fitTwice},
@@ -101,6 +106,10 @@ func Laws(e model.Entry, o Options) []Law {
 	if e.Abilities.Weights {
 		laws = append(laws, Law{"weight-zero", s.weightZero}, Law{"weight-two", s.weightTwo})
 	}
+	if e.Input != model.InputTable {
+		laws = append(laws, Law{"windows", s.windows}, Law{"missing-bars", s.missingBars}, Law{"shared-bars", s.sharedBars},
+			Law{"static", s.static}, Law{"known-future", s.known})
+	}
 	for i := range laws {
 		check := laws[i].Check
 		laws[i].Check = func() (err error) {
@@ -116,6 +125,7 @@ func Laws(e model.Entry, o Options) []Law {
 }
 
 type suite struct {
+	maker
 	e model.Entry
 	o Options
 }
@@ -139,6 +149,22 @@ func (s *suite) fitEnv(ctx context.Context, env model.Env, train, stop view.View
 	return f, err
 }
 
+// overwrite makes what the caller owns useless to a model that still looks at it.
+func overwrite(v view.View) {
+	if v.Table != nil {
+		clear(v.Table.Data)
+		for j := range v.Table.Names {
+			v.Table.Names[j] = "overwritten"
+		}
+	}
+	for _, w := range v.Streams {
+		clear(w.Data)
+		for j := range w.Names {
+			w.Names[j] = "overwritten"
+		}
+	}
+}
+
 func encode(f model.Fitted) ([]byte, error) {
 	var b bytes.Buffer
 	if err := f.Encode(&b); err != nil {
@@ -159,13 +185,13 @@ func (s *suite) fitBytes(train, stop view.View) (model.Fitted, []byte, error) {
 	return f, b, err
 }
 
-func predict(f model.Fitted, t *view.Table) (*model.Prediction, error) {
+func predict(f model.Fitted, v view.View) (*model.Prediction, error) {
 	p := &model.Prediction{}
-	if err := f.Predict(background, view.View{Table: t}, p); err != nil {
+	if err := f.Predict(background, inputs(v), p); err != nil {
 		return nil, fmt.Errorf("Predict: %w", err)
 	}
-	if p.N != t.N || p.K != model.K || len(p.Prob) != t.N*model.K {
-		return nil, fmt.Errorf("Predict gave %d×%d (%d values) for %d rows", p.N, p.K, len(p.Prob), t.N)
+	if p.N != v.Len() || p.K != model.K || len(p.Prob) != v.Len()*model.K {
+		return nil, fmt.Errorf("Predict gave %d×%d (%d values) for %d rows", p.N, p.K, len(p.Prob), v.Len())
 	}
 	return p, p.Check()
 }
@@ -234,7 +260,7 @@ func (s *suite) entry() error {
 }
 
 func (s *suite) fitTwice() error {
-	train, stop := toy(600, 1), toy(200, 2)
+	train, stop := s.toy(600, 1), s.toy(200, 2)
 	l, err := s.e.New(s.o.Config())
 	if err != nil {
 		return err
@@ -266,7 +292,7 @@ func (s *suite) fitTwice() error {
 }
 
 func (s *suite) inputsUntouched() error {
-	train, stop := toy(400, 1), toy(200, 2)
+	train, stop := s.toy(400, 1), s.toy(200, 2)
 	if s.e.Abilities.Weights {
 		train.Weight = ramp(train.Len())
 	}
@@ -278,23 +304,20 @@ func (s *suite) inputsUntouched() error {
 	if !reflect.DeepEqual(a, train) || !reflect.DeepEqual(b, stop) {
 		return errors.New("Fit changed the views it was given")
 	}
-	if _, err := predict(f, train.Table); err != nil {
+	if _, err := predict(f, train); err != nil {
 		return err
 	}
 	if !reflect.DeepEqual(a, train) {
 		return errors.New("Predict changed the view it was given")
 	}
 	// The model must not look at the training table any more.
-	before, err := predict(f, stop.Table)
+	before, err := predict(f, stop)
 	if err != nil {
 		return err
 	}
-	clear(train.Table.Data)
 	clear(train.Class)
-	for j := range train.Table.Names {
-		train.Table.Names[j] = "overwritten"
-	}
-	after, err := predict(f, b.Table)
+	overwrite(train)
+	after, err := predict(f, b)
 	if err != nil {
 		return fmt.Errorf("after the training table was reused: %w", err)
 	}
@@ -302,8 +325,8 @@ func (s *suite) inputsUntouched() error {
 }
 
 func (s *suite) saveLoad() error {
-	train, test := toy(600, 1), toy(300, 3)
-	f, b, err := s.fitBytes(train, toy(200, 2))
+	train, test := s.toy(600, 1), s.toy(300, 3)
+	f, b, err := s.fitBytes(train, s.toy(200, 2))
 	if err != nil {
 		return err
 	}
@@ -311,11 +334,11 @@ func (s *suite) saveLoad() error {
 	if err != nil {
 		return fmt.Errorf("Decode: %w", err)
 	}
-	pf, err := predict(f, test.Table)
+	pf, err := predict(f, test)
 	if err != nil {
 		return err
 	}
-	pg, err := predict(g, test.Table)
+	pg, err := predict(g, test)
 	if err != nil {
 		return err
 	}
@@ -333,7 +356,7 @@ func (s *suite) saveLoad() error {
 }
 
 func (s *suite) damaged() error {
-	_, b, err := s.fitBytes(toy(300, 1), toy(100, 2))
+	_, b, err := s.fitBytes(s.toy(300, 1), s.toy(100, 2))
 	if err != nil {
 		return err
 	}
@@ -374,7 +397,11 @@ func (s *suite) damaged() error {
 }
 
 func (s *suite) workers() error {
-	train, stop := toy(5000, 1), toy(300, 2)
+	n := 5000 // enough for trees to share out
+	if s.input != model.InputTable {
+		n = 1000
+	}
+	train, stop := s.toy(n, 1), s.toy(300, 2)
 	var first []byte
 	var p1 *model.Prediction
 	for _, n := range []int{1, 2, 4} {
@@ -386,7 +413,7 @@ func (s *suite) workers() error {
 		if err != nil {
 			return err
 		}
-		p, err := predict(f, stop.Table)
+		p, err := predict(f, stop)
 		if err != nil {
 			return err
 		}
@@ -405,17 +432,17 @@ func (s *suite) workers() error {
 }
 
 func (s *suite) rowByRow() error {
-	test := toy(700, 3)
-	f, err := s.fit(toy(600, 1), toy(200, 2))
+	test := s.toy(700, 3)
+	f, err := s.fit(s.toy(600, 1), s.toy(200, 2))
 	if err != nil {
 		return err
 	}
-	all, err := predict(f, test.Table)
+	all, err := predict(f, test)
 	if err != nil {
 		return err
 	}
 	for i := 0; i < test.Len(); i += 7 {
-		one, err := predict(f, test.Table.Select([]int{i}))
+		one, err := predict(f, pick(test, []int{i}))
 		if err != nil {
 			return err
 		}
@@ -427,16 +454,16 @@ func (s *suite) rowByRow() error {
 }
 
 func (s *suite) simplex() error {
-	f, err := s.fit(toy(600, 1), toy(200, 2))
+	f, err := s.fit(s.toy(600, 1), s.toy(200, 2))
 	if err != nil {
 		return err
 	}
-	test := toy(64, 3).Table
+	test := s.toy(64, 3)
 	extreme := []float32{0, 1e30, -1e30, math.MaxFloat32, -math.MaxFloat32, 1e-40}
-	for i := range test.N {
-		for j := range test.P {
+	for i := range test.Len() {
+		for j := range columnNames {
 			if (i+j)%3 == 0 {
-				test.Col(j)[i] = extreme[(i/3+j)%len(extreme)]
+				s.set(test, i, j, extreme[(i/3+j)%len(extreme)])
 			}
 		}
 	}
@@ -445,11 +472,11 @@ func (s *suite) simplex() error {
 }
 
 func (s *suite) buffers() error {
-	f, err := s.fit(toy(600, 1), toy(200, 2))
+	f, err := s.fit(s.toy(600, 1), s.toy(200, 2))
 	if err != nil {
 		return err
 	}
-	a, b := toy(50, 3).Table, toy(50, 4).Table
+	a, b := s.toy(50, 3), s.toy(50, 4)
 	want, err := predict(f, b)
 	if err != nil {
 		return err
@@ -462,7 +489,7 @@ func (s *suite) buffers() error {
 	for i := range out.Prob {
 		out.Prob[i] = math.NaN()
 	}
-	if err := f.Predict(background, view.View{Table: b}, out); err != nil {
+	if err := f.Predict(background, inputs(b), out); err != nil {
 		return err
 	}
 	if &out.Prob[0] != at {
@@ -471,7 +498,7 @@ func (s *suite) buffers() error {
 	if err := sameBits("prediction into a used and a new buffer", want, out); err != nil {
 		return err
 	}
-	one := view.View{Table: a.Select([]int{0})}
+	one := inputs(pick(a, []int{0}))
 	if n := testing.AllocsPerRun(100, func() { err = f.Predict(background, one, out) }); err == nil && !race.Enabled && int(n) > s.o.RowAllocs {
 		return fmt.Errorf("predicting one row allocates %v times, allowed %d", n, s.o.RowAllocs)
 	}
@@ -479,24 +506,24 @@ func (s *suite) buffers() error {
 }
 
 func (s *suite) concurrent() error {
-	f, err := s.fit(toy(600, 1), toy(200, 2))
+	f, err := s.fit(s.toy(600, 1), s.toy(200, 2))
 	if err != nil {
 		return err
 	}
-	tabs := make([]*view.Table, 8)
-	want := make([]*model.Prediction, len(tabs))
-	for i := range tabs {
-		tabs[i] = toy(150+i, uint64(10+i)).Table
-		if want[i], err = predict(f, tabs[i]); err != nil {
+	views := make([]view.View, 8)
+	want := make([]*model.Prediction, len(views))
+	for i := range views {
+		views[i] = s.toy(150+i, uint64(10+i))
+		if want[i], err = predict(f, views[i]); err != nil {
 			return err
 		}
 	}
-	errs := make([]error, len(tabs))
+	errs := make([]error, len(views))
 	var wg sync.WaitGroup
-	for i := range tabs {
+	for i := range views {
 		wg.Go(func() {
 			for range 10 {
-				got, err := predict(f, tabs[i])
+				got, err := predict(f, views[i])
 				if err == nil {
 					err = sameBits("prediction alone and beside others", want[i], got)
 				}
@@ -512,10 +539,10 @@ func (s *suite) concurrent() error {
 }
 
 func (s *suite) noRows() error {
-	f, err := s.fit(toy(300, 1), toy(100, 2))
+	f, err := s.fit(s.toy(300, 1), s.toy(100, 2))
 	if err != nil {
 		return err
 	}
-	_, err = predict(f, toy(5, 1).Table.Select(nil))
+	_, err = predict(f, pick(s.toy(5, 1), nil))
 	return err
 }

@@ -149,7 +149,7 @@ func newWindowScale(w *view.Windows, rows []int, clip float64) *windowScale {
 	for _, i := range rows {
 		first, last := w.First(i), int(w.Last[i])
 		s.missing = s.missing || last+1-first < w.Length
-		for b := last; b >= first && !(used[b] && used[first]); b-- {
+		for b := first; b <= last; b++ {
 			used[b] = true
 		}
 	}
@@ -240,10 +240,13 @@ func (s *windowScale) bar(w *view.Windows, b int, dst []float32) {
 
 // finite refuses ±Inf in the windows of rows (nil: all).
 func finite(w *view.Windows, rows []int) error {
-	seen := make([]bool, w.Bars())
 	n := w.Len()
 	if rows != nil {
 		n = len(rows)
+	}
+	var seen []bool // bars that an earlier window held
+	if n > 1 {
+		seen = make([]bool, w.Bars())
 	}
 	for k := range n {
 		i := k
@@ -251,11 +254,13 @@ func finite(w *view.Windows, rows []int) error {
 			i = rows[k]
 		}
 		first := w.First(i)
-		for b := int(w.Last[i]); b >= first && !(seen[b] && seen[first]); b-- {
-			if seen[b] {
-				continue
+		for b := first; b <= int(w.Last[i]); b++ {
+			if n > 1 {
+				if seen[b] {
+					continue
+				}
+				seen[b] = true
 			}
-			seen[b] = true
 			for j, at := range w.Columns {
 				if v := w.Data[b*w.Width+int(at)]; v-v != 0 && v == v {
 					return fmt.Errorf("model/nn: channel %q is %v in the window of row %d; infinite inputs are refused", w.Names[j], v, i)
