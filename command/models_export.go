@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/mlfactory/mlfactory/bundle"
+	"github.com/mlfactory/mlfactory/model/nn"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 	"github.com/mlfactory/mlfactory/model/tree/format"
 	"github.com/mlfactory/mlfactory/param"
@@ -37,8 +38,8 @@ type TreeModel struct {
 	Categorical []string `json:"categorical"` // the columns that hold categories
 }
 
-func describe(e *ensemble.Ensemble) TreeModel {
-	m := TreeModel{Style: e.Style, Objective: e.Objective, Trees: len(e.Trees), Scores: e.Scores(), Classes: []int{}, Columns: e.Columns, Categorical: []string{}}
+func describe(e *ensemble.Ensemble) *TreeModel {
+	m := &TreeModel{Style: e.Style, Objective: e.Objective, Trees: len(e.Trees), Scores: e.Scores(), Classes: []int{}, Columns: e.Columns, Categorical: []string{}}
 	for i := range e.Trees {
 		m.Nodes += len(e.Trees[i].Nodes)
 	}
@@ -51,14 +52,31 @@ func describe(e *ensemble.Ensemble) TreeModel {
 	return m
 }
 
+// NetworkModel is what a neural network is.
+type NetworkModel struct {
+	Architecture string         `json:"architecture"`
+	Seeds        int            `json:"seeds"`
+	Parameters   int            `json:"parameters"` // of one seed
+	Inputs       []NetworkInput `json:"inputs"`
+}
+
+// NetworkInput is one part of a network's input.
+type NetworkInput struct {
+	Name      string   `json:"name"`
+	Timeframe string   `json:"timeframe,omitempty"` // of windows
+	Length    int      `json:"length,omitempty"`    // bars of a window
+	Columns   []string `json:"columns"`
+}
+
 // ModelFile is a model file that was written.
 type ModelFile struct {
-	From   string `json:"from"`
-	Format string `json:"format"`
-	File   string `json:"file"`
-	TreeModel
-	Version string   `json:"version,omitempty"` // of the library or format that was read
-	Notes   []string `json:"notes,omitempty"`
+	From          string   `json:"from"`
+	Format        string   `json:"format"`
+	File          string   `json:"file"`
+	*TreeModel             // of trees
+	*NetworkModel          // of a network
+	Version       string   `json:"version,omitempty"` // of the library or format that was read
+	Notes         []string `json:"notes,omitempty"`
 }
 
 // ModelFormats are the names of the formats that can be written (or read).
@@ -69,7 +87,54 @@ func ModelFormats(read bool) []string {
 			out = append(out, string(f))
 		}
 	}
+	if !read {
+		out = append(out, formatSafetensors)
+	}
 	return out
+}
+
+// formatSafetensors holds the weights of a network.
+const formatSafetensors = "safetensors"
+
+// exportable is a model that others can read: trees or a network.
+type exportable struct {
+	trees   *ensemble.Ensemble
+	network nn.Network
+}
+
+// export writes a model in a format and describes it.
+func (x exportable) export(to, out string) (*ModelFile, error) {
+	m := &ModelFile{Format: to, File: out}
+	var write func(w io.Writer) error
+	switch {
+	case x.trees != nil && to == formatSafetensors:
+		return nil, Usage("--to %s holds the weights of networks; this model is made of trees", to)
+	case x.trees != nil:
+		f := format.Format(to)
+		m.TreeModel, m.Notes = describe(x.trees), format.Caveats(x.trees, f)
+		write = func(w io.Writer) error { return format.Export(w, x.trees, f) }
+	case to != string(format.ONNX) && to != formatSafetensors:
+		return nil, Usage("--to %s holds trees; this model is a network, which can be written as %s or %s", to, format.ONNX, formatSafetensors)
+	default:
+		i := x.network.Describe()
+		m.NetworkModel = &NetworkModel{Architecture: i.Name, Seeds: i.Seeds, Parameters: i.Parameters}
+		for _, in := range i.Inputs {
+			m.Inputs = append(m.Inputs, NetworkInput{in.Name, in.Timeframe, in.Length, in.Columns})
+		}
+		encode := x.network.ExportONNX
+		if to == formatSafetensors {
+			encode = x.network.ExportSafetensors
+		}
+		b, err := encode()
+		if err != nil {
+			return nil, mark(ErrData, err)
+		}
+		write = func(w io.Writer) error {
+			_, err := w.Write(b)
+			return err
+		}
+	}
+	return m, mark(ErrData, writeFile(out, write))
 }
 
 // modelFormat finds a format by its name.
@@ -90,54 +155,55 @@ func modelFormat(flag, name string, read bool) (format.Format, error) {
 // step, or the name of the stage that fitted it. name chooses a model of a
 // bundle.
 func (p *Project) ExportModel(ctx context.Context, from, name, to, out string) (*ModelFile, error) {
-	f, err := modelFormat("--to", to, false)
+	if _, err := modelFormat("--to", to, false); err != nil {
+		return nil, err
+	}
+	x, err := p.findModel(ctx, from, name)
 	if err != nil {
 		return nil, err
 	}
-	e, err := p.findModel(ctx, from, name)
+	m, err := x.export(to, out)
 	if err != nil {
 		return nil, err
 	}
-	if err := writeFile(out, func(w io.Writer) error { return format.Export(w, e, f) }); err != nil {
-		return nil, mark(ErrData, err)
-	}
-	return &ModelFile{From: from, Format: to, File: out, TreeModel: describe(e), Notes: format.Caveats(e, f)}, nil
+	m.From = from
+	return m, nil
 }
 
 // findModel reads a file or a model of the store.
-func (p *Project) findModel(ctx context.Context, from, name string) (*ensemble.Ensemble, error) {
-	_, err := os.Stat(from)
+func (p *Project) findModel(ctx context.Context, from, name string) (x exportable, err error) {
+	_, err = os.Stat(from)
 	if run, stage, ok := strings.Cut(from, ":"); ok && errors.Is(err, fs.ErrNotExist) && run != "" {
 		if name != "" {
-			return nil, Usage("--model chooses a model of a bundle; a model of a run is named as %s:MODEL", run)
+			return x, Usage("--model chooses a model of a bundle; a model of a run is named as %s:MODEL", run)
 		}
 		return p.storedModel(ctx, run, stage)
 	}
 	b, err := readModelFile(from)
 	if err != nil {
-		return nil, err
+		return x, err
 	}
 	switch kind := artifactKind(b); kind {
 	case "tree ensemble":
 		if name != "" {
-			return nil, Usage("--model chooses a model of a bundle; %s holds one model", from)
+			return x, Usage("--model chooses a model of a bundle; %s holds one model", from)
 		}
-		e, err := ensemble.Decode(bytes.NewReader(b))
-		return e, mark(ErrData, wrapFile(from, err))
+		x.trees, err = ensemble.Decode(bytes.NewReader(b))
+		return x, mark(ErrData, wrapFile(from, err))
 	case "bundle":
-		x, err := bundle.Decode(bytes.NewReader(b))
+		held, err := bundle.Decode(bytes.NewReader(b))
 		if err != nil {
-			return nil, mark(ErrData, wrapFile(from, err))
+			return x, mark(ErrData, wrapFile(from, err))
 		}
-		e, err := p.bundledModel(x, name)
-		return e, wrapFile(from, err)
+		x, err = p.bundledModel(held, name)
+		return x, wrapFile(from, err)
 	case "":
 		if f, ok := format.Detect(b); ok {
-			return nil, mark(ErrData, fmt.Errorf("%s is a model of %s; mlfactory models import makes a model file of it, which can be exported", from, f))
+			return x, mark(ErrData, fmt.Errorf("%s is a model of %s; mlfactory models import makes a model file of it, which can be exported", from, f))
 		}
-		return nil, mark(ErrData, fmt.Errorf("%s is no model file and no bundle", from))
+		return x, mark(ErrData, fmt.Errorf("%s is no model file and no bundle", from))
 	default:
-		return nil, mark(ErrData, fmt.Errorf("%s holds a %q, which is no ensemble of trees", from, kind))
+		return x, mark(ErrData, fmt.Errorf("%s holds a %q, which is no ensemble of trees", from, kind))
 	}
 }
 
@@ -180,42 +246,47 @@ func artifactKind(b []byte) string {
 	return string(rest[4 : 4+n])
 }
 
-// decodeTrees reads a fitted model of a learner and finds its trees.
-func (p *Project) decodeTrees(use string, body []byte) (*ensemble.Ensemble, error) {
+// decode reads a fitted model of a learner that others can read.
+func (p *Project) decode(use string, body []byte) (x exportable, err error) {
 	entry, ok := p.Factory.Catalogue.Models.Entry(use)
 	if !ok {
-		return nil, mark(ErrData, fmt.Errorf("the learner %q is unknown", use))
+		return x, mark(ErrData, fmt.Errorf("the learner %q is unknown", use))
 	}
 	fit, err := entry.Decode(bytes.NewReader(body))
 	if err != nil {
-		return nil, mark(ErrData, err)
+		return x, mark(ErrData, err)
 	}
-	if m, ok := fit.(interface{ Ensemble() *ensemble.Ensemble }); ok {
-		return m.Ensemble(), nil
+	switch m := fit.(type) {
+	case interface{ Ensemble() *ensemble.Ensemble }:
+		x.trees = m.Ensemble()
+		return x, nil
+	case nn.Network:
+		x.network = m
+		return x, nil
 	}
-	return nil, mark(ErrData, fmt.Errorf("a model of %q is no ensemble of trees, and no other library reads it", use))
+	return x, mark(ErrData, fmt.Errorf("a model of %q is neither an ensemble of trees nor a network, and no other library reads it", use))
 }
 
-func (p *Project) bundledModel(b *bundle.Bundle, name string) (*ensemble.Ensemble, error) {
+func (p *Project) bundledModel(b *bundle.Bundle, name string) (x exportable, err error) {
 	var names []string
 	for _, m := range b.Models {
 		names = append(names, m.Name)
 	}
 	if name == "" {
 		if len(names) != 1 {
-			return nil, Usage("the bundle holds the models %s: say which with --model", strings.Join(names, ", "))
+			return x, Usage("the bundle holds the models %s: say which with --model", strings.Join(names, ", "))
 		}
 		name = names[0]
 	}
 	i := slices.Index(names, name)
 	if i < 0 {
-		return nil, Usage("the bundle has no model %q; it has %s", name, strings.Join(names, ", "))
+		return x, Usage("the bundle has no model %q; it has %s", name, strings.Join(names, ", "))
 	}
-	return p.decodeTrees(b.Models[i].Use, b.Models[i].Body)
+	return p.decode(b.Models[i].Use, b.Models[i].Body)
 }
 
 // storedModel reads a model that a run fitted.
-func (p *Project) storedModel(ctx context.Context, run, name string) (e *ensemble.Ensemble, err error) {
+func (p *Project) storedModel(ctx context.Context, run, name string) (x exportable, err error) {
 	err = p.with(func(s *store.Store) error {
 		r, err := s.Run(ctx, run)
 		if err != nil {
@@ -254,10 +325,10 @@ func (p *Project) storedModel(ctx context.Context, run, name string) (e *ensembl
 		if err := json.Unmarshal(fit, &head); err != nil {
 			return fmt.Errorf("stage %s: %w", use.Name, err)
 		}
-		e, err = p.decodeTrees(head.Use, body)
+		x, err = p.decode(head.Use, body)
 		return err
 	})
-	return e, err
+	return x, err
 }
 
 // fitStage finds the stage of the last attempt at a run that has this name, or

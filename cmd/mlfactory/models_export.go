@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mlfactory/mlfactory/command"
 )
@@ -14,14 +15,17 @@ func newModelsExport(g *global) *cobra.Command {
 	var model, to, out string
 	c := &cobra.Command{
 		Use:   "export MODEL",
-		Short: "Write a model of trees for another library: XGBoost, LightGBM, CatBoost or ONNX",
+		Short: "Write a model for another library: XGBoost, LightGBM, CatBoost, ONNX or PyTorch",
 		Long: "MODEL is a file that mlfactory models import wrote, a bundle (with --model where it\n" +
 			"holds several), or RUN:NAME for a model of the project: the beginning of the run's id\n" +
 			"and the model's name, for its last walk-forward step, or the name of the stage that\n" +
-			"fitted it (see mlfactory runs show). What the format cannot say is refused.",
+			"fitted it (see mlfactory runs show). Trees can be written in every format but\n" +
+			"safetensors, networks as onnx or safetensors (weights with PyTorch's names and shapes).\n" +
+			"What a format cannot say is refused.",
 		Example: "  mlfactory models export 3fa9:xgboost --to xgboost-json --out model.json\n" +
 			"  mlfactory models export 3fa9:es/fit/xgboost/wf2/final --to onnx --out model.onnx\n" +
-			"  mlfactory models export imported.model --to lightgbm --out model.txt",
+			"  mlfactory models export imported.model --to lightgbm --out model.txt\n" +
+			"  mlfactory models export 3fa9:mlp --to safetensors --out mlp.safetensors",
 		Args: oneArg("a model file, a bundle or RUN:NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if to == "" {
@@ -39,7 +43,13 @@ func newModelsExport(g *global) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&model, "model", "", "model of the bundle")
-	c.Flags().StringVar(&to, "to", "", "format: "+strings.Join(command.ModelFormats(false), ", ")+" (required)")
+	c.Flags().StringVar(&to, "to", "", "format: "+strings.Join(command.ModelFormats(false), ", ")+" (required; --format is the same)")
+	c.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "format" {
+			name = "to"
+		}
+		return pflag.NormalizedName(name)
+	})
 	c.Flags().StringVarP(&out, "out", "o", "", "file to write (required)")
 	complete(c, "to", func() []string { return command.ModelFormats(false) })
 	return c
@@ -80,17 +90,33 @@ func newModelsImport(g *global) *cobra.Command {
 
 func writeModelFile(w io.Writer, m *command.ModelFile) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s %s", m.From, m.Style, m.Objective)
-	if m.Version != "" {
-		fmt.Fprintf(&b, " (%s, version %s)", m.Format, m.Version)
+	if t := m.TreeModel; t != nil {
+		fmt.Fprintf(&b, "%s: %s %s", m.From, t.Style, t.Objective)
+		if m.Version != "" {
+			fmt.Fprintf(&b, " (%s, version %s)", m.Format, m.Version)
+		}
+		fmt.Fprintf(&b, "\n%d trees with %d nodes; scores of a row: %d", t.Trees, t.Nodes, t.Scores)
+		if len(t.Classes) > 0 {
+			fmt.Fprintf(&b, "; classes %s", strings.Trim(fmt.Sprint(t.Classes), "[]"))
+		}
+		fmt.Fprintf(&b, "\n%d columns: %s\n", len(t.Columns), shortList(t.Columns))
+		if len(t.Categorical) > 0 {
+			fmt.Fprintf(&b, "categories in: %s\n", shortList(t.Categorical))
+		}
 	}
-	fmt.Fprintf(&b, "\n%d trees with %d nodes; scores of a row: %d", m.Trees, m.Nodes, m.Scores)
-	if len(m.Classes) > 0 {
-		fmt.Fprintf(&b, "; classes %s", strings.Trim(fmt.Sprint(m.Classes), "[]"))
-	}
-	fmt.Fprintf(&b, "\n%d columns: %s\n", len(m.Columns), shortList(m.Columns))
-	if len(m.Categorical) > 0 {
-		fmt.Fprintf(&b, "categories in: %s\n", shortList(m.Categorical))
+	if n := m.NetworkModel; n != nil {
+		fmt.Fprintf(&b, "%s: %s, %d parameters", m.From, n.Architecture, n.Parameters)
+		if n.Seeds > 1 {
+			fmt.Fprintf(&b, " in each of %d networks", n.Seeds)
+		}
+		b.WriteByte('\n')
+		for _, in := range n.Inputs {
+			if in.Length > 0 {
+				fmt.Fprintf(&b, "%s: rows × %d bars of %s × %d channels: %s\n", in.Name, in.Length, in.Timeframe, len(in.Columns), shortList(in.Columns))
+			} else {
+				fmt.Fprintf(&b, "%s: rows × %d columns: %s\n", in.Name, len(in.Columns), shortList(in.Columns))
+			}
+		}
 	}
 	for _, n := range m.Notes {
 		fmt.Fprintf(&b, "note: %s\n", n)

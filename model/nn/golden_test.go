@@ -127,7 +127,7 @@ var exports = flag.String("exports", "", "write the graphs of the golden network
 func checkONNX(t *testing.T, name string, in Shape, net network) {
 	t.Helper()
 	g := &onnx.Graph{}
-	out, err := trace(g, "", in, net, declare(g, in.Table, in.Streams, in.Known))
+	out, err := trace(g, "", in, net, declare(g, in))
 	if err != nil {
 		t.Logf("%s: %v", name, err)
 		return

@@ -52,24 +52,51 @@ func (n *names) first() string {
 	return n.streams[0]
 }
 
-// declare declares the inputs of a shape, under the names that a view's parts
-// have.
-func declare(g *onnx.Graph, table int, streams []Sequence, known Sequence) (n names) {
-	if table > 0 {
+// declared are the names of the inputs of a shape: those of a view's parts.
+func declared(in Shape) (n names) {
+	if in.Table > 0 {
 		n.table = "table"
-		g.Input(n.table, onnx.Float, anyRows(), onnx.Dim{Size: table})
 	}
-	window := func(name string, s Sequence) string {
-		g.Input(name, onnx.Float, anyRows(), onnx.Dim{Size: s.Steps}, onnx.Dim{Size: s.Channels})
-		return name
+	for k := range in.Streams {
+		n.streams = append(n.streams, fmt.Sprintf("stream.%d", k))
 	}
-	for k, s := range streams {
-		n.streams = append(n.streams, window(fmt.Sprintf("stream.%d", k), s))
-	}
-	if known.Steps > 0 {
-		n.known = window("known", known)
+	if in.Known.Steps > 0 {
+		n.known = "known"
 	}
 	return n
+}
+
+// declare declares the inputs of a shape.
+func declare(g *onnx.Graph, in Shape) names {
+	n := declared(in)
+	if n.table != "" {
+		g.Input(n.table, onnx.Float, anyRows(), onnx.Dim{Size: in.Table})
+	}
+	window := func(name string, s Sequence) {
+		g.Input(name, onnx.Float, anyRows(), onnx.Dim{Size: s.Steps}, onnx.Dim{Size: s.Channels})
+	}
+	for k, s := range in.Streams {
+		window(n.streams[k], s)
+	}
+	if n.known != "" {
+		window(n.known, in.Known)
+	}
+	return n
+}
+
+// raw is the shape of the inputs before they are scaled.
+func (f *classifier) raw() Shape {
+	var in Shape
+	if s := f.in.table; s != nil {
+		in.Table = len(s.names)
+	}
+	for _, s := range f.in.streams {
+		in.Streams = append(in.Streams, Sequence{s.length, len(s.names)})
+	}
+	if s := f.in.known; s != nil {
+		in.Known = Sequence{s.length, len(s.names)}
+	}
+	return in
 }
 
 // ExportONNX writes the model for ONNX runtimes (operators of version 17). The
@@ -98,17 +125,7 @@ func (f *classifier) ExportONNX() ([]byte, error) {
 		node("Cast", name+".missing.float", name+".missing").Int("to", int(onnx.Float))
 		return scaled, name + ".missing.float"
 	}
-	var raw Shape
-	if s := f.in.table; s != nil {
-		raw.Table = len(s.names)
-	}
-	for _, s := range f.in.streams {
-		raw.Streams = append(raw.Streams, Sequence{s.length, len(s.names)})
-	}
-	if s := f.in.known; s != nil {
-		raw.Known = Sequence{s.length, len(s.names)}
-	}
-	values := declare(g, raw.Table, raw.Streams, raw.Known)
+	values := declare(g, f.raw())
 	if s := f.in.table; s != nil {
 		scaled, missing := standard(values.table, s.mean, s.inv, s.clip)
 		if len(s.missing) > 0 {
