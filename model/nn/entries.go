@@ -7,6 +7,7 @@ func Entries() []model.Entry {
 	return []model.Entry{
 		mlpEntry(),
 		lstmEntry(),
+		gruEntry(),
 	}
 }
 
