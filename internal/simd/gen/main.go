@@ -41,5 +41,5 @@ func files() []generated {
 		{"field/field_amd64.s", field()},
 		{"tree/tree_amd64.s", tree()},
 		{"gemm/gemm_amd64.s", gemm()},
-	}, lanesFiles()...)
+	}, append(lanesFiles(), stateFiles()...)...)
 }
