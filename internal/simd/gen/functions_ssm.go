@@ -120,12 +120,12 @@ func selectiveStates() *grid {
 
 func selectiveScanGrad() *grid {
 	g := &grid{name: "SelectiveScanGrad", cols: []string{"dt", "u", "dy"}, carries: []string{"du", "ddt"},
-		mats: []string{"a", "e", "h0", "g", "da"}, vals: []string{"b", "c"}, outs: []string{"g", "da"}, sums: []string{"db", "dc"}, narrow: true,
-		doc: "is the gradient of [SelectiveScan]: g[r] is that of the state after the step and becomes that of the state\nbefore, du, ddt, da, db and dc are added to. e and h0 are those of [SelectiveStates]."}
+		mats: []string{"a", "e", "h0", "dh", "da"}, vals: []string{"b", "c"}, outs: []string{"dh", "da"}, sums: []string{"db", "dc"}, narrow: true,
+		doc: "is the gradient of [SelectiveScan]: dh[r] is that of the state after the step and becomes that of the state\nbefore, du, ddt, da, db and dc are added to. e and h0 are those of [SelectiveStates]."}
 	f := &g.f
 	dt, u, dy := g.col("dt"), g.col("u"), g.col("dy")
 	b, c := g.value("b"), g.value("c")
-	dh := f.add(g.mat("g"), f.mul(dy, c))
+	dh := f.add(g.mat("dh"), f.mul(dy, c))
 	e, h0 := g.mat("e"), g.mat("h0")
 	h := f.add(f.mul(e, h0), f.mul(u, b))
 	back := f.mul(dh, e)

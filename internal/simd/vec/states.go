@@ -707,9 +707,9 @@ func selectiveStatesGeneric(lo int, dt, u []float32, a, h0, b, e, h Matrix, rows
 	}
 }
 
-// SelectiveScanGrad is the gradient of [SelectiveScan]: g[r] is that of the state after the step and becomes that of the state
+// SelectiveScanGrad is the gradient of [SelectiveScan]: dh[r] is that of the state after the step and becomes that of the state
 // before, du, ddt, da, db and dc are added to. e and h0 are those of [SelectiveStates].
-func SelectiveScanGrad(dt, u, dy, du, ddt []float32, a, e, h0, g, da, b, c Matrix, db, dc []float32, rows int) {
+func SelectiveScanGrad(dt, u, dy, du, ddt []float32, a, e, h0, dh, da, b, c Matrix, db, dc []float32, rows int) {
 	same("SelectiveScanGrad", len(dt), len(u))
 	same("SelectiveScanGrad", len(dt), len(dy))
 	same("SelectiveScanGrad", len(dt), len(du))
@@ -717,7 +717,7 @@ func SelectiveScanGrad(dt, u, dy, du, ddt []float32, a, e, h0, g, da, b, c Matri
 	a.check("SelectiveScanGrad", rows, len(dt))
 	e.check("SelectiveScanGrad", rows, len(dt))
 	h0.check("SelectiveScanGrad", rows, len(dt))
-	g.check("SelectiveScanGrad", rows, len(dt))
+	dh.check("SelectiveScanGrad", rows, len(dt))
 	da.check("SelectiveScanGrad", rows, len(dt))
 	b.check("SelectiveScanGrad", rows, 1)
 	c.check("SelectiveScanGrad", rows, 1)
@@ -726,17 +726,17 @@ func SelectiveScanGrad(dt, u, dy, du, ddt []float32, a, e, h0, g, da, b, c Matri
 	if rows == 0 || len(dt) == 0 {
 		return
 	}
-	done := selectiveScanGradBlocks(simd.Current(), dt, u, dy, du, ddt, a, e, h0, g, da, b, c, db, dc, rows)
-	selectiveScanGradGeneric(done, dt, u, dy, du, ddt, a, e, h0, g, da, b, c, db, dc, rows)
+	done := selectiveScanGradBlocks(simd.Current(), dt, u, dy, du, ddt, a, e, h0, dh, da, b, c, db, dc, rows)
+	selectiveScanGradGeneric(done, dt, u, dy, du, ddt, a, e, h0, dh, da, b, c, db, dc, rows)
 }
 
 // selectiveScanGradGeneric is the twin of the assembly from lane lo on.
-func selectiveScanGradGeneric(lo int, dt, u, dy, du, ddt []float32, a, e, h0, g, da, b, c Matrix, db, dc []float32, rows int) {
+func selectiveScanGradGeneric(lo int, dt, u, dy, du, ddt []float32, a, e, h0, dh, da, b, c Matrix, db, dc []float32, rows int) {
 	for r := range rows {
 		aAt := a.row(r, len(dt))
 		eAt := e.row(r, len(dt))
 		h0At := h0.row(r, len(dt))
-		gAt := g.row(r, len(dt))
+		dhAt := dh.row(r, len(dt))
 		daAt := da.row(r, len(dt))
 		bAt := b.Data[b.First+r*b.Stride]
 		cAt := c.Data[c.First+r*c.Stride]
@@ -748,7 +748,7 @@ func selectiveScanGradGeneric(lo int, dt, u, dy, du, ddt []float32, a, e, h0, g,
 			x2 := dy[e]
 			x3 := bAt
 			x4 := cAt
-			x5 := gAt[e]
+			x5 := dhAt[e]
 			x6 := float32(x2 * x4)
 			x7 := float32(x5 + x6)
 			x8 := eAt[e]
@@ -770,7 +770,7 @@ func selectiveScanGradGeneric(lo int, dt, u, dy, du, ddt []float32, a, e, h0, g,
 			x24 := float32(x22 + x23)
 			x25 := float32(x7 * x1)
 			x26 := float32(x2 * x12)
-			gAt[e] = x13
+			dhAt[e] = x13
 			daAt[e] = x24
 			dbAt[e%sumLanes] += x25
 			dcAt[e%sumLanes] += x26

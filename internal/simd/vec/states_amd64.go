@@ -205,21 +205,21 @@ func selectiveStatesBlocks(p simd.Path, dt, u []float32, a, h0, b, e, h Matrix, 
 }
 
 //go:noescape
-func selectiveScanGradAVX2(dt, u, dy, du, ddt, a, e, h0, g, da, b, c, db, dc *float32, aStep, eStep, h0Step, gStep, daStep, bStep, cStep, rows, blocks int)
+func selectiveScanGradAVX2(dt, u, dy, du, ddt, a, e, h0, dh, da, b, c, db, dc *float32, aStep, eStep, h0Step, dhStep, daStep, bStep, cStep, rows, blocks int)
 
 //go:noescape
-func selectiveScanGradAVX512(dt, u, dy, du, ddt, a, e, h0, g, da, b, c, db, dc *float32, aStep, eStep, h0Step, gStep, daStep, bStep, cStep, rows, blocks int)
+func selectiveScanGradAVX512(dt, u, dy, du, ddt, a, e, h0, dh, da, b, c, db, dc *float32, aStep, eStep, h0Step, dhStep, daStep, bStep, cStep, rows, blocks int)
 
-func selectiveScanGradBlocks(p simd.Path, dt, u, dy, du, ddt []float32, a, e, h0, g, da, b, c Matrix, db, dc []float32, rows int) int {
+func selectiveScanGradBlocks(p simd.Path, dt, u, dy, du, ddt []float32, a, e, h0, dh, da, b, c Matrix, db, dc []float32, rows int) int {
 	switch p {
 	case simd.AVX2:
 		if blocks := len(dt) / 8; blocks > 0 {
-			selectiveScanGradAVX2(&dt[0], &u[0], &dy[0], &du[0], &ddt[0], &a.Data[a.First], &e.Data[e.First], &h0.Data[h0.First], &g.Data[g.First], &da.Data[da.First], &b.Data[b.First], &c.Data[c.First], &db[0], &dc[0], 4*a.Stride, 4*e.Stride, 4*h0.Stride, 4*g.Stride, 4*da.Stride, 4*b.Stride, 4*c.Stride, rows, blocks)
+			selectiveScanGradAVX2(&dt[0], &u[0], &dy[0], &du[0], &ddt[0], &a.Data[a.First], &e.Data[e.First], &h0.Data[h0.First], &dh.Data[dh.First], &da.Data[da.First], &b.Data[b.First], &c.Data[c.First], &db[0], &dc[0], 4*a.Stride, 4*e.Stride, 4*h0.Stride, 4*dh.Stride, 4*da.Stride, 4*b.Stride, 4*c.Stride, rows, blocks)
 			return blocks * 8
 		}
 	case simd.AVX512:
 		if blocks := len(dt) / 16; blocks > 0 {
-			selectiveScanGradAVX512(&dt[0], &u[0], &dy[0], &du[0], &ddt[0], &a.Data[a.First], &e.Data[e.First], &h0.Data[h0.First], &g.Data[g.First], &da.Data[da.First], &b.Data[b.First], &c.Data[c.First], &db[0], &dc[0], 4*a.Stride, 4*e.Stride, 4*h0.Stride, 4*g.Stride, 4*da.Stride, 4*b.Stride, 4*c.Stride, rows, blocks)
+			selectiveScanGradAVX512(&dt[0], &u[0], &dy[0], &du[0], &ddt[0], &a.Data[a.First], &e.Data[e.First], &h0.Data[h0.First], &dh.Data[dh.First], &da.Data[da.First], &b.Data[b.First], &c.Data[c.First], &db[0], &dc[0], 4*a.Stride, 4*e.Stride, 4*h0.Stride, 4*dh.Stride, 4*da.Stride, 4*b.Stride, 4*c.Stride, rows, blocks)
 			return blocks * 16
 		}
 	}

@@ -1595,7 +1595,7 @@ done:
 	VZEROUPPER
 	RET
 
-// func selectiveScanGradAVX2(dt, u, dy, du, ddt, a, e, h0, g, da, b, c, db, dc *float32, aStep, eStep, h0Step, gStep, daStep, bStep, cStep, rows, blocks int)
+// func selectiveScanGradAVX2(dt, u, dy, du, ddt, a, e, h0, dh, da, b, c, db, dc *float32, aStep, eStep, h0Step, dhStep, daStep, bStep, cStep, rows, blocks int)
 TEXT ·selectiveScanGradAVX2(SB), NOSPLIT, $0-184
 	MOVQ         blocks+176(FP), CX
 	TESTQ        CX, CX
@@ -1623,7 +1623,7 @@ block:
 	ADDQ         BX, DI
 	MOVQ         h0+56(FP), DX
 	ADDQ         BX, DX
-	MOVQ         g+64(FP), R8
+	MOVQ         dh+64(FP), R8
 	ADDQ         BX, R8
 	MOVQ         da+72(FP), R9
 	ADDQ         BX, R9
@@ -1670,7 +1670,7 @@ row:
 	ADDQ         aStep+112(FP), SI
 	ADDQ         eStep+120(FP), DI
 	ADDQ         h0Step+128(FP), DX
-	ADDQ         gStep+136(FP), R8
+	ADDQ         dhStep+136(FP), R8
 	ADDQ         daStep+144(FP), R9
 	ADDQ         bStep+152(FP), R10
 	ADDQ         cStep+160(FP), R11
@@ -1690,7 +1690,7 @@ done:
 	VZEROUPPER
 	RET
 
-// func selectiveScanGradAVX512(dt, u, dy, du, ddt, a, e, h0, g, da, b, c, db, dc *float32, aStep, eStep, h0Step, gStep, daStep, bStep, cStep, rows, blocks int)
+// func selectiveScanGradAVX512(dt, u, dy, du, ddt, a, e, h0, dh, da, b, c, db, dc *float32, aStep, eStep, h0Step, dhStep, daStep, bStep, cStep, rows, blocks int)
 TEXT ·selectiveScanGradAVX512(SB), NOSPLIT, $0-184
 	MOVQ         blocks+176(FP), CX
 	TESTQ        CX, CX
@@ -1718,7 +1718,7 @@ block:
 	ADDQ         BX, DI
 	MOVQ         h0+56(FP), DX
 	ADDQ         BX, DX
-	MOVQ         g+64(FP), R8
+	MOVQ         dh+64(FP), R8
 	ADDQ         BX, R8
 	MOVQ         da+72(FP), R9
 	ADDQ         BX, R9
@@ -1765,7 +1765,7 @@ row:
 	ADDQ         aStep+112(FP), SI
 	ADDQ         eStep+120(FP), DI
 	ADDQ         h0Step+128(FP), DX
-	ADDQ         gStep+136(FP), R8
+	ADDQ         dhStep+136(FP), R8
 	ADDQ         daStep+144(FP), R9
 	ADDQ         bStep+152(FP), R10
 	ADDQ         cStep+160(FP), R11
