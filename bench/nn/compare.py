@@ -1,0 +1,239 @@
+"""Runs both sides in turn and prints the tables and ratios; called by run.sh.
+
+    compare.py [--quick] [--only NAME,NAME]
+    compare.py fit [--quick]
+
+Each side is a process that waits between its bursts; they take turns, so that
+the neighbours of the machine disturb both alike. The shortest burst counts;
+medians and processor time are printed beside it.
+"""
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+OUT = os.path.join(HERE, "out")
+OURS = os.path.join(OUT, "nn")
+THREADS = 2
+QUICK = "--quick" in sys.argv
+ONLY = next((sys.argv[i + 1].split(",") for i, a in enumerate(sys.argv) if a == "--only"), None)
+
+# The keys that make our network the one of opponents.py; each also takes what is in COMMON.
+SIZES = {
+    "mlp": "hidden=256,layers=2,activation=relu,norm=false,dropout=0",
+    "gru": "hidden=64,layers=1,dropout=0",
+    "lstm": "hidden=64,layers=1,dropout=0",
+    "tcn": "",
+    "transformer": "",
+    "patchtst": "",
+    "tft": "",
+    "inceptiontime": "",
+    "mamba": "",
+}
+# Mini-batches of a burst: about a tenth of a second.
+BATCHES = {"mlp": 8, "gru": 4, "lstm": 4, "tcn": 3}
+
+ratios = []
+
+
+def environment(policy):
+    # passive: idle threads sleep. Where others use the cores, spinning threads cost the opponent most of its time; where nobody does, they save it some.
+    e = {**os.environ, "GOMAXPROCS": str(THREADS), "OMP_NUM_THREADS": str(THREADS), "MKL_NUM_THREADS": str(THREADS)}
+    if policy != "default":
+        e["OMP_WAIT_POLICY"] = policy
+    return e
+
+
+class Server:
+    """A process that answers each line with a line."""
+
+    def __init__(self, args, policy="default"):
+        self.args = args
+        self.p = subprocess.Popen(args, env=environment(policy), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def read(self):
+        line = self.p.stdout.readline()
+        if not line:
+            raise SystemExit(" ".join(self.args) + ": no answer")
+        return json.loads(line)
+
+    def ask(self, line=""):
+        self.p.stdin.write(line + "\n")
+        self.p.stdin.flush()
+        return self.read()
+
+    def end(self):
+        """Closes the input and returns what is still said."""
+        out, _ = self.p.communicate()
+        if self.p.returncode != 0:
+            raise SystemExit(" ".join(self.args) + " failed")
+        return [json.loads(x) for x in out.splitlines()]
+
+
+servers = {}
+
+
+def torch(policy, **request):
+    if policy not in servers:
+        servers[policy] = Server([sys.executable, os.path.join(HERE, "opponents.py"), "serve"], policy)
+    return servers[policy].ask(json.dumps(request))
+
+
+def lowest(bursts, key="wall_ms"):
+    return min(b[key] for b in bursts)
+
+
+def report(label, bursts, unit="ms"):
+    k = 1e3 if unit == "us" else 1
+    print("    %-34s least %9.2f %s, median %9.2f, processor: least %9.2f, median %9.2f" % (
+        label, lowest(bursts) * k, unit, statistics.median(b["wall_ms"] for b in bursts) * k,
+        lowest(bursts, "cpu_ms") * k, statistics.median(b["cpu_ms"] for b in bursts) * k), flush=True)
+
+
+def choose(what, model, policies, modes, **more):
+    """The fastest way of the opponent to run a model: first bursts of each decide."""
+    best = None
+    for policy in policies:
+        for mode in modes:
+            first = torch(policy, what=what, model=model, mode=mode, **more)  # compiles
+            if "error" in first:
+                print("    torch %s %s: %s" % (policy, mode, first["error"]))
+                continue
+            t = lowest([torch(policy, what=what, model=model, mode=mode, **more) for _ in range(1 if QUICK else 3)])
+            if best is None or t < best[0]:
+                best = t, policy, mode
+    return best[1:]
+
+
+def wanted(name):
+    return ONLY is None or name in ONLY
+
+
+def ratio(name, value, note=""):
+    ratios.append("RATIO %s %.4f" % (name, value))
+    print("    %s = %.3f %s" % (name, value, note), flush=True)
+
+
+def compare(name, mine, bursts, unit, policies, modes, **request):
+    policy, mode = choose(request["what"], request["model"], policies, modes, **{k: v for k, v in request.items() if k not in ("what", "model")})
+    a, b = [], []
+    for i in range(bursts):
+        if i % 2 == 0:
+            a.append(mine.ask())
+        b.append(torch(policy, mode=mode, **request))
+        if i % 2 == 1:
+            a.append(mine.ask())
+    report("ours", a, unit)
+    report("torch, %s, threads %s" % (mode, policy), b, unit)
+    ratio(name, lowest(a) / lowest(b), "by processor time %.3f" % (lowest(a, "cpu_ms") / lowest(b, "cpu_ms")))
+
+
+def steps(model, there):
+    name = "step_" + model
+    if not wanted(name):
+        return
+    if model not in there:
+        print("%s: there is no such network yet" % name)
+        return
+    batches = 1 if QUICK else BATCHES.get(model, 1)
+    print("%s: a training step of %d windows of 60 x 40, %d threads, bursts of %d" % (name, 256, THREADS, batches))
+    weights = os.path.join(OUT, model + ".safetensors")
+    args = [OURS, "steps", "-model", model, "-batches", str(batches), "-weights", weights, "-threads", str(THREADS)]
+    mine = Server(args + (["-set", SIZES[model]] if SIZES[model] else []), "default")
+    mine.read()  # the first burst grows buffers
+    compare(name, mine, 4 if QUICK else 24, "ms", ["passive"] if QUICK else ["passive", "default"],
+            ["eager"] if QUICK else ["eager", "compile"], what="steps", model=model, batches=batches)
+    said = mine.end()
+    loss = next((x["loss"] for x in said if "loss" in x), None)
+    other = torch("passive", what="check", model=model, weights=weights, rows=256 * batches)
+    if "error" in other:
+        print("    same weights: not comparable: %s" % other["error"])
+    else:
+        print("    same weights, same rows: log-loss %.7f, torch's %.7f" % (loss, other["loss"]))
+        if abs(loss - other["loss"]) > 1e-4:
+            raise SystemExit("the networks are not the same")
+
+
+def infer():
+    if not wanted("infer_window"):
+        return
+    print("infer_window: the probabilities of one window through lstm, one call at a time")
+    mine = Server([OURS, "infer", "-model", "lstm", "-set", SIZES["lstm"], "-threads", str(THREADS)], "default")
+    best = {}
+    for threads in (1, 2):
+        for mode in ("eager", "script") if QUICK else ("eager", "script", "compile"):
+            request = dict(what="infer", model="lstm", mode=mode, threads=threads)
+            first = torch("passive", **request)
+            if "error" in first:
+                print("    torch %s: %s" % (mode, first["error"]))
+                continue
+            best[mode, threads] = lowest([torch("passive", **request) for _ in range(2)])
+    mode, threads = min(best, key=best.get)
+    compare("infer_window", mine, 4 if QUICK else 24, "us", ["passive"], [mode], what="infer", model="lstm", threads=threads)
+    mine.end()
+
+
+def memory():
+    if not wanted("memory"):
+        return
+    rows = 2560 if QUICK else 20000
+    print("memory: peak of a process that trains lstm for an epoch of %d windows" % rows)
+    mine = fit_once("memory", rows, 1)["memory_mb"]
+    r = subprocess.run([sys.executable, os.path.join(HERE, "opponents.py"), "memory", "lstm", str(rows)], env=environment("passive"), capture_output=True, text=True, check=True)
+    other = json.loads(r.stdout)["memory_mb"]
+    print("    ours %.0f MB, torch %.0f MB" % (mine, other))
+    ratio("memory", mine / other)
+
+
+def gemm():
+    if not wanted("gemm_peak"):
+        return
+    print("gemm_peak: GF/s of one thread over a loop of fused multiply-adds without memory (above 1 is better)")
+    best = {}
+    for _ in range(1 if QUICK else 4):
+        r = json.loads(subprocess.run([OURS, "gemm"], env=environment("default"), capture_output=True, text=True, check=True).stdout)
+        best = {k: max(v, best.get(k, 0)) for k, v in r.items()}
+    top = best.pop("peak")
+    print("    %-16s %7.1f GF/s" % ("registers only", top))
+    for k, v in best.items():
+        print("    %-16s %7.1f GF/s  %.3f" % (k, v, v / top))
+    ratio("gemm_peak", statistics.median(best.values()) / top, "the median shape; the worst has %.3f" % (min(best.values()) / top))
+
+
+def fit_once(command, rows, epochs):
+    args = [OURS, command, "-model", "lstm", "-set", SIZES["lstm"], "-rows", str(rows), "-epochs", str(epochs), "-threads", str(THREADS)]
+    return json.loads(subprocess.run(args, env=environment("default"), capture_output=True, text=True, check=True).stdout)
+
+
+def fit():
+    rows, epochs, budget = 300000, 20, 360
+    print("fit: lstm of 64 units, %d epochs of %d windows of 60 x 40, no early stop, %d threads" % (epochs, rows, THREADS))
+    if QUICK:
+        part = 60 * 256  # of an epoch: 60 of 1172 steps
+        r = fit_once("fit", part, 1)
+        k = epochs * -(-rows // 256) / 60
+        print("    %d steps took %.2f s (processor %.2f s); times %.1f" % (60, r["seconds"], r["cpu_seconds"], k))
+        seconds, cpu = r["seconds"] * k, r["cpu_seconds"] * k
+    else:
+        r = fit_once("fit", rows, epochs)
+        seconds, cpu = r["seconds"], r["cpu_seconds"]
+    print("    %.0f s, processor %.0f s on %d threads" % (seconds, cpu, THREADS))
+    ratio("fit_lstm_300k", seconds / budget, "of the budget of %d s; by processor time %.3f" % (budget, cpu / THREADS / budget))
+
+
+if "fit" in sys.argv[1:2]:
+    fit()
+else:
+    if QUICK:
+        print("quick: few bursts, eager only; these ratios say that the comparison runs and little else")
+    there = subprocess.run([OURS, "names"], capture_output=True, text=True, check=True).stdout.split()
+    for m in SIZES:
+        steps(m, there)
+    infer()
+    memory()
+    gemm()
+for s in servers.values():
+    s.end()
+print("\n".join(ratios))
