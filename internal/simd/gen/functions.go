@@ -7,11 +7,11 @@ import (
 
 // functions lists the element-wise kernels of internal/simd/vec.
 func functions() []*function {
-	return []*function{
+	return append([]*function{
 		exponential(), sigmoid(), tangent(), gelu(), geluGrad(), silu(), siluGrad(),
 		relu(), reluGrad(), add(), mul(), mulAdd(), scale(),
 		lstm(), lstmGrad(), gru(), gruGrad(), adamW(),
-	}
+	}, attentionFunctions()...)
 }
 
 // exp is e^x: x = n·ln 2 + r with |r| ≤ ln 2/2, the Taylor polynomial of degree 6, and 2^n. x is clamped to [−87.3, 88]; NaN stays NaN.

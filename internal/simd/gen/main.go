@@ -38,6 +38,7 @@ type generated struct {
 func files() []generated {
 	return append([]generated{
 		{"vec/vec_amd64.s", vec()},
+		{"vec/softmax_amd64.s", softmaxColumns()},
 		{"field/field_amd64.s", field()},
 		{"tree/tree_amd64.s", tree()},
 		{"gemm/gemm_amd64.s", gemm()},

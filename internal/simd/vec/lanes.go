@@ -1127,3 +1127,192 @@ func adamWGeneric(w, grad, m, v, w1, m1, v1 []float32, keep1, take1, keep2, take
 		v1[e] = x14
 	}
 }
+
+// GLU sets y to a/(1+e^−b), the gated linear unit (Dauphin et al. 2017). y may be a or b.
+func GLU(a, b, y []float32) {
+	same("GLU", len(a), len(b))
+	same("GLU", len(a), len(y))
+	done := gLUBlocks(simd.Current(), a, b, y)
+	gLUGeneric(a[done:], b[done:], y[done:])
+}
+
+// gLUGeneric is the twin of the assembly.
+func gLUGeneric(a, b, y []float32) {
+	b = b[:len(a)]
+	y = y[:len(a)]
+	for e := range a {
+		x0 := a[e]
+		x1 := b[e]
+		x4 := float32(0 - x1)
+		x7 := float32(x4)
+		if 88 < x4 {
+			x7 = 88
+		}
+		x8 := float32(x7)
+		if -87.3 > x7 {
+			x8 = -87.3
+		}
+		x10 := float32(x8 * 1.442695)
+		x12 := float32(x10 + 1.2582912e+07)
+		x13 := float32(x12 - 1.2582912e+07)
+		x15 := float32(x13 * 0.6933594)
+		x16 := float32(x8 - x15)
+		x18 := float32(x13 * -0.00021219444)
+		x19 := float32(x16 - x18)
+		x21 := float32(0.0013888889 * x19)
+		x23 := float32(x21 + 0.008333334)
+		x24 := float32(x23 * x19)
+		x26 := float32(x24 + 0.041666668)
+		x27 := float32(x26 * x19)
+		x29 := float32(x27 + 0.16666667)
+		x30 := float32(x29 * x19)
+		x32 := float32(x30 + 0.5)
+		x33 := float32(x32 * x19)
+		x34 := float32(x33 + 1)
+		x35 := float32(x34 * x19)
+		x36 := float32(x35 + 1)
+		x37 := math.Float32frombits(uint32(int32(x13)+127) << 23)
+		x38 := float32(x36 * x37)
+		x39 := float32(x38 + 1)
+		x40 := float32(1 / x39)
+		x41 := float32(x0 * x40)
+		y[e] = x41
+	}
+}
+
+// GLUGrad sets da and db to the gradients of [GLU] times dy. They may be any of a, b and dy.
+func GLUGrad(a, b, dy, da, db []float32) {
+	same("GLUGrad", len(a), len(b))
+	same("GLUGrad", len(a), len(dy))
+	same("GLUGrad", len(a), len(da))
+	same("GLUGrad", len(a), len(db))
+	done := gLUGradBlocks(simd.Current(), a, b, dy, da, db)
+	gLUGradGeneric(a[done:], b[done:], dy[done:], da[done:], db[done:])
+}
+
+// gLUGradGeneric is the twin of the assembly.
+func gLUGradGeneric(a, b, dy, da, db []float32) {
+	b = b[:len(a)]
+	dy = dy[:len(a)]
+	da = da[:len(a)]
+	db = db[:len(a)]
+	for e := range a {
+		x0 := b[e]
+		x3 := float32(0 - x0)
+		x6 := float32(x3)
+		if 88 < x3 {
+			x6 = 88
+		}
+		x7 := float32(x6)
+		if -87.3 > x6 {
+			x7 = -87.3
+		}
+		x9 := float32(x7 * 1.442695)
+		x11 := float32(x9 + 1.2582912e+07)
+		x12 := float32(x11 - 1.2582912e+07)
+		x14 := float32(x12 * 0.6933594)
+		x15 := float32(x7 - x14)
+		x17 := float32(x12 * -0.00021219444)
+		x18 := float32(x15 - x17)
+		x20 := float32(0.0013888889 * x18)
+		x22 := float32(x20 + 0.008333334)
+		x23 := float32(x22 * x18)
+		x25 := float32(x23 + 0.041666668)
+		x26 := float32(x25 * x18)
+		x28 := float32(x26 + 0.16666667)
+		x29 := float32(x28 * x18)
+		x31 := float32(x29 + 0.5)
+		x32 := float32(x31 * x18)
+		x33 := float32(x32 + 1)
+		x34 := float32(x33 * x18)
+		x35 := float32(x34 + 1)
+		x36 := math.Float32frombits(uint32(int32(x12)+127) << 23)
+		x37 := float32(x35 * x36)
+		x38 := float32(x37 + 1)
+		x39 := float32(1 / x38)
+		x40 := dy[e]
+		x41 := float32(x40 * x39)
+		x42 := a[e]
+		x43 := float32(x41 * x42)
+		x44 := float32(1 - x39)
+		x45 := float32(x43 * x44)
+		da[e] = x41
+		db[e] = x45
+	}
+}
+
+// ELU sets y to x where it is positive and to e^x − 1 elsewhere (Clevert et al. 2016), with an error below 2e-7. x and y may be
+// the same.
+func ELU(x, y []float32) {
+	same("ELU", len(x), len(y))
+	done := eLUBlocks(simd.Current(), x, y)
+	eLUGeneric(x[done:], y[done:])
+}
+
+// eLUGeneric is the twin of the assembly.
+func eLUGeneric(x, y []float32) {
+	y = y[:len(x)]
+	for e := range x {
+		x0 := x[e]
+		x5 := float32(x0)
+		if 88 < x0 {
+			x5 = 88
+		}
+		x6 := float32(x5)
+		if -87.3 > x5 {
+			x6 = -87.3
+		}
+		x8 := float32(x6 * 1.442695)
+		x10 := float32(x8 + 1.2582912e+07)
+		x11 := float32(x10 - 1.2582912e+07)
+		x13 := float32(x11 * 0.6933594)
+		x14 := float32(x6 - x13)
+		x16 := float32(x11 * -0.00021219444)
+		x17 := float32(x14 - x16)
+		x19 := float32(0.0013888889 * x17)
+		x21 := float32(x19 + 0.008333334)
+		x22 := float32(x21 * x17)
+		x24 := float32(x22 + 0.041666668)
+		x25 := float32(x24 * x17)
+		x27 := float32(x25 + 0.16666667)
+		x28 := float32(x27 * x17)
+		x30 := float32(x28 + 0.5)
+		x31 := float32(x30 * x17)
+		x33 := float32(x31 + 1)
+		x34 := float32(x33 * x17)
+		x35 := float32(x34 + 1)
+		x36 := math.Float32frombits(uint32(int32(x11)+127) << 23)
+		x37 := float32(x35 * x36)
+		x38 := float32(x37 - 1)
+		x39 := float32(x38)
+		if 0 < x0 {
+			x39 = x0
+		}
+		y[e] = x39
+	}
+}
+
+// ELUGrad sets dx to dy where y, the value of [ELU], is positive and to dy·(y + 1) elsewhere. dx may be dy.
+func ELUGrad(y, dy, dx []float32) {
+	same("ELUGrad", len(y), len(dy))
+	same("ELUGrad", len(y), len(dx))
+	done := eLUGradBlocks(simd.Current(), y, dy, dx)
+	eLUGradGeneric(y[done:], dy[done:], dx[done:])
+}
+
+// eLUGradGeneric is the twin of the assembly.
+func eLUGradGeneric(y, dy, dx []float32) {
+	dy = dy[:len(y)]
+	dx = dx[:len(y)]
+	for e := range y {
+		x0 := y[e]
+		x1 := dy[e]
+		x5 := float32(x0 + 1)
+		x6 := float32(x1 * x5)
+		x7 := float32(x6)
+		if 0 < x0 {
+			x7 = x1
+		}
+		dx[e] = x7
+	}
+}

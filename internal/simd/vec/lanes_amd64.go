@@ -401,3 +401,91 @@ func adamWBlocks(p simd.Path, w, grad, m, v, w1, m1, v1 []float32, keep1, take1,
 	}
 	return 0
 }
+
+//go:noescape
+func gLUAVX2(a, b, y *float32, blocks int)
+
+//go:noescape
+func gLUAVX512(a, b, y *float32, blocks int)
+
+func gLUBlocks(p simd.Path, a, b, y []float32) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(a) / 8; blocks > 0 {
+			gLUAVX2(&a[0], &b[0], &y[0], blocks)
+			return blocks * 8
+		}
+	case simd.AVX512:
+		if blocks := len(a) / 16; blocks > 0 {
+			gLUAVX512(&a[0], &b[0], &y[0], blocks)
+			return blocks * 16
+		}
+	}
+	return 0
+}
+
+//go:noescape
+func gLUGradAVX2(a, b, dy, da, db *float32, blocks int)
+
+//go:noescape
+func gLUGradAVX512(a, b, dy, da, db *float32, blocks int)
+
+func gLUGradBlocks(p simd.Path, a, b, dy, da, db []float32) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(a) / 8; blocks > 0 {
+			gLUGradAVX2(&a[0], &b[0], &dy[0], &da[0], &db[0], blocks)
+			return blocks * 8
+		}
+	case simd.AVX512:
+		if blocks := len(a) / 16; blocks > 0 {
+			gLUGradAVX512(&a[0], &b[0], &dy[0], &da[0], &db[0], blocks)
+			return blocks * 16
+		}
+	}
+	return 0
+}
+
+//go:noescape
+func eLUAVX2(x, y *float32, blocks int)
+
+//go:noescape
+func eLUAVX512(x, y *float32, blocks int)
+
+func eLUBlocks(p simd.Path, x, y []float32) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(x) / 8; blocks > 0 {
+			eLUAVX2(&x[0], &y[0], blocks)
+			return blocks * 8
+		}
+	case simd.AVX512:
+		if blocks := len(x) / 16; blocks > 0 {
+			eLUAVX512(&x[0], &y[0], blocks)
+			return blocks * 16
+		}
+	}
+	return 0
+}
+
+//go:noescape
+func eLUGradAVX2(y, dy, dx *float32, blocks int)
+
+//go:noescape
+func eLUGradAVX512(y, dy, dx *float32, blocks int)
+
+func eLUGradBlocks(p simd.Path, y, dy, dx []float32) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(y) / 8; blocks > 0 {
+			eLUGradAVX2(&y[0], &dy[0], &dx[0], blocks)
+			return blocks * 8
+		}
+	case simd.AVX512:
+		if blocks := len(y) / 16; blocks > 0 {
+			eLUGradAVX512(&y[0], &dy[0], &dx[0], blocks)
+			return blocks * 16
+		}
+	}
+	return 0
+}

@@ -2418,6 +2418,416 @@ done:
 	VZEROUPPER
 	RET
 
+// func gLUAVX2(a, b, y *float32, blocks int)
+TEXT ·gLUAVX2(SB), NOSPLIT, $0-32
+	MOVQ         a+0(FP), SI
+	MOVQ         b+8(FP), DI
+	MOVQ         y+16(FP), DX
+	MOVQ         blocks+24(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Y1
+	VMOVUPS      (DI), Y2
+	VMOVUPS      lane00000000<>(SB), Y0
+	VSUBPS       Y2, Y0, Y2
+	VMOVUPS      lane42b00000<>(SB), Y0
+	VMINPS       Y2, Y0, Y2
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y2, Y0, Y2
+	VMULPS       lane3fb8aa3b<>(SB), Y2, Y3
+	VADDPS       lane4b400000<>(SB), Y3, Y3
+	VSUBPS       lane4b400000<>(SB), Y3, Y3
+	VMULPS       lane3f318000<>(SB), Y3, Y4
+	VSUBPS       Y4, Y2, Y4
+	VMULPS       laneb95e8083<>(SB), Y3, Y2
+	VSUBPS       Y2, Y4, Y2
+	VMULPS       lane3ab60b61<>(SB), Y2, Y4
+	VADDPS       lane3c088889<>(SB), Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VADDPS       lane3d2aaaab<>(SB), Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VADDPS       lane3e2aaaab<>(SB), Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VADDPS       lane3f000000<>(SB), Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VADDPS       lane3f800000<>(SB), Y4, Y4
+	VMULPS       Y2, Y4, Y2
+	VADDPS       lane3f800000<>(SB), Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPADDD       lane0000007f<>(SB), Y3, Y3
+	VPSLLD       $23, Y3, Y3
+	VMULPS       Y3, Y2, Y3
+	VADDPS       lane3f800000<>(SB), Y3, Y3
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VDIVPS       Y3, Y0, Y3
+	VMULPS       Y3, Y1, Y3
+	VMOVUPS      Y3, (DX)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	ADDQ         $32, DX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func gLUAVX512(a, b, y *float32, blocks int)
+TEXT ·gLUAVX512(SB), NOSPLIT, $0-32
+	MOVQ         a+0(FP), SI
+	MOVQ         b+8(FP), DI
+	MOVQ         y+16(FP), DX
+	MOVQ         blocks+24(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Z1
+	VMOVUPS      (DI), Z2
+	VMOVUPS      lane00000000<>(SB), Z0
+	VSUBPS       Z2, Z0, Z2
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z2, Z0, Z2
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z2, Z0, Z2
+	VMULPS       lane3fb8aa3b<>(SB), Z2, Z3
+	VADDPS       lane4b400000<>(SB), Z3, Z3
+	VSUBPS       lane4b400000<>(SB), Z3, Z3
+	VMULPS       lane3f318000<>(SB), Z3, Z4
+	VSUBPS       Z4, Z2, Z4
+	VMULPS       laneb95e8083<>(SB), Z3, Z2
+	VSUBPS       Z2, Z4, Z2
+	VMULPS       lane3ab60b61<>(SB), Z2, Z4
+	VADDPS       lane3c088889<>(SB), Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VADDPS       lane3d2aaaab<>(SB), Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VADDPS       lane3e2aaaab<>(SB), Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VADDPS       lane3f000000<>(SB), Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VADDPS       lane3f800000<>(SB), Z4, Z4
+	VMULPS       Z2, Z4, Z2
+	VADDPS       lane3f800000<>(SB), Z2, Z2
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       lane0000007f<>(SB), Z3, Z3
+	VPSLLD       $23, Z3, Z3
+	VMULPS       Z3, Z2, Z3
+	VADDPS       lane3f800000<>(SB), Z3, Z3
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VDIVPS       Z3, Z0, Z3
+	VMULPS       Z3, Z1, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func gLUGradAVX2(a, b, dy, da, db *float32, blocks int)
+TEXT ·gLUGradAVX2(SB), NOSPLIT, $0-48
+	MOVQ         a+0(FP), SI
+	MOVQ         b+8(FP), DI
+	MOVQ         dy+16(FP), DX
+	MOVQ         da+24(FP), BX
+	MOVQ         db+32(FP), R8
+	MOVQ         blocks+40(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (DI), Y1
+	VMOVUPS      lane00000000<>(SB), Y0
+	VSUBPS       Y1, Y0, Y1
+	VMOVUPS      lane42b00000<>(SB), Y0
+	VMINPS       Y1, Y0, Y1
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y1, Y0, Y1
+	VMULPS       lane3fb8aa3b<>(SB), Y1, Y2
+	VADDPS       lane4b400000<>(SB), Y2, Y2
+	VSUBPS       lane4b400000<>(SB), Y2, Y2
+	VMULPS       lane3f318000<>(SB), Y2, Y3
+	VSUBPS       Y3, Y1, Y3
+	VMULPS       laneb95e8083<>(SB), Y2, Y1
+	VSUBPS       Y1, Y3, Y1
+	VMULPS       lane3ab60b61<>(SB), Y1, Y3
+	VADDPS       lane3c088889<>(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       lane3d2aaaab<>(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       lane3e2aaaab<>(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       lane3f000000<>(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       lane3f800000<>(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y1
+	VADDPS       lane3f800000<>(SB), Y1, Y1
+	VCVTPS2DQ    Y2, Y2
+	VPADDD       lane0000007f<>(SB), Y2, Y2
+	VPSLLD       $23, Y2, Y2
+	VMULPS       Y2, Y1, Y2
+	VADDPS       lane3f800000<>(SB), Y2, Y2
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VDIVPS       Y2, Y0, Y2
+	VMOVUPS      (DX), Y1
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      (SI), Y3
+	VMULPS       Y3, Y1, Y3
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VSUBPS       Y2, Y0, Y2
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y2, (R8)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	ADDQ         $32, DX
+	ADDQ         $32, BX
+	ADDQ         $32, R8
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func gLUGradAVX512(a, b, dy, da, db *float32, blocks int)
+TEXT ·gLUGradAVX512(SB), NOSPLIT, $0-48
+	MOVQ         a+0(FP), SI
+	MOVQ         b+8(FP), DI
+	MOVQ         dy+16(FP), DX
+	MOVQ         da+24(FP), BX
+	MOVQ         db+32(FP), R8
+	MOVQ         blocks+40(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (DI), Z1
+	VMOVUPS      lane00000000<>(SB), Z0
+	VSUBPS       Z1, Z0, Z1
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z1, Z0, Z1
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z1, Z0, Z1
+	VMULPS       lane3fb8aa3b<>(SB), Z1, Z2
+	VADDPS       lane4b400000<>(SB), Z2, Z2
+	VSUBPS       lane4b400000<>(SB), Z2, Z2
+	VMULPS       lane3f318000<>(SB), Z2, Z3
+	VSUBPS       Z3, Z1, Z3
+	VMULPS       laneb95e8083<>(SB), Z2, Z1
+	VSUBPS       Z1, Z3, Z1
+	VMULPS       lane3ab60b61<>(SB), Z1, Z3
+	VADDPS       lane3c088889<>(SB), Z3, Z3
+	VMULPS       Z1, Z3, Z3
+	VADDPS       lane3d2aaaab<>(SB), Z3, Z3
+	VMULPS       Z1, Z3, Z3
+	VADDPS       lane3e2aaaab<>(SB), Z3, Z3
+	VMULPS       Z1, Z3, Z3
+	VADDPS       lane3f000000<>(SB), Z3, Z3
+	VMULPS       Z1, Z3, Z3
+	VADDPS       lane3f800000<>(SB), Z3, Z3
+	VMULPS       Z1, Z3, Z1
+	VADDPS       lane3f800000<>(SB), Z1, Z1
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       lane0000007f<>(SB), Z2, Z2
+	VPSLLD       $23, Z2, Z2
+	VMULPS       Z2, Z1, Z2
+	VADDPS       lane3f800000<>(SB), Z2, Z2
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VDIVPS       Z2, Z0, Z2
+	VMOVUPS      (DX), Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      (SI), Z3
+	VMULPS       Z3, Z1, Z3
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z2, Z0, Z2
+	VMULPS       Z2, Z3, Z2
+	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z2, (R8)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	ADDQ         $64, BX
+	ADDQ         $64, R8
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func eLUAVX2(x, y *float32, blocks int)
+TEXT ·eLUAVX2(SB), NOSPLIT, $0-24
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         blocks+16(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Y1
+	VMOVUPS      lane00000000<>(SB), Y0
+	VCMPPS       $17, Y1, Y0, Y2
+	VMOVUPS      lane42b00000<>(SB), Y0
+	VMINPS       Y1, Y0, Y3
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y3, Y0, Y3
+	VMULPS       lane3fb8aa3b<>(SB), Y3, Y4
+	VADDPS       lane4b400000<>(SB), Y4, Y4
+	VSUBPS       lane4b400000<>(SB), Y4, Y4
+	VMULPS       lane3f318000<>(SB), Y4, Y5
+	VSUBPS       Y5, Y3, Y5
+	VMULPS       laneb95e8083<>(SB), Y4, Y3
+	VSUBPS       Y3, Y5, Y3
+	VMULPS       lane3ab60b61<>(SB), Y3, Y5
+	VADDPS       lane3c088889<>(SB), Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VADDPS       lane3d2aaaab<>(SB), Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VADDPS       lane3e2aaaab<>(SB), Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VADDPS       lane3f000000<>(SB), Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VADDPS       lane3f800000<>(SB), Y5, Y5
+	VMULPS       Y3, Y5, Y3
+	VADDPS       lane3f800000<>(SB), Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       lane0000007f<>(SB), Y4, Y4
+	VPSLLD       $23, Y4, Y4
+	VMULPS       Y4, Y3, Y4
+	VSUBPS       lane3f800000<>(SB), Y4, Y4
+	VBLENDVPS    Y2, Y1, Y4, Y4
+	VMOVUPS      Y4, (DI)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func eLUAVX512(x, y *float32, blocks int)
+TEXT ·eLUAVX512(SB), NOSPLIT, $0-24
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         blocks+16(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Z1
+	VMOVUPS      lane00000000<>(SB), Z0
+	VCMPPS       $17, Z1, Z0, K1
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z1, Z0, Z2
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z2, Z0, Z2
+	VMULPS       lane3fb8aa3b<>(SB), Z2, Z3
+	VADDPS       lane4b400000<>(SB), Z3, Z3
+	VSUBPS       lane4b400000<>(SB), Z3, Z3
+	VMULPS       lane3f318000<>(SB), Z3, Z4
+	VSUBPS       Z4, Z2, Z4
+	VMULPS       laneb95e8083<>(SB), Z3, Z2
+	VSUBPS       Z2, Z4, Z2
+	VMULPS       lane3ab60b61<>(SB), Z2, Z4
+	VADDPS       lane3c088889<>(SB), Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VADDPS       lane3d2aaaab<>(SB), Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VADDPS       lane3e2aaaab<>(SB), Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VADDPS       lane3f000000<>(SB), Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VADDPS       lane3f800000<>(SB), Z4, Z4
+	VMULPS       Z2, Z4, Z2
+	VADDPS       lane3f800000<>(SB), Z2, Z2
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       lane0000007f<>(SB), Z3, Z3
+	VPSLLD       $23, Z3, Z3
+	VMULPS       Z3, Z2, Z3
+	VSUBPS       lane3f800000<>(SB), Z3, Z3
+	VBLENDMPS    Z1, Z3, K1, Z3
+	VMOVUPS      Z3, (DI)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func eLUGradAVX2(y, dy, dx *float32, blocks int)
+TEXT ·eLUGradAVX2(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), SI
+	MOVQ         dy+8(FP), DI
+	MOVQ         dx+16(FP), DX
+	MOVQ         blocks+24(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Y1
+	VMOVUPS      (DI), Y2
+	VMOVUPS      lane00000000<>(SB), Y0
+	VCMPPS       $17, Y1, Y0, Y3
+	VADDPS       lane3f800000<>(SB), Y1, Y1
+	VMULPS       Y1, Y2, Y1
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VMOVUPS      Y1, (DX)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	ADDQ         $32, DX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func eLUGradAVX512(y, dy, dx *float32, blocks int)
+TEXT ·eLUGradAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), SI
+	MOVQ         dy+8(FP), DI
+	MOVQ         dx+16(FP), DX
+	MOVQ         blocks+24(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Z1
+	VMOVUPS      (DI), Z2
+	VMOVUPS      lane00000000<>(SB), Z0
+	VCMPPS       $17, Z1, Z0, K1
+	VADDPS       lane3f800000<>(SB), Z1, Z1
+	VMULPS       Z1, Z2, Z1
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
 DATA lane42b00000<>+0(SB)/8, $0x42b0000042b00000
 DATA lane42b00000<>+8(SB)/8, $0x42b0000042b00000
 DATA lane42b00000<>+16(SB)/8, $0x42b0000042b00000

@@ -53,3 +53,11 @@ func gRUGradBlocks(simd.Path, []float32, []float32, []float32, []float32, []floa
 func adamWBlocks(simd.Path, []float32, []float32, []float32, []float32, []float32, []float32, []float32, float32, float32, float32, float32, float32, float32, float32, float32) int {
 	return 0
 }
+
+func gLUBlocks(simd.Path, []float32, []float32, []float32) int { return 0 }
+
+func gLUGradBlocks(simd.Path, []float32, []float32, []float32, []float32, []float32) int { return 0 }
+
+func eLUBlocks(simd.Path, []float32, []float32) int { return 0 }
+
+func eLUGradBlocks(simd.Path, []float32, []float32, []float32) int { return 0 }

@@ -41,6 +41,10 @@ func lanesCalls() []lanesCall {
 		{"GRUGrad", 6, 5, func(v [][]float32) {
 			GRUGrad(v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], v[10])
 		}},
+		{"GLU", 2, 1, func(v [][]float32) { GLU(v[0], v[1], v[2]) }},
+		{"GLUGrad", 3, 2, func(v [][]float32) { GLUGrad(v[0], v[1], v[2], v[3], v[4]) }},
+		{"ELU", 1, 1, func(v [][]float32) { ELU(v[0], v[1]) }},
+		{"ELUGrad", 2, 1, func(v [][]float32) { ELUGrad(v[0], v[1], v[2]) }},
 		{"AdamW", 4, 3, func(v [][]float32) {
 			for i, x := range v[3] { // a variance is not negative
 				v[3][i] = x * x
@@ -113,6 +117,12 @@ func TestFunctionsOfOneNumber(t *testing.T) {
 		{"Tanh", Tanh, math.Tanh, 3e-7, 0},
 		{"GELU", GELU, func(x float64) float64 { return x * normal(x) }, 0, 5e-7},
 		{"ReLU", ReLU, func(x float64) float64 { return max(x, 0) }, 0, 0},
+		{"ELU", ELU, func(x float64) float64 {
+			if x > 0 {
+				return x
+			}
+			return math.Expm1(x)
+		}, 0, 2e-7},
 		{"SiLU", SiLU, func(x float64) float64 { return x * sigma(x) }, 5e-7, 0},
 		{"GELUGrad", func(x, y []float32) {
 			for i := range y {
