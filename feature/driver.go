@@ -41,6 +41,7 @@ type track struct {
 	first   []int    // column of each kernel's first value
 	out     []float64
 	m       *Matrix
+	keep    int // rows that Forget keeps
 	begun   bool
 	segment int32
 }
@@ -75,7 +76,7 @@ func NewDriver(r *Registry, set Set, base bar.Timeframe, cal *calendar.Calendar)
 }
 
 func newTrack(r *Registry, f Frame, cal *calendar.Calendar) (*track, error) {
-	t := &track{tf: f.Timeframe, m: &Matrix{Timeframe: f.Timeframe}}
+	t := &track{tf: f.Timeframe, keep: 1, m: &Matrix{Timeframe: f.Timeframe}}
 	for _, spec := range f.Features {
 		k, err := r.New(spec, Env{Timeframe: f.Timeframe, Calendar: cal})
 		if err != nil {
@@ -144,14 +145,25 @@ func (d *Driver) fail(err error) error {
 // the next Push, Advance, Forget or Restore.
 func (d *Driver) Store() *Store { return &d.store }
 
+// Keep makes Forget keep the last rows rows of a timeframe that were known by
+// then, for windows of as many bars; less than one, or than an earlier call, or
+// a timeframe that the set does not have changes nothing.
+func (d *Driver) Keep(tf bar.Timeframe, rows int) {
+	for _, t := range d.tracks {
+		if t.tf == tf {
+			t.keep = max(t.keep, rows)
+		}
+	}
+}
+
 // Forget drops the rows known before t, but always keeps the last row of each
-// timeframe. A live process calls it now and then; what later decisions see does
-// not change, as long as they come after t.
+// timeframe (see Keep). A live process calls it now and then; what later
+// decisions see does not change, as long as they come after t.
 func (d *Driver) Forget(t int64) {
 	for _, tr := range d.tracks {
 		m := tr.m
 		n := 0
-		for n < m.Rows()-1 && m.Known[n+1] <= t {
+		for n < m.Rows()-tr.keep && m.Known[n+tr.keep] <= t {
 			n++
 		}
 		if n == 0 {

@@ -13,7 +13,8 @@
 // is pushed with base bars and builds the longer ones by the clock; [Compute] does
 // the same for a whole history, in parallel, bit for bit. Both give a [Store]: one
 // [Matrix] a timeframe, a row for each of its bars. [Gather] or a [Reader] takes from it what
-// was known at each decision.
+// was known at each decision, [Windows] or a [WindowReader] the last bars of a
+// timeframe up to there, and [Known] what the calendar says of the bars to come.
 //
 // # Time
 //
