@@ -11,7 +11,7 @@ func functions() []*function {
 		exponential(), sigmoid(), tangent(), gelu(), geluGrad(), silu(), siluGrad(),
 		relu(), reluGrad(), add(), mul(), mulAdd(), scale(),
 		lstm(), lstmGrad(), gru(), gruGrad(), adamW(),
-	}, attentionFunctions()...)
+	}, append(attentionFunctions(), poolFunctions()...)...)
 }
 
 // exp is e^x: x = n·ln 2 + r with |r| ≤ ln 2/2, the Taylor polynomial of degree 6, and 2^n. x is clamped to [−87.3, 88]; NaN stays NaN.

@@ -1316,3 +1316,66 @@ func eLUGradGeneric(y, dy, dx []float32) {
 		dx[e] = x7
 	}
 }
+
+// MaxIndex keeps a running maximum and where it was found: where x is above best, best1 is x and index1 is k; elsewhere
+// they are best and index, so that the first of equal values counts. best1 and index1 may be best and index.
+func MaxIndex(x, best, index, best1, index1 []float32, k float32) {
+	same("MaxIndex", len(x), len(best))
+	same("MaxIndex", len(x), len(index))
+	same("MaxIndex", len(x), len(best1))
+	same("MaxIndex", len(x), len(index1))
+	done := maxIndexBlocks(simd.Current(), x, best, index, best1, index1, k)
+	maxIndexGeneric(x[done:], best[done:], index[done:], best1[done:], index1[done:], k)
+}
+
+// maxIndexGeneric is the twin of the assembly.
+func maxIndexGeneric(x, best, index, best1, index1 []float32, k float32) {
+	best = best[:len(x)]
+	index = index[:len(x)]
+	best1 = best1[:len(x)]
+	index1 = index1[:len(x)]
+	for e := range x {
+		x0 := best[e]
+		x1 := x[e]
+		x3 := float32(x0)
+		if x0 < x1 {
+			x3 = x1
+		}
+		x5 := index[e]
+		x6 := float32(x5)
+		if x0 < x1 {
+			x6 = k
+		}
+		best1[e] = x3
+		index1[e] = x6
+	}
+}
+
+// RouteGrad is the gradient of [MaxIndex]: dx1 is dx + dy where index is k, a whole number, and dx + 0 elsewhere. dx1 may be dx.
+func RouteGrad(index, dy, dx, dx1 []float32, k float32) {
+	same("RouteGrad", len(index), len(dy))
+	same("RouteGrad", len(index), len(dx))
+	same("RouteGrad", len(index), len(dx1))
+	done := routeGradBlocks(simd.Current(), index, dy, dx, dx1, k)
+	routeGradGeneric(index[done:], dy[done:], dx[done:], dx1[done:], k)
+}
+
+// routeGradGeneric is the twin of the assembly.
+func routeGradGeneric(index, dy, dx, dx1 []float32, k float32) {
+	dy = dy[:len(index)]
+	dx = dx[:len(index)]
+	dx1 = dx1[:len(index)]
+	for e := range index {
+		x0 := index[e]
+		x2 := float32(x0 - k)
+		x3 := math.Float32frombits(math.Float32bits(x2) &^ (1 << 31))
+		x6 := dx[e]
+		x7 := dy[e]
+		x9 := float32(0)
+		if x3 < 0.5 {
+			x9 = x7
+		}
+		x10 := float32(x6 + x9)
+		dx1[e] = x10
+	}
+}

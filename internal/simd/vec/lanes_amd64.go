@@ -489,3 +489,47 @@ func eLUGradBlocks(p simd.Path, y, dy, dx []float32) int {
 	}
 	return 0
 }
+
+//go:noescape
+func maxIndexAVX2(x, best, index, best1, index1 *float32, blocks int, k float32)
+
+//go:noescape
+func maxIndexAVX512(x, best, index, best1, index1 *float32, blocks int, k float32)
+
+func maxIndexBlocks(p simd.Path, x, best, index, best1, index1 []float32, k float32) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(x) / 8; blocks > 0 {
+			maxIndexAVX2(&x[0], &best[0], &index[0], &best1[0], &index1[0], blocks, k)
+			return blocks * 8
+		}
+	case simd.AVX512:
+		if blocks := len(x) / 16; blocks > 0 {
+			maxIndexAVX512(&x[0], &best[0], &index[0], &best1[0], &index1[0], blocks, k)
+			return blocks * 16
+		}
+	}
+	return 0
+}
+
+//go:noescape
+func routeGradAVX2(index, dy, dx, dx1 *float32, blocks int, k float32)
+
+//go:noescape
+func routeGradAVX512(index, dy, dx, dx1 *float32, blocks int, k float32)
+
+func routeGradBlocks(p simd.Path, index, dy, dx, dx1 []float32, k float32) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(index) / 8; blocks > 0 {
+			routeGradAVX2(&index[0], &dy[0], &dx[0], &dx1[0], blocks, k)
+			return blocks * 8
+		}
+	case simd.AVX512:
+		if blocks := len(index) / 16; blocks > 0 {
+			routeGradAVX512(&index[0], &dy[0], &dx[0], &dx1[0], blocks, k)
+			return blocks * 16
+		}
+	}
+	return 0
+}

@@ -2828,6 +2828,142 @@ done:
 	VZEROUPPER
 	RET
 
+// func maxIndexAVX2(x, best, index, best1, index1 *float32, blocks int, k float32)
+TEXT ·maxIndexAVX2(SB), NOSPLIT, $0-52
+	MOVQ         x+0(FP), SI
+	MOVQ         best+8(FP), DI
+	MOVQ         index+16(FP), DX
+	MOVQ         best1+24(FP), BX
+	MOVQ         index1+32(FP), R8
+	MOVQ         blocks+40(FP), CX
+	VBROADCASTSS k+48(FP), Y0
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (DI), Y2
+	VMOVUPS      (SI), Y3
+	VCMPPS       $17, Y3, Y2, Y4
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VMOVUPS      (DX), Y3
+	VBLENDVPS    Y4, Y0, Y3, Y3
+	VMOVUPS      Y2, (BX)
+	VMOVUPS      Y3, (R8)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	ADDQ         $32, DX
+	ADDQ         $32, BX
+	ADDQ         $32, R8
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func maxIndexAVX512(x, best, index, best1, index1 *float32, blocks int, k float32)
+TEXT ·maxIndexAVX512(SB), NOSPLIT, $0-52
+	MOVQ         x+0(FP), SI
+	MOVQ         best+8(FP), DI
+	MOVQ         index+16(FP), DX
+	MOVQ         best1+24(FP), BX
+	MOVQ         index1+32(FP), R8
+	MOVQ         blocks+40(FP), CX
+	VBROADCASTSS k+48(FP), Z0
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (DI), Z2
+	VMOVUPS      (SI), Z3
+	VCMPPS       $17, Z3, Z2, K1
+	VBLENDMPS    Z3, Z2, K1, Z2
+	VMOVUPS      (DX), Z3
+	VBLENDMPS    Z0, Z3, K1, Z3
+	VMOVUPS      Z2, (BX)
+	VMOVUPS      Z3, (R8)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	ADDQ         $64, BX
+	ADDQ         $64, R8
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func routeGradAVX2(index, dy, dx, dx1 *float32, blocks int, k float32)
+TEXT ·routeGradAVX2(SB), NOSPLIT, $0-44
+	MOVQ         index+0(FP), SI
+	MOVQ         dy+8(FP), DI
+	MOVQ         dx+16(FP), DX
+	MOVQ         dx1+24(FP), BX
+	MOVQ         blocks+32(FP), CX
+	VBROADCASTSS k+40(FP), Y0
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Y2
+	VSUBPS       Y0, Y2, Y2
+	VANDPS       lane7fffffff<>(SB), Y2, Y2
+	VCMPPS       $17, lane3f000000<>(SB), Y2, Y2
+	VMOVUPS      (DX), Y3
+	VMOVUPS      (DI), Y4
+	VMOVUPS      lane00000000<>(SB), Y1
+	VBLENDVPS    Y2, Y4, Y1, Y4
+	VADDPS       Y4, Y3, Y4
+	VMOVUPS      Y4, (BX)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	ADDQ         $32, DX
+	ADDQ         $32, BX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func routeGradAVX512(index, dy, dx, dx1 *float32, blocks int, k float32)
+TEXT ·routeGradAVX512(SB), NOSPLIT, $0-44
+	MOVQ         index+0(FP), SI
+	MOVQ         dy+8(FP), DI
+	MOVQ         dx+16(FP), DX
+	MOVQ         dx1+24(FP), BX
+	MOVQ         blocks+32(FP), CX
+	VBROADCASTSS k+40(FP), Z0
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Z2
+	VSUBPS       Z0, Z2, Z2
+	VANDPS       lane7fffffff<>(SB), Z2, Z2
+	VCMPPS       $17, lane3f000000<>(SB), Z2, K1
+	VMOVUPS      (DX), Z2
+	VMOVUPS      (DI), Z3
+	VMOVUPS      lane00000000<>(SB), Z1
+	VBLENDMPS    Z3, Z1, K1, Z3
+	VADDPS       Z3, Z2, Z3
+	VMOVUPS      Z3, (BX)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	ADDQ         $64, BX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
 DATA lane42b00000<>+0(SB)/8, $0x42b0000042b00000
 DATA lane42b00000<>+8(SB)/8, $0x42b0000042b00000
 DATA lane42b00000<>+16(SB)/8, $0x42b0000042b00000

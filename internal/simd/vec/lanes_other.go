@@ -61,3 +61,9 @@ func gLUGradBlocks(simd.Path, []float32, []float32, []float32, []float32, []floa
 func eLUBlocks(simd.Path, []float32, []float32) int { return 0 }
 
 func eLUGradBlocks(simd.Path, []float32, []float32, []float32) int { return 0 }
+
+func maxIndexBlocks(simd.Path, []float32, []float32, []float32, []float32, []float32, float32) int {
+	return 0
+}
+
+func routeGradBlocks(simd.Path, []float32, []float32, []float32, []float32, float32) int { return 0 }

@@ -31,6 +31,13 @@ func lanesCalls() []lanesCall {
 		{"Mul", 2, 1, func(v [][]float32) { Mul(v[0], v[1], v[2]) }},
 		{"MulAdd", 3, 1, func(v [][]float32) { MulAdd(v[0], v[1], v[2], v[3]) }},
 		{"Scale", 1, 1, func(v [][]float32) { Scale(v[0], v[1], -1.7) }},
+		{"MaxIndex", 3, 2, func(v [][]float32) { MaxIndex(v[0], v[1], v[2], v[3], v[4], 2) }},
+		{"RouteGrad", 3, 1, func(v [][]float32) {
+			for i, x := range v[0] { // an index is a whole number
+				v[0][i] = float32(int(x) % 3)
+			}
+			RouteGrad(v[0], v[1], v[2], v[3], 1)
+		}},
 		{"LSTM", 5, 7, func(v [][]float32) {
 			LSTM(v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], v[10], v[11])
 		}},
