@@ -38,14 +38,6 @@ func fold(dst, lanes []float32, add bool) {
 	}
 }
 
-// addRow sets y to x with row added to each row; row is spread. y may be x.
-func addRow(x, row, y []float32) {
-	for i := 0; i < len(x); i += len(row) {
-		n := min(len(row), len(x)-i)
-		vec.Add(x[i:i+n], row[:n], y[i:i+n])
-	}
-}
-
 // sumColumns adds up the columns of x into dst.
 func (t *Tape) sumColumns(dst, x []float32, add bool) {
 	s := t.lanes(len(dst))

@@ -127,7 +127,9 @@ func columnOperations() []operation {
 			func(t *Tape, x []*Tensor, _ []*Param) *Tensor {
 				return t.Add(t.AdaptiveAveragePool(x[0], 9, n), t.AdaptiveAveragePool(x[0], 9, n))
 			},
-			func(x []mat) mat { return pooled(x[0], 9, lo, hi, n, func(v []float64) float64 { return 2 * meanOf(v) }) })
+			func(x []mat) mat {
+				return pooled(x[0], 9, lo, hi, n, func(v []float64) float64 { return 2 * meanOf(v) })
+			})
 	}
 	add("global max and average", [][2]int{{2 * 9, 5}}, nil,
 		func(t *Tape, x []*Tensor, _ []*Param) *Tensor {
@@ -190,7 +192,6 @@ func TestMaxPoolOfEqualValues(t *testing.T) {
 // training.
 func TestBatchNormBuffers(t *testing.T) {
 	const n, rows = 3, 8
-	r := rand.New(rand.NewPCG(51, 1))
 	run := func(order []int) *BatchNorm {
 		r := rand.New(rand.NewPCG(52, 1))
 		b := NewBatchNorm("bn", n)
@@ -220,7 +221,7 @@ func TestBatchNormBuffers(t *testing.T) {
 		t.Errorf("%v steps were counted", a.Batches.Value[0])
 	}
 	// The same in float64.
-	r = rand.New(rand.NewPCG(52, 1))
+	r := rand.New(rand.NewPCG(52, 1))
 	mean, variance := make([]float64, n), []float64{1, 1, 1}
 	for step := range 12 {
 		data := draw(r, 3*rows*n, 2)

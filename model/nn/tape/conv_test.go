@@ -1,7 +1,6 @@
 package tape
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -253,48 +252,5 @@ func TestConvRefusesWrongShapes(t *testing.T) {
 			}()
 			tp.Conv(x, 5, c, None)
 		}()
-	}
-}
-
-// Sizes of the networks here: 32 windows of 60 bars.
-func BenchmarkConv(b *testing.B) {
-	for _, c := range []convCase{
-		{"", 32, 60, 64, 64, 3, 1, 1, 1, 2, 0, 1},
-		{"", 32, 60, 64, 64, 3, 1, 4, 1, 8, 0, 1},
-		{"", 32, 60, 64, 64, 3, 1, 16, 1, 32, 0, 1},
-		{"", 32, 60, 32, 32, 39, 1, 1, 1, 19, 19, 0},
-		{"", 32, 60, 32, 32, 9, 1, 1, 1, 4, 4, 0},
-		{"", 32, 60, 128, 32, 1, 1, 1, 1, 0, 0, 0},
-		{"", 32, 30, 1280, 1280, 13, 1, 1, 1280, 6, 6, 1},
-		{"", 32, 60, 128, 128, 8, 1, 1, 1, 3, 4, 0},
-	} {
-		for _, backward := range []bool{false, true} {
-			b.Run(fmt.Sprintf("%d-%d_kernel%d_dilation%d_groups%d_back%v", c.in, c.out, c.kernel, c.dilation, c.groups, backward), func(b *testing.B) {
-				r := rand.New(rand.NewPCG(1, 1))
-				p := []*Param{NewParam("w", c.out, c.in/c.groups, c.kernel), NewParam("b", c.out)}
-				for _, q := range p {
-					copy(q.Value, draw(r, len(q.Value), 0.1))
-					q.Shards(1)
-				}
-				tp, data := New(0), draw(r, c.samples*c.steps*c.in, 1)
-				for b.Loop() {
-					tp.Reset(true, rng.New(1))
-					x := tp.tensor(c.samples*c.steps, c.in, data)
-					y := tp.Conv(x, c.steps, c.conv(p), ReLU)
-					if backward {
-						g, _ := tp.gradOf(y)
-						copy(g, y.Value)
-						tp.Backward()
-						p[0].Forget()
-						p[1].Forget()
-					}
-				}
-				flops := 2 * float64(c.samples*c.steps*c.out*c.in/c.groups*c.kernel)
-				if backward {
-					flops *= 3
-				}
-				b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GF/s")
-			})
-		}
 	}
 }
