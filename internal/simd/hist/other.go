@@ -19,3 +19,5 @@ func logistic(score, y, w, g, h []float32, sums *[16]float64) int { return 0 }
 func quantise(g, h []float32, fg, fh float32, gh []uint64) (int, uint64) { return 0, 0 }
 
 func pick(src []uint64, idx []uint32, n int, dst []uint64) int { return 0 }
+
+func buildColumns(cols []uint8, ld int, gh []uint64, h *Block) { buildColumnsGeneric(cols, ld, gh, h) }
