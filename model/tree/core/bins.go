@@ -140,6 +140,7 @@ type Matrix struct {
 	Stride       int      // words of a row
 	Words        []uint64 // n×stride
 	Col          [][]uint8
+	cols         []uint8 // what Col lies in: whole blocks of columns of N rows
 	Cut          []Cuts
 	NBin         []int  // bins of each feature
 	BlockBins    []int  // most bins of the features of a block
@@ -213,9 +214,9 @@ func newMatrix(n, p int, rows []int) *Matrix {
 // columns makes room for the column-major copy.
 func (m *Matrix) columns() {
 	m.Col = make([][]uint8, m.P)
-	buf := make([]uint8, m.N*m.P)
+	m.cols = make([]uint8, m.N*m.Blocks*hist.Lanes)
 	for j := range m.Col {
-		m.Col[j] = buf[j*m.N : (j+1)*m.N : (j+1)*m.N]
+		m.Col[j] = m.cols[j*m.N : (j+1)*m.N : (j+1)*m.N]
 	}
 }
 

@@ -279,7 +279,15 @@ func TestRoutePartitionsStably(t *testing.T) {
 				}
 			}
 			buf := make([]uint32, len(idx))
-			n := route(col, &Rule{Bin: bin, MissingLeft: missLeft}, idx, idx, buf)
+			sides, ends := (&Rule{Bin: bin, MissingLeft: missLeft}).sides(), make([]uint32, len(idx))
+			if n := routeEnds(col, &sides, idx, ends); !slices.Equal(ends[:n], left) {
+				t.Errorf("bin %d, missing left %v: wrong left rows", bin, missLeft)
+			}
+			slices.Reverse(ends)
+			n := route(col, &sides, idx, idx, buf)
+			if !slices.Equal(ends[:len(idx)-n], right) {
+				t.Errorf("bin %d, missing left %v: wrong right rows", bin, missLeft)
+			}
 			if !slices.Equal(idx[:n], left) || !slices.Equal(buf[:len(idx)-n], right) {
 				t.Errorf("bin %d, missing left %v: wrong division", bin, missLeft)
 			}

@@ -1,26 +1,31 @@
 package core
 
-import "github.com/mlfactory/mlfactory/internal/simd/hist"
+import (
+	"sync"
+
+	"github.com/mlfactory/mlfactory/internal/simd/hist"
+)
 
 const (
 	tile   = 1024     // rows whose words are gathered at once
 	runLen = tile + 8 // keeps the runs of a tile from sharing one cache set
+	group  = 16       // most blocks that are gathered at once: two cache lines of a row
 )
 
-// worker owns a range of blocks: histograms and split search are divided by
-// feature, so that nothing is added up across workers.
+// worker has the buffers of one worker, and the range of blocks that it owns
+// where work is divided by feature.
 type worker struct {
 	b0, b1 int
-	nl     int
 	gh, h  [tile]uint64
-	words  []uint64 // gathered words, one run for each block
+	words  []uint64 // gathered words, one run for each block of a group
 	part   []uint32 // buffer of partition
 }
 
 // Histograms builds the histograms of nodes and divides their rows. Its users
-// grow trees: they set GH and Idx, build the root, search it, split it with
-// [Histograms.Partition], build the smaller child and subtract it from the
-// parent.
+// grow trees: they set GH and Idx, build the root, search it, split nodes,
+// build the smaller child of each and subtract it from the parent. Several
+// nodes at a time ([Histograms.BuildAll], [Histograms.PartitionAll]) keep all
+// workers busy with few meetings.
 type Histograms struct {
 	M    *Matrix
 	Pool *Pool
@@ -29,11 +34,17 @@ type Histograms struct {
 	// hessians, each a signed integer of 64 bits; see [Histograms.Wide].
 	H   []uint64
 	Idx []uint32 // rows of the tree; a node's rows are a range of it
+	// Ascending says that the rows of Idx ascend without repetition at the root,
+	// and so in every node: rows without a gap need no gathering.
+	Ascending bool
 
 	ws    []worker
 	mask  []uint8 // features of each block that the tree may use
+	mu    sync.Mutex
 	slots [][]hist.Block
 	free  []int
+	lists lists
+	spare []uint32 // of PartitionAll
 }
 
 // NewHistograms makes room for the workers of pl; all features are in use.
@@ -46,14 +57,6 @@ func NewHistograms(m *Matrix, pl *Pool) *Histograms {
 		if lines%t == 0 { // whole cache lines of a row for each worker
 			k.b0, k.b1 = min(m.Blocks, lines*w/t*8), min(m.Blocks, lines*(w+1)/t*8)
 		}
-		k.words = make([]uint64, (k.b1-k.b0+3)&^3*runLen) // whole groups of four runs
-		// One worker takes all rows; several take their share, left and right
-		// apart, and the first takes all rows of a small node.
-		room := m.N
-		if t > 1 {
-			room = max(ParallelRows, 2*(m.N/t+16))
-		}
-		k.part = make([]uint32, room)
 	}
 	g.UseAll()
 	return g
@@ -82,6 +85,8 @@ func (g *Histograms) Blocks(w int) (from, to int) { return g.ws[w].b0, g.ws[w].b
 
 // Slot takes a histogram; what it holds is undefined.
 func (g *Histograms) Slot() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if n := len(g.free); n > 0 {
 		s := g.free[n-1]
 		g.free = g.free[:n-1]
@@ -96,7 +101,11 @@ func (g *Histograms) Slot() int {
 }
 
 // At is the histogram of a slot.
-func (g *Histograms) At(slot int) []hist.Block { return g.slots[slot] }
+func (g *Histograms) At(slot int) []hist.Block {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.slots[slot]
+}
 
 // Wide is the second half of a wide histogram: the sums of hessians, where the
 // first half has the sums of gradients.
@@ -105,23 +114,40 @@ func (g *Histograms) Wide(h []hist.Block) []hist.Block { return h[g.M.Blocks:] }
 // Release gives a slot back; a negative one is none.
 func (g *Histograms) Release(slot int) {
 	if slot >= 0 {
+		g.mu.Lock()
 		g.free = append(g.free, slot)
+		g.mu.Unlock()
 	}
 }
 
 // Build fills worker w's blocks of h from the rows Idx[lo:hi].
 func (g *Histograms) Build(w, lo, hi int, h []hist.Block) {
-	k, m := &g.ws[w], g.M
-	if k.b0 == k.b1 {
-		return
-	}
-	for b := k.b0; b < k.b1; b++ {
+	k := &g.ws[w]
+	g.clear(h, k.b0, k.b1)
+	g.add(w, lo, hi, h, k.b0, k.b1)
+}
+
+// clear empties the blocks b0 to b1−1 of h.
+func (g *Histograms) clear(h []hist.Block, b0, b1 int) {
+	for b := b0; b < b1; b++ {
 		if g.mask[b] != 0 {
-			clear(h[b][:m.BlockBins[b]*hist.Lanes])
+			clear(h[b][:g.M.BlockBins[b]*hist.Lanes])
 			if g.H != nil {
-				clear(g.Wide(h)[b][:m.BlockBins[b]*hist.Lanes])
+				clear(g.Wide(h)[b][:g.M.BlockBins[b]*hist.Lanes])
 			}
 		}
+	}
+}
+
+// add adds the rows Idx[lo:hi] to the blocks b0 to b1−1 of h, with the buffers
+// of worker w.
+func (g *Histograms) add(w, lo, hi int, h []hist.Block, b0, b1 int) {
+	if lo == hi || b0 == b1 {
+		return
+	}
+	k, m := &g.ws[w], g.M
+	if k.words == nil {
+		k.words = make([]uint64, (min(group, m.Blocks)+3)&^3*runLen) // whole groups of four runs
 	}
 	for s := lo; s < hi; s += tile {
 		n := min(hi-s, tile)
@@ -129,48 +155,18 @@ func (g *Histograms) Build(w, lo, hi int, h []hist.Block) {
 		if g.H != nil {
 			hist.Pick(g.H, g.Idx[s:hi], n, k.h[:])
 		}
-		hist.Gather(m.Words, m.Stride, k.b0, g.Idx[s:hi], n, k.b1-k.b0, k.words, runLen)
-		for b := k.b0; b < k.b1; b++ {
-			if g.mask[b] != 0 {
-				o := (b - k.b0) * runLen
-				hist.Build(k.words[o:o+n], k.gh[:n], &h[b])
-				if g.H != nil {
-					hist.Build(k.words[o:o+n], k.h[:n], &g.Wide(h)[b])
+		for from := b0; from < b1; from += group {
+			to := min(b1, from+group)
+			hist.Gather(m.Words, m.Stride, from, g.Idx[s:hi], n, to-from, k.words, runLen)
+			for b := from; b < to; b++ {
+				if g.mask[b] != 0 {
+					o := (b - from) * runLen
+					hist.Build(k.words[o:o+n], k.gh[:n], &h[b])
+					if g.H != nil {
+						hist.Build(k.words[o:o+n], k.h[:n], &g.Wide(h)[b])
+					}
 				}
 			}
 		}
 	}
-}
-
-// Partition splits the rows Idx[lo:hi] by a rule, keeping their order, and
-// returns how many go left.
-func (g *Histograms) Partition(lo, hi int, r *Rule) int {
-	col, n, t := g.M.Col[r.Feature], hi-lo, len(g.ws)
-	if t == 1 || n < ParallelRows {
-		seg, right := g.Idx[lo:hi], g.ws[0].part
-		nl := route(col, r, seg, seg, right)
-		copy(seg[nl:], right[:n-nl])
-		return nl
-	}
-	at := func(w int) int { return lo + n*w/t }
-	half := len(g.ws[0].part) / 2
-	g.Pool.Run(true, func(w int) {
-		p := g.ws[w].part
-		g.ws[w].nl = route(col, r, g.Idx[at(w):at(w+1)], p[:half], p[half:])
-	})
-	left := 0
-	for w := range g.ws {
-		left += g.ws[w].nl
-	}
-	g.Pool.Run(true, func(w int) {
-		ol, or := lo, lo+left
-		for k := range w {
-			ol += g.ws[k].nl
-			or += at(k+1) - at(k) - g.ws[k].nl
-		}
-		p, nl := g.ws[w].part, g.ws[w].nl
-		copy(g.Idx[ol:], p[:nl])
-		copy(g.Idx[or:], p[half:half+at(w+1)-at(w)-nl])
-	})
-	return left
 }

@@ -38,10 +38,10 @@ func TestLearnsAnInteractionOutOfSample(t *testing.T) {
 }
 
 func TestSameBytesForAnyNumberOfWorkers(t *testing.T) {
-	s := synth(12000, 37, 2, 0, 0.05)
+	s := synth(17000, 37, 2, 0, 0.05)
 	c := small()
 	c.Rounds, c.Subsample, c.ColsampleByTree = 5, 0.7, 0.6
-	train, stop := s.part(0, 11000), s.part(11000, 12000)
+	train, stop := s.part(0, 16000), s.part(16000, 17000)
 	want := file(t, fit(t, c, train, stop, 1))
 	for _, w := range []int{2, 3, 4, 8} {
 		if !bytes.Equal(want, file(t, fit(t, c, train, stop, w))) {

@@ -141,7 +141,7 @@ func newTrainer(env model.Env, d core.Data, cfg Config, o Options) (*trainer, er
 		t.g[c], t.h[c] = make([]float32, n), make([]float32, n)
 	}
 	t.gh = make([]uint64, n)
-	t.gr.GH = t.gh
+	t.gr.GH, t.gr.Ascending = t.gh, true
 	if wide || o.wide {
 		t.gr.H = make([]uint64, n)
 	}
@@ -350,7 +350,9 @@ func (t *trainer) tree(c int, sumAbsG, sumH float64) []ensemble.Node {
 		sc = core.NewWideScales(sumAbsG, sumH, len(t.rows))
 	}
 	parts := make([]sums, (len(t.rows)+core.Chunk-1)/core.Chunk)
+	t.gr.Idx = slices.Grow(t.gr.Idx[:0], len(t.rows))[:len(t.rows)]
 	t.chunks(func(_, i int, rows []uint32) {
+		copy(t.gr.Idx[i*core.Chunk:], rows)
 		if wide {
 			parts[i].a, parts[i].b = sc.QuantiseWide(rows, t.g[c], t.h[c], t.gh, t.gr.H)
 		} else {
@@ -362,7 +364,6 @@ func (t *trainer) tree(c int, sumAbsG, sumH float64) []ensemble.Node {
 		tot.a, tot.b = tot.a+p.a, tot.b+p.b
 	}
 	t.gr.srch = newSearch(&t.cfg, t.mono, sc, wide)
-	t.gr.Idx = append(t.gr.Idx[:0], t.rows...)
 	t.gr.grow(tot)
 	tree, leaves := t.finish(t.g[c], t.h[c])
 	if t.loss.Custom == nil && t.loss.Name == core.Quantile {
