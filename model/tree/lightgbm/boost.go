@@ -132,14 +132,22 @@ func (t *trainer) gradients(env model.Env, round int) ([]float64, error) {
 
 // tree grows the tree of one score and adds it to the training scores.
 func (t *trainer) tree(c int, sumAbsG, sumH, rate float64) ensemble.Tree {
+	wide := t.gr.H != nil
 	sc := core.NewScales(sumAbsG, sumH, len(t.rows))
-	parts := make([]uint64, (len(t.rows)+core.Chunk-1)/core.Chunk)
+	if wide {
+		sc = core.NewWideScales(sumAbsG, sumH, len(t.rows))
+	}
+	parts := make([]core.Sums, (len(t.rows)+core.Chunk-1)/core.Chunk)
 	t.chunks(t.rows, func(i int, rows []uint32) {
-		parts[i] = sc.Quantise(rows, t.g[c], t.h[c], t.gh)
+		if wide {
+			parts[i].A, parts[i].B = sc.QuantiseWide(rows, t.g[c], t.h[c], t.gh, t.gr.H)
+		} else {
+			parts[i].A = sc.Quantise(rows, t.g[c], t.h[c], t.gh)
+		}
 	})
-	tot := uint64(0)
+	var tot core.Sums
 	for _, p := range parts {
-		tot += p
+		tot = tot.Plus(p)
 	}
 	t.gr.srch.scale(sc)
 	t.gr.Idx = append(t.gr.Idx[:0], t.rows...)

@@ -1,7 +1,6 @@
 package lightgbm
 
 import (
-	"math"
 	"slices"
 
 	"github.com/mlfactory/mlfactory/internal/simd/hist"
@@ -11,7 +10,7 @@ import (
 // bin is a category of a leaf.
 type bin struct {
 	index uint8
-	sums  uint64
+	sums  core.Sums
 	rows  int     // estimated
 	order float64 // g/(h+cat_smooth)
 }
@@ -21,8 +20,8 @@ type bin struct {
 // the order of g/(h+cat_smooth), of which the larger part is never on the left
 // (Fisher 1958, "On grouping for maximum homogeneity"). Missing values and
 // categories without a bin go right.
-func (s *search) categories(h *hist.Block, k, nb, f int, nd *node) split {
-	tg, th := hist.Unpack(nd.tot)
+func (s *search) categories(h core.Planes, k, nb, f int, nd *node) split {
+	tg, th := s.unpack(nd.tot)
 	G, H := float64(tg)*s.invG, float64(th)*s.invH
 	perH := float64(nd.rows) / float64(th)
 	var shift float64
@@ -34,8 +33,8 @@ func (s *search) categories(h *hist.Block, k, nb, f int, nd *node) split {
 	best := split{gain: shift + s.cfg.MinGainToSplit, feature: -1}
 	bins := make([]bin, 0, nb)
 	for b := 1; b < nb; b++ {
-		v := h[b*hist.Lanes+k]
-		bins = append(bins, bin{index: uint8(b), sums: v, rows: int(float64(float64(int64(v&math.MaxUint32))*perH) + 0.5)})
+		v := h.At(b*hist.Lanes + k)
+		bins = append(bins, bin{index: uint8(b), sums: v, rows: s.count(v, perH)})
 	}
 	if nb <= s.cfg.MaxCatToOnehot {
 		s.oneHot(bins, f, nd, &best)
@@ -49,9 +48,9 @@ func (s *search) categories(h *hist.Block, k, nb, f int, nd *node) split {
 }
 
 // sides are the sums of a set of categories and of the rest in real units.
-func (s *search) sides(sums, tot uint64) (gl, hl, gr, hr float64) {
-	a, b := hist.Unpack(sums)
-	c, d := hist.Unpack(tot - sums)
+func (s *search) sides(part, tot core.Sums) (gl, hl, gr, hr float64) {
+	a, b := s.unpack(part)
+	c, d := s.unpack(tot.Less(part))
 	return float64(a) * s.invG, float64(b) * s.invH, float64(c) * s.invG, float64(d) * s.invH
 }
 
@@ -59,8 +58,8 @@ func (s *search) oneHot(bins []bin, f int, nd *node, best *split) {
 	tot := nd.tot
 	for i := range bins {
 		c := &bins[i]
-		_, own := hist.Unpack(c.sums)
-		_, rest := hist.Unpack(tot - c.sums)
+		_, own := s.unpack(c.sums)
+		_, rest := s.unpack(tot.Less(c.sums))
 		other := nd.rows - c.rows
 		if c.rows < s.minData || float64(own) < s.minH || other < s.minData || float64(rest) < s.minH {
 			continue
@@ -81,7 +80,7 @@ func (s *search) manyToMany(bins []bin, f int, nd *node, best *split) {
 	used := bins[:0]
 	for _, c := range bins {
 		if float64(c.rows) >= s.cfg.CatSmooth {
-			g, h := hist.Unpack(c.sums)
+			g, h := s.unpack(c.sums)
 			c.order = float64(g) * s.invG / (float64(h)*s.invH + s.cfg.CatSmooth)
 			used = append(used, c)
 		}
@@ -99,20 +98,20 @@ func (s *search) manyToMany(bins []bin, f int, nd *node, best *split) {
 	most := min(s.cfg.MaxCatThreshold, (len(used)+1)/2)
 	length, down := 0, false // of the best prefix
 	for _, fromEnd := range []bool{false, true} {
-		sums, rows, group := uint64(0), 0, 0
+		acc, rows, group := core.Sums{}, 0, 0
 		for i := range min(len(used), most) {
 			c := &used[i]
 			if fromEnd {
 				c = &used[len(used)-1-i]
 			}
-			sums += c.sums
+			acc = acc.Plus(c.sums)
 			rows += c.rows
 			group += c.rows
-			_, own := hist.Unpack(sums)
+			_, own := s.unpack(acc)
 			if rows < s.minData || float64(own) < s.minH {
 				continue
 			}
-			_, rest := hist.Unpack(nd.tot - sums)
+			_, rest := s.unpack(nd.tot.Less(acc))
 			if other := nd.rows - rows; other < s.minData || other < s.cfg.MinDataPerGroup || float64(rest) < s.minH {
 				break
 			}
@@ -123,9 +122,9 @@ func (s *search) manyToMany(bins []bin, f int, nd *node, best *split) {
 			if nd.random != nil && nd.pick(f, most-1) != i {
 				continue
 			}
-			gl, hl, gr, hr := s.sides(sums, nd.tot)
+			gl, hl, gr, hr := s.sides(acc, nd.tot)
 			if gain := s.pair(gl, hl, gr, hr, l2, rows, nd.rows-rows, 0, nd); gain > best.gain {
-				*best = split{gain: gain, feature: f, many: true, left: sums, count: rows}
+				*best = split{gain: gain, feature: f, many: true, left: acc, count: rows}
 				length, down = i+1, fromEnd
 			}
 		}

@@ -56,8 +56,10 @@
 //
 // Sums of integers are exact, so a model does not depend on the number of
 // workers, nor on the kernel path. The precision is that of package core: a row
-// of average |gradient| keeps at least 2³⁰/n units, and weights that span too
-// wide a range for that are refused.
+// of average |gradient| keeps at least 2³⁰/n units. Where Σw/min(w) exceeds 2³⁰
+// or a target is as heavy-tailed, and above ten million rows, sums are wide, 64
+// bits each for gradients and hessians, at about twice the time for a histogram;
+// weights that span more than 2⁵⁰ are refused.
 //
 // # Refusals
 //

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 	"github.com/mlfactory/mlfactory/model/tree/lightgbm"
@@ -24,6 +25,7 @@ type golden struct {
 	Params    map[string]any
 	Rows      int
 	Permille  uint64 `json:"missing_permille"`
+	Wide      bool
 	Weighted  bool
 	Rounds    int
 	SumY      float64 `json:"sum_y"`
@@ -98,6 +100,12 @@ func (g *golden) data() core.Data {
 	}
 	if !g.Weighted {
 		d.Weight = nil
+	}
+	if g.Wide {
+		s = g.Seed + 1000
+		for i := range d.Weight {
+			d.Weight[i] = math.Ldexp(d.Weight[i], int(next()%27)-13)
+		}
 	}
 	return d
 }
@@ -208,7 +216,12 @@ func (c *comparison) walk(a *ensemble.Tree, b *goldenTree, i, j int, rows []int)
 	c.walk(a, b, int(nd.Left)+1, b.Left[j]+1, right)
 }
 
-func TestLightGBMParity(t *testing.T) {
+func TestLightGBMParity(t *testing.T) { parity(t, lightgbm.Train) }
+
+// Wide sums choose the same splits.
+func TestLightGBMParityWide(t *testing.T) { parity(t, lightgbm.TrainWide) }
+
+func parity(t *testing.T, fit func(ctx context.Context, env model.Env, train, stop core.Data, cfg lightgbm.Config) (*ensemble.Ensemble, error)) {
 	files, err := filepath.Glob("testdata/golden/lightgbm_*.json")
 	if err != nil || len(files) < 20 {
 		t.Fatalf("%d golden files, %v", len(files), err)
@@ -231,7 +244,14 @@ func TestLightGBMParity(t *testing.T) {
 			if math.Abs(sum-g.SumY) > 1e-9*math.Abs(g.SumY) {
 				t.Fatalf("the data differ from the generator's: labels sum to %v, want %v", sum, g.SumY)
 			}
-			m := train(t, d, g.config(t), lightgbm.Options{})
+			e, err := fit(context.Background(), env(1), d, core.Data{}, g.config(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := ensemble.NewModel(e)
+			if err != nil {
+				t.Fatal(err)
+			}
 			ours := m.Ensemble().Trees
 			if len(ours) != len(g.Trees) {
 				t.Fatalf("%d trees, want %d", len(ours), len(g.Trees))

@@ -26,7 +26,7 @@ type growNode struct {
 	split       split
 	left, right int // 0: leaf
 	lo, hi      int
-	tot         uint64
+	tot         core.Sums
 }
 
 // grower grows trees on one matrix, leaf by leaf.
@@ -47,8 +47,8 @@ type grower struct {
 	tryRand  *rand.Rand // extra_trees
 }
 
-func newGrower(cfg *Config, m *core.Matrix, pl *core.Pool, col []column, mono []int8, groups [][]int) *grower {
-	g := &grower{Histograms: core.NewHistograms(m, pl), cfg: cfg, col: col, groups: groups, srch: newSearch(cfg, col, mono), bests: make([][2]split, pl.Workers)}
+func newGrower(cfg *Config, m *core.Matrix, pl *core.Pool, col []column, mono []int8, groups [][]int, wide bool) *grower {
+	g := &grower{Histograms: core.NewHistograms(m, pl), cfg: cfg, col: col, groups: groups, srch: newSearch(cfg, col, mono, wide), bests: make([][2]split, pl.Workers)}
 	for j := range col {
 		if !col[j].unused {
 			g.usable = append(g.usable, j)
@@ -99,16 +99,16 @@ func (g *grower) mask() []uint8 {
 	return m
 }
 
-// grow grows a tree on the rows of Idx, whose packed sums are tot. The leaf of
+// grow grows a tree on the rows of Idx, whose sums are tot. The leaf of
 // highest gain is split first (Shi 2007, "Best-first decision tree learning").
 // The result is in g.nodes.
-func (g *grower) grow(tot uint64) {
+func (g *grower) grow(tot core.Sums) {
 	g.nodes = append(g.nodes[:0], growNode{tot: tot, hi: len(g.Idx)})
 	g.queue, g.leaves, g.masks = g.queue[:0], g.leaves[:0], nil
 	if cap(g.leaves) < 2*g.cfg.NumLeaves {
 		g.leaves = make([]leaf, 0, 2*g.cfg.NumLeaves)
 	}
-	gs, hs := hist.Unpack(tot)
+	gs, hs := g.srch.unpack(tot)
 	g.leaves = append(g.leaves, leaf{hi: len(g.Idx), hist: -1, best: none})
 	root := &g.leaves[0]
 	root.node = node{tot: tot, rows: len(g.Idx), min: math.Inf(-1), max: math.Inf(1), scanned: g.mask()}
@@ -204,12 +204,12 @@ func (g *grower) scan(w int, h, sub []hist.Block, lf *leaf) split {
 			lf.alive[b] = 0
 			continue
 		}
-		var less *hist.Block
+		var less core.Planes
 		if sub != nil {
-			less = &sub[b]
+			less = g.Planes(sub, b)
 		}
 		f0 := b * hist.Lanes
-		g.srch.block(b, &h[b], less, m.BlockBins[b], m.NBin[f0:min(m.P, f0+hist.Lanes)], &lf.node, &best)
+		g.srch.block(b, g.Planes(h, b), less, m.BlockBins[b], m.NBin[f0:min(m.P, f0+hist.Lanes)], &lf.node, &best)
 	}
 	return best
 }
@@ -235,7 +235,7 @@ func (g *grower) divide(lf *leaf, n int) (l, r *leaf) {
 	s := &lf.best
 	mid := lf.lo + g.Partition(lf.lo, lf.hi, s.rule())
 	li := len(g.nodes)
-	g.nodes = append(g.nodes, growNode{tot: s.left, lo: lf.lo, hi: mid}, growNode{tot: lf.tot - s.left, lo: mid, hi: lf.hi})
+	g.nodes = append(g.nodes, growNode{tot: s.left, lo: lf.lo, hi: mid}, growNode{tot: lf.tot.Less(s.left), lo: mid, hi: lf.hi})
 	nd := &g.nodes[lf.at]
 	nd.split, nd.left, nd.right = *s, li, li+1
 	k := len(g.leaves)
@@ -244,7 +244,7 @@ func (g *grower) divide(lf *leaf, n int) (l, r *leaf) {
 	*l = leaf{lo: lf.lo, hi: mid, depth: lf.depth + 1, at: li, index: lf.index, hist: -1, best: none, path: lf.path}
 	*r = leaf{lo: mid, hi: lf.hi, depth: lf.depth + 1, at: li + 1, index: n, hist: -1, best: none, path: lf.path}
 	l.node = node{tot: s.left, rows: mid - lf.lo, min: lf.min, max: lf.max, scanned: lf.alive}
-	r.node = node{tot: lf.tot - s.left, rows: lf.hi - mid, min: lf.min, max: lf.max, scanned: lf.alive}
+	r.node = node{tot: lf.tot.Less(s.left), rows: lf.hi - mid, min: lf.min, max: lf.max, scanned: lf.alive}
 	if g.groups != nil && !slices.Contains(lf.path, s.feature) {
 		path := append(slices.Clone(lf.path), s.feature)
 		l.path, r.path = path, path
@@ -300,7 +300,7 @@ func (g *grower) open(l, r, parent *leaf) {
 		small, large = r, l
 	}
 	can := func(lf *leaf) bool {
-		_, h := hist.Unpack(lf.tot)
+		_, h := g.srch.unpack(lf.tot)
 		return (g.cfg.MaxDepth <= 0 || lf.depth < g.cfg.MaxDepth) && lf.rows >= 2*g.cfg.MinDataInLeaf && lf.rows > 1 && float64(h) >= 2*g.srch.minH
 	}
 	doSmall, doLarge := can(small), can(large)

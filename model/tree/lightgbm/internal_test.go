@@ -113,9 +113,9 @@ func TestPlainAndGeneralSearchAgree(t *testing.T) {
 		}
 		c := Default()
 		sc := core.Scales{G: 1 << 16, H: 1 << 16}
-		plain := newSearch(&c, col, nil)
+		plain := newSearch(&c, col, nil, false)
 		c.LambdaL1 = 1e-12
-		general := newSearch(&c, col, nil)
+		general := newSearch(&c, col, nil, false)
 		plain.scale(sc)
 		general.scale(sc)
 		if plain.general || !general.general {
@@ -123,9 +123,9 @@ func TestPlainAndGeneralSearchAgree(t *testing.T) {
 		}
 		mask := uint8(r.IntN(256)) & uint8(1<<len(nbin)-1)
 		search := func(s *search) (split, uint8) {
-			nd := node{tot: tot, rows: rows, scanned: []uint8{mask}, alive: []uint8{0}}
+			nd := node{tot: core.Sums{A: tot}, rows: rows, scanned: []uint8{mask}, alive: []uint8{0}}
 			best := none
-			s.block(0, &h, nil, slices.Max(nbin), nbin, &nd, &best)
+			s.block(0, core.Planes{G: &h}, core.Planes{}, slices.Max(nbin), nbin, &nd, &best)
 			return best, nd.alive[0]
 		}
 		a, x := search(&plain)

@@ -316,7 +316,7 @@ func TestErrorsSayWhatAndWhere(t *testing.T) {
 			for i := range v.Weight {
 				v.Weight[i] = 1
 			}
-			v.Weight[0] = 1e-12
+			v.Weight[0] = 1e-16
 		}, "span too wide a range"},
 		{"class 3", func(v, _ *view.View, _ *cfg) { v.Class[4] = 3 }, "training row 4 has class 3"},
 		{"no class", func(v, _ *view.View, _ *cfg) { v.Class = nil }, "no classes"},

@@ -1,8 +1,6 @@
 package lightgbm
 
 import (
-	"math"
-
 	"github.com/mlfactory/mlfactory/internal/simd/hist"
 	"github.com/mlfactory/mlfactory/model/tree/core"
 )
@@ -18,9 +16,9 @@ type split struct {
 	bin      uint8
 	missLeft bool
 	set      *core.BinSet
-	many     bool   // the set may hold several categories: cat_l2 counts
-	left     uint64 // packed sums of the left child
-	count    int    // rows of the left child, as estimated
+	many     bool      // the set may hold several categories: cat_l2 counts
+	left     core.Sums // of the left child
+	count    int       // rows of the left child, as estimated
 }
 
 // none is the split of a leaf that cannot be divided.
@@ -60,12 +58,13 @@ type search struct {
 	categorical            []uint8 // columns of categories of each block
 	l1, l2, maxDelta       float64
 	smooth                 float64
-	general                bool // the plain gain G²/(H+λ) does not do
+	wide                   bool
+	general                bool // the plain gain G²/(H+λ) does not do, or sums are wide
 }
 
-func newSearch(cfg *Config, col []column, mono []int8) search {
-	s := search{cfg: cfg, col: col, mono: mono, minData: cfg.MinDataInLeaf, l1: cfg.LambdaL1, l2: cfg.LambdaL2, maxDelta: cfg.MaxDeltaStep, smooth: cfg.PathSmooth}
-	s.general = s.l1 > 0 || s.maxDelta > 0 || s.smooth > epsilon || mono != nil || cfg.ExtraTrees || cfg.ZeroAsMissing
+func newSearch(cfg *Config, col []column, mono []int8, wide bool) search {
+	s := search{cfg: cfg, col: col, mono: mono, wide: wide, minData: cfg.MinDataInLeaf, l1: cfg.LambdaL1, l2: cfg.LambdaL2, maxDelta: cfg.MaxDeltaStep, smooth: cfg.PathSmooth}
+	s.general = s.l1 > 0 || s.maxDelta > 0 || s.smooth > epsilon || mono != nil || cfg.ExtraTrees || cfg.ZeroAsMissing || wide
 	blocks := (len(col) + hist.Lanes - 1) / hist.Lanes
 	s.upwards, s.categorical = make([]uint8, blocks), make([]uint8, blocks)
 	for j := range col {
@@ -87,9 +86,18 @@ func (s *search) scale(sc core.Scales) {
 	s.minSplit = s.cfg.MinGainToSplit / s.gainScale
 }
 
+// unpack is the sum of gradients and that of hessians.
+func (s *search) unpack(v core.Sums) (g, h int64) { return v.Unpack(s.wide) }
+
+// count is the number of rows of a bin, as estimated from its hessian.
+func (s *search) count(v core.Sums, perH float64) int {
+	_, h := s.unpack(v)
+	return int(float64(float64(h)*perH) + 0.5)
+}
+
 // node is what a search needs to know about a leaf.
 type node struct {
-	tot      uint64
+	tot      core.Sums
 	rows     int
 	out      float64  // its value, or the root's
 	min, max float64  // between which its children must stay
@@ -99,22 +107,20 @@ type node struct {
 	alive    []uint8  // out: the columns in which a split was found
 }
 
-// block looks for a better split than best among the columns of block b. If sub
-// is not nil, its first bins are first taken from h. Order and ties are
+// block looks for a better split than best among the columns of block b. The
+// first bins of sub, unless it is none, are first taken from h. Order and ties are
 // LightGBM's: columns upwards; missing values left with thresholds downwards,
 // then, if the column has missing values, right with thresholds upwards; only a
 // strictly higher gain replaces. bins is the largest number of bins of the
 // columns, nbin that of each.
-func (s *search) block(b int, h, sub *hist.Block, bins int, nbin []int, nd *node, best *split) {
+func (s *search) block(b int, h, sub core.Planes, bins int, nbin []int, nd *node, best *split) {
 	var found hist.Best
 	shift := 0.0
 	numeric := nd.scanned[b] &^ s.categorical[b]
 	if s.general || numeric == 0 {
-		if sub != nil {
-			hist.Subtract(h, sub, bins)
-		}
+		h.Subtract(sub, bins)
 	} else {
-		shift = s.numeric(b, h, sub, bins, nbin, nd, &found)
+		shift = s.numeric(b, h.G, sub.G, bins, nbin, nd, &found)
 	}
 	alive := uint8(0)
 	for k, nb := range nbin {
@@ -136,8 +142,8 @@ func (s *search) block(b int, h, sub *hist.Block, bins int, nbin []int, nd *node
 		}
 		alive |= 1 << k
 		if (nd.allowed == nil || nd.allowed[b]>>k&1 == 1) && sp.before(best) {
-			if sp.left == 0 && sp.set == nil {
-				sp.left = hist.LeftSum(h, k, sp.bin, sp.missLeft)
+			if sp.left == (core.Sums{}) && sp.set == nil {
+				sp.left.A = hist.LeftSum(h.G, k, sp.bin, sp.missLeft)
 			}
 			*best = sp
 		}
@@ -148,7 +154,7 @@ func (s *search) block(b int, h, sub *hist.Block, bins int, nbin []int, nd *node
 // numeric scans the columns of a block by the gain G²/(H+λ), in quantised units,
 // and returns what a gain is over.
 func (s *search) numeric(b int, h, sub *hist.Block, bins int, nbin []int, nd *node, found *hist.Best) (shift float64) {
-	g, sum := hist.Unpack(nd.tot)
+	g, sum := hist.Unpack(nd.tot.A)
 	rn := hist.RowNode{Node: hist.Node{G: float64(g), H: float64(sum), Lambda: s.lambda, MinH: s.minH}, Rows: float64(nd.rows), MinRows: float64(s.minData)}
 	rn.PerH = rn.Rows / rn.H
 	shift = float64(rn.G*rn.G)/(rn.H+rn.Lambda) + s.minSplit
@@ -167,10 +173,10 @@ func (s *search) numeric(b int, h, sub *hist.Block, bins int, nbin []int, nd *no
 }
 
 // residual is the number of rows of the first bin: what the others leave over.
-func (s *search) residual(h *hist.Block, k, nb, rows int, perH float64) int {
+func (s *search) residual(h core.Planes, k, nb, rows int, perH float64) int {
 	for b := range nb {
 		if b != 1 {
-			rows -= int(float64(float64(int64(h[b*hist.Lanes+k]&math.MaxUint32))*perH) + 0.5)
+			rows -= s.count(h.At(b*hist.Lanes+k), perH)
 		}
 	}
 	return rows
@@ -239,8 +245,8 @@ func (nd *node) pick(f, n int) int { return int(uint64(nd.random[f]) * uint64(ma
 func (nd *node) clip(w float64) float64 { return min(max(w, nd.min), nd.max) }
 
 // numericGeneral is numeric for every parameter.
-func (s *search) numericGeneral(h *hist.Block, k, nb, f int, nd *node) split {
-	tg, th := hist.Unpack(nd.tot)
+func (s *search) numericGeneral(h core.Planes, k, nb, f int, nd *node) split {
+	tg, th := s.unpack(nd.tot)
 	G, H := float64(tg)*s.invG, float64(th)*s.invH
 	perH := float64(nd.rows) / float64(th)
 	mono := int8(0)
@@ -258,8 +264,8 @@ func (s *search) numericGeneral(h *hist.Block, k, nb, f int, nd *node) split {
 		only = 1 + nd.pick(f, bins-2)
 	}
 	// try judges a split of which acc and cnt are one side.
-	try := func(acc uint64, cnt, bin int, missLeft bool) (stop bool) {
-		a, b := hist.Unpack(acc)
+	try := func(acc core.Sums, cnt, bin int, missLeft bool) (stop bool) {
+		a, b := s.unpack(acc)
 		if cnt < s.minData || float64(b) < s.minH {
 			return false
 		}
@@ -273,7 +279,7 @@ func (s *search) numericGeneral(h *hist.Block, k, nb, f int, nd *node) split {
 		g2, h2 := float64(tg-a)*s.invG, float64(th-b)*s.invH
 		if missLeft { // acc is the right side
 			if gain := s.pair(g2, h2, g1, h1, s.l2, nd.rows-cnt, cnt, mono, nd); gain > best.gain {
-				best = split{gain: gain, feature: f, bin: uint8(bin), missLeft: true, left: nd.tot - acc, count: nd.rows - cnt}
+				best = split{gain: gain, feature: f, bin: uint8(bin), missLeft: true, left: nd.tot.Less(acc), count: nd.rows - cnt}
 			}
 			return false
 		}
@@ -282,28 +288,28 @@ func (s *search) numericGeneral(h *hist.Block, k, nb, f int, nd *node) split {
 		}
 		return false
 	}
-	acc, cnt := uint64(0), 0
+	acc, cnt := core.Sums{}, 0
 	for b := nb - 1; b > 1; b-- {
-		v := h[b*hist.Lanes+k]
-		acc += v
-		cnt += int(float64(float64(int64(v&math.MaxUint32))*perH) + 0.5)
+		v := h.At(b*hist.Lanes + k)
+		acc = acc.Plus(v)
+		cnt += s.count(v, perH)
 		if try(acc, cnt, b-1, true) {
 			break
 		}
 	}
 	if col := &s.col[f]; col.missing {
-		acc, cnt = 0, 0
+		acc, cnt = core.Sums{}, 0
 		last := nb
 		if col.zeros {
 			last--
 		}
 		for b := 1; b < last; b++ {
-			v := h[b*hist.Lanes+k]
-			acc += v
+			v := h.At(b*hist.Lanes + k)
+			acc = acc.Plus(v)
 			if b == 1 && col.residual {
 				cnt = s.residual(h, k, nb, nd.rows, perH)
 			} else {
-				cnt += int(float64(float64(int64(v&math.MaxUint32))*perH) + 0.5)
+				cnt += s.count(v, perH)
 			}
 			if try(acc, cnt, b, false) {
 				break

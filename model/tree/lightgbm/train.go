@@ -31,6 +31,7 @@ type Options struct {
 	// the model is the same with it and without. It is of no use where
 	// zero_as_missing or use_missing change the table.
 	Ranked *core.Ranked
+	wide   bool // use wide sums in any case
 }
 
 // trainer is the state of a fit.
@@ -133,9 +134,11 @@ func newTrainer(env model.Env, d core.Data, cfg Config, o Options) (*trainer, er
 			return nil, err
 		}
 	}
-	if err := core.CheckSpan(&t.loss.Loss, &t.tg); err != nil {
+	wide, err := core.NeedsWide(&t.loss.Loss, &t.tg)
+	if err != nil {
 		return nil, err
 	}
+	wide = wide || o.wide
 	t.loss.prepare(&cfg, &t.tg)
 	mono, groups, err := t.named(d.X.Names, seen)
 	if err != nil {
@@ -150,7 +153,7 @@ func newTrainer(env model.Env, d core.Data, cfg Config, o Options) (*trainer, er
 	if t.m, err = t.matrix(&o, &d, x, rows); err != nil {
 		return nil, err
 	}
-	t.gr = newGrower(&t.cfg, t.m, t.pl, t.bin.col, mono, groups)
+	t.gr = newGrower(&t.cfg, t.m, t.pl, t.bin.col, mono, groups, wide)
 	if err := t.begin(d.X, rows, o.Init); err != nil {
 		return nil, err
 	}
@@ -161,6 +164,9 @@ func newTrainer(env model.Env, d core.Data, cfg Config, o Options) (*trainer, er
 	}
 	t.gh = make([]uint64, n)
 	t.gr.GH = t.gh
+	if wide {
+		t.gr.H = make([]uint64, n)
+	}
 	t.all = make([]uint32, n)
 	for i := range t.all {
 		t.all[i] = uint32(i) // #nosec G115 -- at most MaxRows

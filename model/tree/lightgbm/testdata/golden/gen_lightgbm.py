@@ -81,6 +81,10 @@ CASES = {
     "absolute": ("regression_l1", 50, False, {}),
     "huber_zero": ("huber", 50, True, {"alpha": 0.7, "zero_as_missing": True}),
     "binary_bins": (B, 20, True, {"max_bin": 20, "min_data_in_bin": 60, "max_delta_step": 0.9, "path_smooth": 2}),
+    # weights from 2⁻¹³ to 2¹⁴, whose sum is more than 2³⁰ times the least
+    "wide_binary": (B, 50, "wide", {"min_sum_hessian_in_leaf": 1e-6, "min_data_in_leaf": 0}),
+    "wide_softmax": (S, 50, "wide", {"lambda_l1": 0.1, "lambda_l2": 1, "min_data_in_leaf": 1}),
+    "wide_squared": (L, 100, "wide", {**CAT, "min_data_in_leaf": 0, "min_data_per_group": 1, "cat_smooth": 1}),
 }
 N, ROUNDS, EVERY = 1600, 6, 5
 
@@ -113,13 +117,17 @@ def main():
     for k, (name, (objective, permille, weighted, extra)) in enumerate(CASES.items()):
         # With equal hessians the first tree has exact ties between columns, which the package
         # breaks by rounding: seed 41 has none. At seed 50 the count of a first bin of zeros decides.
-        seed = 41 if name == "binary" else 50 if name == "huber_zero" else SEED + k
+        # Beside weights of 2¹⁴ those of 2⁻¹³ are near the package's own rounding: at some seeds it decides.
+        seed = {"binary": 41, "huber_zero": 50, "wide_binary": 27, "wide_softmax": 28, "wide_squared": 29}.get(name, SEED + k)
         x, z, w = data(N, seed, permille)
         y = z.astype(np.float32)
         if objective == B:
             y = (z > 0.4).astype(np.float32)
         if objective == S:
             y = ((z > -0.6).astype(np.float32) + (z > 0.9)).astype(np.float32)
+        if weighted == "wide":
+            r = LCG(seed + 1000)
+            w *= np.array([2.0 ** (r.next() % 27 - 13) for _ in range(N)])
         params = {"objective": objective, **extra}
         call = {**params, "num_threads": 1, "verbosity": -1, "deterministic": True, "force_col_wise": True, "enable_bundle": False}
         if objective == S:
@@ -131,7 +139,7 @@ def main():
         doc = {
             "reference": "lightgbm", "version": lgb.__version__, "generator": "gen_lightgbm.py", "seed": seed,
             "tolerance": {"splits": "all equal, or of the same rows", "raw": 1e-5},
-            "params": params, "rows": N, "missing_permille": permille, "weighted": weighted, "rounds": ROUNDS,
+            "params": params, "rows": N, "missing_permille": permille, "weighted": bool(weighted), "wide": weighted == "wide", "rounds": ROUNDS,
             "sum_y": float(np.sum(y.astype(np.float64))), "every": EVERY,
             "raw": [[float(f"{a:.10g}") for a in r] for r in raw[::EVERY]],
             "trees": [flat(t["tree_structure"]) for t in b.dump_model()["tree_info"]],
