@@ -28,7 +28,8 @@ type choice struct {
 type grower struct {
 	*core.Histograms
 	cfg     *Config
-	gh      [][]uint64 // packed gradient and weight of every row, one for each channel
+	gh      [][]uint64 // packed gradient and weight of every row, one for each channel; where sums are wide, gradients
+	weights []uint64   // of every row where sums are wide, else nil
 	derive  bool       // the gradient of one more score is less the sum of the others
 	missing []bool     // columns with missing values
 	sc      core.Scales
@@ -39,20 +40,20 @@ type grower struct {
 	sub    [][]int // what must be taken from a leaf's histograms first
 	best   []choice
 	splits []split
-	totals [][]uint64 // packed sums of each leaf, one for each channel
-	tally  []tally    // of each worker
+	totals [][]core.Sums // of each leaf, one for each channel
+	tally  []tally       // of each worker
 
 	ordered *ordered // nil: plain boosting
 	derived *deriver // nil: no categories
 }
 
 // tally is what a worker adds up for the 8 features of a block: numerator and
-// denominator of the score of the split after each bin, as steps from the bin
-// before.
+// denominator of the score of the split after each bin.
 type tally struct {
-	num, den   [hist.Bins * hist.Lanes]float64
-	num0, den0 [hist.Lanes]float64
-	acc        []uint64 // of the channels
+	num, den [hist.Bins * hist.Lanes]float64
+	acc      []uint64    // scratch
+	side     []core.Sums // scratch
+	packed   []uint64    // scratch
 }
 
 func newGrower(m *core.Matrix, pl *core.Pool, cfg *Config, missing []bool) *grower {
@@ -146,12 +147,22 @@ func (g *grower) build(leaves []int) {
 }
 
 // sum adds up the rows of a leaf.
-func (g *grower) sum(x extent) []uint64 {
-	t := make([]uint64, len(g.gh))
-	for c, gh := range g.gh {
-		for _, r := range g.Idx[x.lo:x.hi] {
-			t[c] += gh[r]
+func (g *grower) sum(x extent) []core.Sums { return total(g.gh, g.weights, g.Idx[x.lo:x.hi]) }
+
+// total adds up rows, for each channel.
+func total(gh [][]uint64, weights []uint64, rows []uint32) []core.Sums {
+	t, w := make([]core.Sums, len(gh)), uint64(0)
+	if weights != nil {
+		for _, r := range rows {
+			w += weights[r]
 		}
+	}
+	for c, gh := range gh {
+		sum := uint64(0)
+		for _, r := range rows {
+			sum += gh[r]
+		}
+		t[c] = core.Sums{A: sum, B: w}
 	}
 	return t
 }
@@ -162,7 +173,7 @@ func (g *grower) sum(x extent) []uint64 {
 func (g *grower) divide(s *split, again bool) {
 	rule := core.Rule{Feature: s.feature, Set: &s.left}
 	n := len(g.leaves)
-	leaves, totals := make([]extent, 0, 2*n), make([][]uint64, 2*n)
+	leaves, totals := make([]extent, 0, 2*n), make([][]core.Sums, 2*n)
 	slots, sub := make([][]int, 2*n), make([][]int, 2*n)
 	var small []int
 	for i, x := range g.leaves {
@@ -177,7 +188,7 @@ func (g *grower) divide(s *split, again bool) {
 		}
 		totals[a], totals[b] = g.sum(leaves[a]), g.totals[i]
 		for c, t := range totals[a] {
-			totals[b][c] -= t
+			totals[b][c] = totals[b][c].Less(t)
 		}
 		switch {
 		case !again:
@@ -252,30 +263,38 @@ func (g *grower) score(t *tally, b int, allowed []bool, noise float64, stream rn
 	f0 := b * hist.Lanes
 	f1 := min(g.M.P, f0+hist.Lanes)
 	t.reset(g.M.BlockBins[b])
-	var hs [8]*hist.Block
+	lf := hist.Leaf{Lambda: g.lambda, Rest: g.derive}
+	for f := f0; f < f1; f++ {
+		if from, _ := g.bounds(f); from == 0 {
+			lf.Zero |= 1 << (f - f0)
+		}
+	}
+	var few [8]core.Planes
+	var room [8]*hist.Block
 	for l := range g.leaves {
 		if g.slots[l] == nil {
 			continue
 		}
-		list := hs[:0]
+		list, hs := few[:0], room[:0]
 		for c, slot := range g.slots[l] {
-			h := &g.At(slot)[b]
+			h := g.Planes(g.At(slot), b)
 			if g.sub[l] != nil {
-				hist.Subtract(h, &g.At(g.sub[l][c])[b], g.M.BlockBins[b])
+				h.Subtract(g.Planes(g.At(g.sub[l][c]), b), g.M.BlockBins[b])
 			}
-			list = append(list, h)
+			list, hs = append(list, h), append(hs, h.G)
 		}
-		for f := f0; f < f1; f++ {
-			if allowed != nil && !allowed[f] {
-				continue
+		if g.weights != nil {
+			for k := range f1 - f0 {
+				t.wide(list, k, g.M.NBin[f0+k], lf.Zero>>k&1 == 1, g.totals[l], g.lambda, g.derive)
 			}
-			from, to := g.bounds(f)
-			if len(list) == 1 && !g.derive {
-				t.one(list[0], f-f0, from, to, g.totals[l][0], g.lambda)
-			} else {
-				t.several(list, f-f0, from, to, g.totals[l], g.lambda, g.derive)
-			}
+			continue
 		}
+		t.packed = t.packed[:0]
+		for _, s := range g.totals[l] {
+			t.packed = append(t.packed, s.A)
+		}
+		lf.Total = t.packed
+		hist.AddScores(hs, g.M.BlockBins[b], &lf, &t.acc, &t.num, &t.den)
 	}
 	g.finishBlock(t, b, allowed, noise, stream)
 }
@@ -284,8 +303,6 @@ func (g *grower) score(t *tally, b int, allowed []bool, noise float64, stream rn
 func (t *tally) reset(bins int) {
 	clear(t.num[:bins*hist.Lanes])
 	clear(t.den[:bins*hist.Lanes])
-	clear(t.num0[:])
-	clear(t.den0[:])
 }
 
 // finishBlock notes the best split of each feature of block b.
@@ -301,107 +318,56 @@ func (g *grower) finishBlock(t *tally, b int, allowed []bool, noise float64, str
 	}
 }
 
-// one adds a leaf of one score to lane k: the split after bin b puts g, w left
-// and the rest right, and adds ḡ·g to the numerator and ḡ²·w to the
-// denominator of either side, with ḡ = g/(w+λ).
-func (t *tally) one(h *hist.Block, k, from, to int, tot uint64, lambda float64) {
-	tg, tw := hist.Unpack(tot)
-	G, W := float64(tg), float64(tw)
-	if tw == 0 {
-		return
-	}
-	a := G / (W + lambda)
-	num, den := float64(a*G), float64(float64(a*a)*W)
-	t.num0[k] += num
-	t.den0[k] += den
-	acc := uint64(0)
-	for b := from; b <= to; b++ {
-		v := h[(b*hist.Lanes+k)&(len(h)-1)]
-		if v == 0 {
+// wide is [hist.AddScores] for the lane k, of nb bins, of a wide histogram; zero
+// says whether bin 0 goes left.
+func (t *tally) wide(hs []core.Planes, k, nb int, zero bool, tot []core.Sums, lambda float64, derive bool) {
+	t.side = grown(t.side, len(hs))
+	acc := t.side
+	clear(acc)
+	num, den := 0.0, 0.0
+	for b := range nb {
+		if b == 0 && !zero {
+			num, den = sides(acc, tot, lambda, derive)
 			continue
 		}
-		acc += v
-		gl, wl := float64(int64(acc)>>32), float64(int64(acc&math.MaxUint32))
-		gr, wr := G-gl, W-wl
-		al, ar := 0.0, 0.0
-		if wl > 0 {
-			al = gl / (wl + lambda)
+		at, found := b*hist.Lanes+k, b == 0
+		for c, h := range hs {
+			v := h.At(at)
+			found = found || v != core.Sums{}
+			acc[c] = acc[c].Plus(v)
 		}
-		if wr > 0 {
-			ar = gr / (wr + lambda)
+		if found {
+			num, den = sides(acc, tot, lambda, derive)
 		}
-		nn := float64(al*gl) + float64(ar*gr)
-		dd := float64(float64(al*al)*wl) + float64(float64(ar*ar)*wr)
-		t.num[(b*hist.Lanes+k)&(len(h)-1)] += nn - num
-		t.den[(b*hist.Lanes+k)&(len(h)-1)] += dd - den
-		num, den = nn, dd
+		t.num[at] += num
+		t.den[at] += den
 	}
 }
 
-// several is one for several scores, whose weights are the same. With derive
-// the gradients of all scores sum to zero and the last has no histogram.
-func (t *tally) several(hs []*hist.Block, k, from, to int, tot []uint64, lambda float64, derive bool) {
-	_, tw := hist.Unpack(tot[0])
-	W := float64(tw)
-	if tw == 0 {
-		return
-	}
-	sum, sq := 0.0, 0.0 // Σ over scores of gradients, and of their squares
-	for c := range hs {
-		g := float64(int64(tot[c]) >> 32)
-		sum += g
-		sq += float64(g * g)
-	}
-	if derive {
-		sq += float64(sum * sum)
-	}
-	a := sq / (W + lambda)
-	num, den := a, float64(a/(W+lambda)*W)
-	t.num0[k] += num
-	t.den0[k] += den
-	t.acc = grown(t.acc, len(hs))
-	acc := t.acc
-	clear(acc)
-	for b := from; b <= to; b++ {
-		at := (b*hist.Lanes + k) & (hist.Bins*hist.Lanes - 1)
-		any := uint64(0)
-		for c, h := range hs {
-			v := h[at]
-			any |= v
-			acc[c] += v
-		}
-		if any == 0 {
-			continue
-		}
-		wl := float64(int64(acc[0] & math.MaxUint32))
-		wr := W - wl
-		sl, sr, ql, qr := 0.0, 0.0, 0.0, 0.0
-		for c := range hs {
-			gl := float64(int64(acc[c]) >> 32)
-			gr := float64(int64(tot[c])>>32) - gl
-			sl += gl
-			sr += gr
-			ql += float64(gl * gl)
-			qr += float64(gr * gr)
+// sides are the numerator and denominator of a leaf that is split so that wide
+// sums acc, one for each channel, are on the left; see [hist.AddScores].
+func sides(acc, tot []core.Sums, lambda float64, derive bool) (num, den float64) {
+	for _, right := range []bool{false, true} {
+		sum, sq, weight := 0.0, 0.0, 0.0
+		for c, s := range acc {
+			if right {
+				s = tot[c].Less(s)
+			}
+			g, w := s.Unpack(true)
+			sum += float64(g)
+			sq += float64(float64(g) * float64(g))
+			weight = float64(w)
 		}
 		if derive {
-			ql += float64(sl * sl)
-			qr += float64(sr * sr)
+			sq += float64(sum * sum)
 		}
-		al, ar, bl, br := 0.0, 0.0, 0.0, 0.0
-		if wl > 0 {
-			al = ql / (wl + lambda)
-			bl = float64(al / (wl + lambda) * wl)
+		if weight > 0 {
+			a := sq / (weight + lambda)
+			num += a
+			den += float64(a / (weight + lambda) * weight)
 		}
-		if wr > 0 {
-			ar = qr / (wr + lambda)
-			br = float64(ar / (wr + lambda) * wr)
-		}
-		nn, dd := al+ar, bl+br
-		t.num[at] += nn - num
-		t.den[at] += dd - den
-		num, den = nn, dd
 	}
+	return num, den
 }
 
 // finish turns the tally of lane k into the best split of feature f.
@@ -416,10 +382,9 @@ func (g *grower) finish(t *tally, k, from, to int, noise float64, stream rng.Str
 		r := stream.Stream("noise", f).Rand()
 		draw = func() float64 { return noise * normal(r.Uint64()) }
 	}
-	num, den, best := t.num0[k], t.den0[k], math.Inf(-1)
+	best := math.Inf(-1)
 	for b := from; b <= to; b++ {
-		num += t.num[b*hist.Lanes+k]
-		den += t.den[b*hist.Lanes+k]
+		num, den := t.num[b*hist.Lanes+k], t.den[b*hist.Lanes+k]
 		s := num
 		if g.cfg.ScoreFunction == cosine {
 			s = 0

@@ -12,6 +12,7 @@ import (
 type portion struct {
 	body, tail int
 	gh         [][]uint64 // of every row of body and tail, one for each channel
+	weights    []uint64   // where sums are wide
 	sc         core.Scales
 	lambda     float64 // in the units of packed weights
 }
@@ -91,15 +92,9 @@ func (g *grower) chooseOrdered(noise float64, stream rng.Stream) (split, bool) {
 	channels := len(g.gh)
 	for p := range o.portions {
 		q := &o.portions[p]
-		sums := make([][2][]uint64, len(g.leaves))
+		sums := make([][2][]core.Sums, len(g.leaves))
 		g.each(p, func(l int, _ extent, side int, rows []uint32) {
-			t := make([]uint64, channels)
-			for c, gh := range q.gh {
-				for _, r := range rows {
-					t[c] += gh[r]
-				}
-			}
-			sums[l][side] = t
+			sums[l][side] = total(q.gh, q.weights, rows)
 		})
 		if p == 0 {
 			for b := range g.M.Blocks {
@@ -110,6 +105,7 @@ func (g *grower) chooseOrdered(noise float64, stream rng.Stream) (split, bool) {
 			if sums[l][0] == nil {
 				continue
 			}
+			g.H = q.weights
 			for side := range 2 {
 				x := g.side(p, l, side)
 				for c := range channels {
@@ -163,7 +159,7 @@ func (g *grower) each(p int, f func(l int, x extent, side int, rows []uint32)) {
 }
 
 // portion adds a leaf of a portion to the tally of block b.
-func (g *grower) portion(b int, q *portion, sums [2][]uint64, allowed []bool) {
+func (g *grower) portion(b int, q *portion, sums [2][]core.Sums, allowed []bool) {
 	o, f0 := g.ordered, b*hist.Lanes
 	unit := q.sc.H / q.sc.G / q.sc.G
 	for f := f0; f < min(g.M.P, f0+hist.Lanes); f++ {
@@ -178,13 +174,13 @@ func (g *grower) portion(b int, q *portion, sums [2][]uint64, allowed []bool) {
 // against adds a leaf of a portion to lane k, times unit: with ḡ = g/(w+λ) of
 // the body on a side of a split, ḡ·g of the tail to the numerator and ḡ²·w of
 // the tail to the denominator.
-func (t *tally) against(g *grower, b, k, from, to int, sums [2][]uint64, lambda, unit float64) {
+func (t *tally) against(g *grower, b, k, from, to int, sums [2][]core.Sums, lambda, unit float64) {
 	o, channels := g.ordered, len(sums[0])
-	t.acc = grown(t.acc, 2*channels)
-	clear(t.acc)
-	body, tail := t.acc[:channels], t.acc[channels:]
-	value := func(p uint64) (v, w float64) {
-		x, y := hist.Unpack(p)
+	t.side = grown(t.side, 2*channels)
+	clear(t.side)
+	body, tail, wide := t.side[:channels], t.side[channels:], g.weights != nil
+	value := func(s core.Sums) (v, w float64) {
+		x, y := s.Unpack(wide)
 		return float64(x), float64(y)
 	}
 	// score is numerator and denominator of one side, right if other.
@@ -193,7 +189,7 @@ func (t *tally) against(g *grower, b, k, from, to int, sums [2][]uint64, lambda,
 		for c := range body {
 			pb, pt := body[c], tail[c]
 			if other {
-				pb, pt = sums[0][c]-pb, sums[1][c]-pt
+				pb, pt = sums[0][c].Less(pb), sums[1][c].Less(pt)
 			}
 			vb, w := value(pb)
 			vt, u := value(pt)
@@ -215,25 +211,21 @@ func (t *tally) against(g *grower, b, k, from, to int, sums [2][]uint64, lambda,
 		return num, den
 	}
 	num, den := score(true)
-	t.num0[k] += float64(num * unit)
-	t.den0[k] += float64(den * unit)
 	for bin := from; bin <= to; bin++ {
-		at := bin*hist.Lanes + k
-		found := uint64(0)
+		at, found := bin*hist.Lanes+k, core.Sums{}
 		for c := range body {
-			x, y := g.At(o.slots[0][c])[b][at], g.At(o.slots[1][c])[b][at]
-			found |= x | y
-			body[c] += x
-			tail[c] += y
+			x, y := g.Planes(g.At(o.slots[0][c]), b).At(at), g.Planes(g.At(o.slots[1][c]), b).At(at)
+			found.A |= x.A | y.A
+			found.B |= x.B | y.B
+			body[c], tail[c] = body[c].Plus(x), tail[c].Plus(y)
 		}
-		if found == 0 {
-			continue
+		if found != (core.Sums{}) {
+			nl, dl := score(false)
+			nr, dr := score(true)
+			num, den = nl+nr, dl+dr
 		}
-		nl, dl := score(false)
-		nr, dr := score(true)
-		t.num[at] += float64((nl + nr - num) * unit)
-		t.den[at] += float64((dl + dr - den) * unit)
-		num, den = nl+nr, dl+dr
+		t.num[at] += float64(num * unit)
+		t.den[at] += float64(den * unit)
 	}
 }
 
@@ -246,6 +238,9 @@ func (t *trainer) prepareOrdered(f *fold, round int) float64 {
 		for p := range t.ordered.portions {
 			q := &t.ordered.portions[p]
 			q.gh = make([][]uint64, len(t.gh))
+			if t.weights != nil {
+				q.weights = make([]uint64, len(t.tg.Y))
+			}
 			for c := range q.gh {
 				q.gh[c] = make([]uint64, len(t.tg.Y))
 			}
@@ -275,7 +270,7 @@ func (t *trainer) prepareOrdered(f *fold, round int) float64 {
 		q := &f.parts[p]
 		t.derive(f, q, 0, q.tail)
 		x := &o.portions[p]
-		x.sc = t.pack(f.perm[:q.tail], q.body, sampled, x.gh)
+		x.sc = t.pack(f.perm[:q.tail], q.body, sampled, x.gh, x.weights)
 		x.body, x.tail, x.lambda = q.body, q.tail, q.l2(&t.cfg)*x.sc.H
 	}
 	if count == 0 {

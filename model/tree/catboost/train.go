@@ -24,6 +24,7 @@ type Start struct {
 	// Objective replaces the loss of the Config; nil: it does not. Its scores
 	// have leaves of their own, without the Hessian between them.
 	Objective core.Objective
+	wide      bool // use wide sums in any case
 }
 
 // trainer is the state of a fit.
@@ -43,7 +44,8 @@ type trainer struct {
 	weight  []float32   // of the rows for choosing splits
 	d       [][]float32 // derivatives of every row, k
 	h       []float32   // their weights
-	gh      [][]uint64  // both packed
+	gh      [][]uint64  // both packed; where sums are wide, derivatives
+	weights []uint64    // where sums are wide
 	ordered *ordered    // nil: plain boosting
 	leaf    float64     // mean absolute leaf value of the last tree
 }
@@ -130,7 +132,8 @@ func newTrainer(env model.Env, d core.Data, cfg Config, stops bool, start Start)
 			return nil, err
 		}
 	}
-	if err := core.CheckSpan(&l, &t.tg); err != nil {
+	wide, err := core.NeedsWide(&l, &t.tg)
+	if err != nil {
 		return nil, err
 	}
 	n, k := len(t.tg.Y), t.l.k
@@ -162,6 +165,9 @@ func newTrainer(env model.Env, d core.Data, cfg Config, stops bool, start Start)
 		t.gh[c] = make([]uint64, n)
 	}
 	t.h, t.weight = make([]float32, n), make([]float32, n)
+	if wide || start.wide {
+		t.weights = make([]uint64, n)
+	}
 	return t, t.bin(d.X, rows)
 }
 
@@ -311,7 +317,8 @@ func (t *trainer) bin(x *view.Table, rows []int) error {
 	for _, f := range t.folds {
 		if gr == nil || gr.M != f.m {
 			gr = newGrower(f.m, t.pl, &t.cfg, missing)
-			gr.derive, gr.gh, gr.derived = t.l.softmax(), t.gh, t.derived
+			gr.derive, gr.gh, gr.weights, gr.derived = t.l.softmax(), t.gh, t.weights, t.derived
+			gr.H = t.weights // so that slots have room for both
 		}
 		f.gr = gr
 	}
@@ -455,9 +462,10 @@ func (t *trainer) sample(round int, size []float64, root float64) bool {
 	return true
 }
 
-// pack quantises derivatives and weights of the rows to dst; from the row number
-// drawn on they are those of the sample.
-func (t *trainer) pack(rows []uint32, drawn int, sampled bool, dst [][]uint64) core.Scales {
+// pack quantises derivatives and weights of the rows to dst, or, where sums are
+// wide, the weights to weights; from the row number drawn on they are those of
+// the sample.
+func (t *trainer) pack(rows []uint32, drawn int, sampled bool, dst [][]uint64, weights []uint64) core.Scales {
 	k, n := t.l.k, len(rows)
 	parts := make([]float64, (n+core.Chunk-1)/core.Chunk*(k+1))
 	m := t.chunks(n, func(c, lo, hi int) {
@@ -490,6 +498,13 @@ func (t *trainer) pack(rows []uint32, drawn int, sampled bool, dst [][]uint64) c
 	for _, s := range sums[:k] {
 		most = max(most, s)
 	}
+	if weights != nil {
+		sc := core.NewWideScales(most, sums[k], n)
+		for c, gh := range dst {
+			t.chunks(n, func(_, lo, hi int) { sc.QuantiseWide(rows[lo:hi], t.d[c], t.h, gh, weights) })
+		}
+		return sc
+	}
 	sc := core.NewScales(most, sums[k], n)
 	for c, gh := range dst {
 		t.chunks(n, func(_, lo, hi int) { sc.Quantise(rows[lo:hi], t.d[c], t.h, gh) })
@@ -512,7 +527,7 @@ func (t *trainer) tree(round int) ([]split, []float64, error) {
 		if !(total < math.MaxFloat32) {
 			return nil, nil, t.badGradient()
 		}
-		g.sc = t.pack(f.perm, 0, t.sample(round, size, root), t.gh)
+		g.sc = t.pack(f.perm, 0, t.sample(round, size, root), t.gh, t.weights)
 		g.lambda = f.parts[0].l2(&t.cfg) * g.sc.H
 		g.grow(t.noise(round, total/float64(len(f.perm))), stream)
 	} else {

@@ -78,6 +78,10 @@ CASES = {
     "cat_rmse": (L, 0, False, {"cat_features": [0, 1, 2, 3]}),
     "cat_rmse_size": (L, 0, False, {"cat_features": [2, 3, 4, 5], "model_size_reg": 8}),
     "rmse_uniform": (L, 50, False, {"border_count": 20, "feature_border_type": "Uniform"}),
+    # weights from 2⁻¹⁰ to 2¹⁴, whose sum is more than 2³⁰ times the least
+    "wide_logloss": (B, 50, "wide", {}),
+    "wide_softmax": (S, 50, "wide", {"l2_leaf_reg": 0.01}),
+    "wide_rmse": (L, 100, "wide", {"score_function": "L2", "l2_leaf_reg": 0.1}),
 }
 N, ROUNDS, EVERY = 1500, 8, 5
 
@@ -90,6 +94,9 @@ def train(loss, missing, weighted, given):
         y = (z > 1).astype(int) + (z > -1)
     else:
         y = z
+    if weighted == "wide":
+        r = LCG(1000)
+        w *= np.array([2.0 ** (r.next() % 25 - 10) for _ in range(N)])
     p = dict(iterations=ROUNDS, learning_rate=0.2, depth=6, bootstrap_type="No", random_strength=0, boosting_type="Plain",
              leaf_estimation_iterations={B: 10}.get(loss, 1), sampling_frequency="PerTree",
              thread_count=1, verbose=False, allow_writing_files=False, random_seed=0)
@@ -143,7 +150,7 @@ def main():
         raw = np.asarray(m.predict(x, prediction_type="RawFormulaVal")).reshape(len(x), -1)
         out = {
             "header": header(1e-9),
-            "loss": loss, "missing": missing, "weighted": weighted, "rows": N, "rounds": ROUNDS, "every": EVERY, "parameters": given,
+            "loss": loss, "missing": missing, "weighted": bool(weighted), "wide": weighted == "wide", "rows": N, "rounds": ROUNDS, "every": EVERY, "parameters": given,
             "scale_and_bias": j["scale_and_bias"],
             "trees": [
                 {
