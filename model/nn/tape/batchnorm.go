@@ -74,6 +74,10 @@ func (t *Tape) BatchNorm(x *Tensor, b *BatchNorm, a Activation) *Tensor {
 	}
 	y := t.fresh(x.Rows, n)
 	scaleRows(x.Value, t.spread(scale), t.spread(shift), y.Value)
+	if t.trace != nil {
+		tr := t.trace
+		tr.names[y] = tr.node("Add", []string{tr.node("Mul", []string{tr.of(x), tr.floats(scale, n)}), tr.floats(shift, n)})
+	}
 	return t.inPlace(y, a)
 }
 
@@ -89,6 +93,9 @@ func scaleRows(x, scale, shift, y []float32) {
 func (t *Tape) inPlace(y *Tensor, a Activation) *Tensor {
 	if a == ReLU {
 		vec.ReLU(y.Value, y.Value)
+		if t.trace != nil {
+			t.traceApply(y, y, ReLU)
+		}
 		return y
 	}
 	return t.Apply(y, a)

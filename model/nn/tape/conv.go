@@ -61,7 +61,7 @@ type convolution struct {
 // channels do not mix, the sums run along the rows.
 func (t *Tape) Conv(x *Tensor, steps int, c *Conv, a Activation) *Tensor {
 	mustSteps("convolution", x, steps)
-	v := &convolution{Conv: c, x: x, samples: x.Rows / steps, steps: steps, outSteps: c.Steps(steps), in: x.Cols, out: c.Weight.Shape[0],
+	v := convolution{Conv: c, x: x, samples: x.Rows / steps, steps: steps, outSteps: c.Steps(steps), in: x.Cols, out: c.Weight.Shape[0],
 		taps: c.kernel(), stride: max(1, c.Stride), dilation: max(1, c.Dilation), groups: max(1, c.Groups)}
 	v.groupIn, v.groupOut = v.in/v.groups, v.out/v.groups
 	mustMatch("convolution", len(c.Weight.Shape) == 3 && v.groupIn*v.groups == v.in && v.groupOut*v.groups == v.out &&
@@ -69,59 +69,108 @@ func (t *Tape) Conv(x *Tensor, steps int, c *Conv, a Activation) *Tensor {
 	if v.outSteps < 1 || c.Left < 0 || c.Right < 0 || steps+c.Left+c.Right < (v.taps-1)*v.dilation+1 {
 		panic(fmt.Sprintf("tape: convolution of %d taps %d apart over %d steps with %d and %d zeros", v.taps, v.dilation, steps, c.Left, c.Right))
 	}
-	v.y = t.fresh(v.samples*v.outSteps, v.out)
-	route := v.route()
-	route.forward(t, v)
+	y := t.fresh(v.samples*v.outSteps, v.out)
+	v.y = y
+	v.forward(t)
+	if t.trace != nil {
+		t.traceConv(&v)
+	}
 	if a == ReLU {
-		vec.ReLU(v.y.Value, v.y.Value)
+		vec.ReLU(y.Value, y.Value)
+		if t.trace != nil {
+			t.traceApply(y, y, ReLU)
+		}
 	}
 	if t.train {
-		t.back = append(t.back, func() {
-			y := v.y
-			if !y.wants() {
-				return
-			}
-			dy := y.grad
-			if a == ReLU {
-				dy = t.alloc(len(y.Value))
-				vec.ReLUGrad(y.Value, y.grad, dy)
-			}
-			if c.Bias != nil {
-				db, add := t.gradOfParam(c.Bias)
-				t.sumColumns(db, dy, add)
-			}
-			route.weightGrad(t, v, dy)
-			if !x.input {
-				dx, add := t.gradOf(x)
-				route.inputGrad(t, v, dy, dx, add)
-			}
-		})
+		t.recordConv(v, a == ReLU)
 	}
 	if a == ReLU {
-		return v.y
+		return y
 	}
-	return t.Apply(v.y, a)
+	return t.Apply(y, a)
 }
 
-// route is a way to compute a convolution.
-type route struct {
-	forward    func(t *Tape, v *convolution)
-	weightGrad func(t *Tape, v *convolution, dy []float32)
-	inputGrad  func(t *Tape, v *convolution, dy, dx []float32, add bool)
+// recordConv records the gradients of a convolution.
+func (t *Tape) recordConv(v convolution, relu bool) {
+	t.back = append(t.back, func() {
+		y := v.y
+		if !y.wants() {
+			return
+		}
+		dy := y.grad
+		if relu {
+			dy = t.alloc(len(y.Value))
+			vec.ReLUGrad(y.Value, y.grad, dy)
+		}
+		if v.Bias != nil {
+			db, add := t.gradOfParam(v.Bias)
+			t.sumColumns(db, dy, add)
+		}
+		v.weightGrad(t, dy)
+		if !v.x.input {
+			dx, add := t.gradOf(v.x)
+			v.inputGrad(t, dy, dx, add)
+		}
+	})
 }
 
-func (v *convolution) route() route {
+// Ways to compute a convolution.
+const (
+	byPoint = iota // one tap: a linear map of each row
+	byDepth        // each channel on its own
+	byReach        // no dilation: the reach of a step is one row of a view
+	byTap          // any: sums over taps
+)
+
+func (v *convolution) route() int {
 	switch {
 	case v.taps == 1 && v.stride == 1 && v.groups == 1 && v.outSteps == v.steps:
-		return route{pointForward, pointWeightGrad, pointInputGrad}
+		return byPoint
 	case v.groups == v.in && v.groups == v.out:
-		return route{depthForward, depthWeightGrad, depthInputGrad}
-	case v.groups == 1 && v.dilation == 1 && v.stride == 1:
-		return route{reachForward, reachWeightGrad, reachInputGrad}
+		return byDepth
 	case v.groups == 1 && v.dilation == 1:
-		return route{reachForward, reachWeightGrad, tapInputGrad}
+		return byReach
 	}
-	return route{tapForward, tapWeightGrad, tapInputGrad}
+	return byTap
+}
+
+func (v *convolution) forward(t *Tape) {
+	switch v.route() {
+	case byPoint:
+		v.pointForward(t)
+	case byDepth:
+		v.depthForward(t)
+	case byReach:
+		v.reachForward(t)
+	default:
+		v.tapForward(t)
+	}
+}
+
+func (v *convolution) weightGrad(t *Tape, dy []float32) {
+	switch v.route() {
+	case byPoint:
+		v.pointWeightGrad(t, dy)
+	case byDepth:
+		v.depthWeightGrad(t, dy)
+	case byReach:
+		v.reachWeightGrad(t, dy)
+	default:
+		v.tapWeightGrad(t, dy)
+	}
+}
+
+func (v *convolution) inputGrad(t *Tape, dy, dx []float32, add bool) {
+	switch before := v.taps - 1 - v.Left; {
+	case v.route() == byPoint:
+		v.pointInputGrad(t, dy, dx, add)
+	case v.route() == byDepth:
+		v.depthInputGrad(t, dy, dx, add)
+	case v.route() == byReach && v.stride == 1 && before >= 0 && v.steps+v.taps-1 >= before+v.outSteps:
+		v.reachInputGrad(t, dy, dx, add)
+	default: // with more zeros than taps reach too
+		v.tapInputGrad(t, dy, dx, add)
+	}
 }
 
 // start fills the result with the bias, or with zeros.
@@ -170,19 +219,19 @@ func (t *Tape) withZeros(v *convolution) (x []float32, rows int) {
 
 // One tap without zeros is a linear map of each row.
 
-func pointForward(t *Tape, v *convolution) {
+func (v *convolution) pointForward(t *Tape) {
 	if v.Bias != nil {
 		v.start()
 	}
 	gemm.Mul(v.x.Rows, v.out, v.in, gemm.Rows(v.x.Value, v.in), gemm.Cols(v.Weight.Value, v.in), v.y.Value, v.out, v.Bias != nil, &t.gemm)
 }
 
-func pointWeightGrad(t *Tape, v *convolution, dy []float32) {
+func (v *convolution) pointWeightGrad(t *Tape, dy []float32) {
 	dw, add := t.gradOfParam(v.Weight)
 	gemm.Mul(v.out, v.in, v.x.Rows, gemm.Cols(dy, v.out), gemm.Rows(v.x.Value, v.in), dw, v.in, add, &t.gemm)
 }
 
-func pointInputGrad(t *Tape, v *convolution, dy, dx []float32, add bool) {
+func (v *convolution) pointInputGrad(t *Tape, dy, dx []float32, add bool) {
 	gemm.Mul(v.x.Rows, v.in, v.out, gemm.Rows(dy, v.out), gemm.Rows(v.Weight.Value, v.in), dx, v.in, add, &t.gemm)
 }
 
@@ -261,7 +310,7 @@ func (v *convolution) spreadGrad(dw, d []float32, group int, add bool) {
 // Without dilation the reach of step u is taps·in values in a row, from step
 // u·stride on.
 
-func reachForward(t *Tape, v *convolution) {
+func (v *convolution) reachForward(t *Tape) {
 	x, rows := t.withZeros(v)
 	w, depth := v.forwardWeights(t, 0), v.taps*v.in
 	if v.Bias != nil {
@@ -275,7 +324,7 @@ func reachForward(t *Tape, v *convolution) {
 	}
 }
 
-func reachWeightGrad(t *Tape, v *convolution, dy []float32) {
+func (v *convolution) reachWeightGrad(t *Tape, dy []float32) {
 	x, rows := t.withZeros(v)
 	depth := v.taps * v.in
 	d := t.alloc(v.out * depth)
@@ -287,17 +336,8 @@ func reachWeightGrad(t *Tape, v *convolution, dy []float32) {
 }
 
 // reachInputGrad is a convolution of dy with the taps in reverse.
-func reachInputGrad(t *Tape, v *convolution, dy, dx []float32, add bool) {
-	before := v.taps - 1 - v.Left
-	if before < 0 { // more zeros than the taps reach
-		tapInputGrad(t, v, dy, dx, add)
-		return
-	}
-	rows := v.steps + v.taps - 1
-	if rows < before+v.outSteps {
-		tapInputGrad(t, v, dy, dx, add)
-		return
-	}
+func (v *convolution) reachInputGrad(t *Tape, dy, dx []float32, add bool) {
+	before, rows := v.taps-1-v.Left, v.steps+v.taps-1
 	g := t.pad(dy, v.outSteps, v.out, before, 1, rows)
 	w, depth := v.backwardWeights(t, 0, true), v.taps*v.out
 	for b := range v.samples {
@@ -344,7 +384,7 @@ func (v *convolution) eachTap(do func(j, xRow, yRow, rows int)) {
 	}
 }
 
-func tapForward(t *Tape, v *convolution) {
+func (v *convolution) tapForward(t *Tape) {
 	v.start()
 	for g := range v.groups {
 		w := v.forwardWeights(t, g)
@@ -357,7 +397,7 @@ func tapForward(t *Tape, v *convolution) {
 	}
 }
 
-func tapWeightGrad(t *Tape, v *convolution, dy []float32) {
+func (v *convolution) tapWeightGrad(t *Tape, dy []float32) {
 	dw, add := t.gradOfParam(v.Weight)
 	d, depth := t.alloc(v.groupOut*v.taps*v.groupIn), v.taps*v.groupIn
 	for g := range v.groups {
@@ -370,7 +410,7 @@ func tapWeightGrad(t *Tape, v *convolution, dy []float32) {
 	}
 }
 
-func tapInputGrad(t *Tape, v *convolution, dy, dx []float32, add bool) {
+func (v *convolution) tapInputGrad(t *Tape, dy, dx []float32, add bool) {
 	if !add {
 		clear(dx)
 	}

@@ -21,7 +21,7 @@ func (v *convolution) tapRows(t *Tape, flip bool) []float32 {
 	return w
 }
 
-func depthForward(t *Tape, v *convolution) {
+func (v *convolution) depthForward(t *Tape) {
 	x, rows := t.withZeros(v)
 	w, n := v.tapRows(t, false), v.in
 	if v.Bias != nil {
@@ -32,7 +32,7 @@ func depthForward(t *Tape, v *convolution) {
 	}
 }
 
-func depthWeightGrad(t *Tape, v *convolution, dy []float32) {
+func (v *convolution) depthWeightGrad(t *Tape, dy []float32) {
 	x, rows := t.withZeros(v)
 	n := v.in
 	d := t.alloc(v.taps * n)
@@ -54,7 +54,7 @@ func depthWeightGrad(t *Tape, v *convolution, dy []float32) {
 // depthInputGrad correlates dy, its rows a stride apart, with the taps in
 // reverse. Step s of x is row s + left of what the taps see, and tap j of step u
 // lands on u·stride + j·dilation there.
-func depthInputGrad(t *Tape, v *convolution, dy, dx []float32, add bool) {
+func (v *convolution) depthInputGrad(t *Tape, dy, dx []float32, add bool) {
 	n, reach := v.in, (v.taps-1)*v.dilation
 	rows := v.steps + v.Left + v.Right + reach
 	g := t.pad(dy, v.outSteps, n, reach, v.stride, rows)

@@ -13,7 +13,11 @@ import (
 // steps. O(rows·cols).
 func (t *Tape) InstanceNorm(x *Tensor, steps int, gain, bias *Param, eps float64) *Tensor {
 	mustSteps("instance norm", x, steps)
-	return t.standardise(x, steps, gain, bias, eps, t.alloc(x.Cols), t.alloc(x.Cols), None)
+	y := t.standardise(x, steps, gain, bias, eps, t.alloc(x.Cols), t.alloc(x.Cols), None)
+	if t.trace != nil {
+		t.traceInstanceNorm(y, x, steps, gain, bias, eps)
+	}
+	return y
 }
 
 // mustSteps panics unless x is whole samples of so many steps.
@@ -32,7 +36,10 @@ type RevIN struct {
 
 // Instances are the mean and deviation that a reversible normalisation removed,
 // for each sample and channel.
-type Instances struct{ mean, deviation []float32 }
+type Instances struct {
+	mean, deviation         []float32
+	meanName, deviationName string // where traced
+}
 
 // Normalise removes mean and deviation of each channel of each sample over its
 // steps, y = (x − mean)/√(variance + ε)·gain + bias, and returns what it removed
@@ -42,7 +49,7 @@ func (t *Tape) Normalise(x *Tensor, steps int, r *RevIN) (*Tensor, *Instances) {
 	mustSteps("reversible norm", x, steps)
 	n := x.Cols
 	samples := x.Rows / steps
-	in := &Instances{t.alloc(samples * n), t.alloc(samples * n)}
+	in := &Instances{mean: t.alloc(samples * n), deviation: t.alloc(samples * n)}
 	sum := t.alloc(2 * n)
 	y := t.fresh(x.Rows, n)
 	for b := range samples {
@@ -69,6 +76,9 @@ func (t *Tape) Normalise(x *Tensor, steps int, r *RevIN) (*Tensor, *Instances) {
 				vec.MulAdd(o, r.Gain.Value, r.Bias.Value, o)
 			}
 		}
+	}
+	if t.trace != nil {
+		in.meanName, in.deviationName = t.traceInstanceNorm(y, x, steps, r.Gain, r.Bias, r.Epsilon)
 	}
 	if !t.train {
 		return y, in
@@ -140,6 +150,9 @@ func (t *Tape) Denormalise(y *Tensor, in *Instances, r *RevIN) *Tensor {
 		vec.Add(y.Row(i), shift, o)
 		vec.Mul(o, inverse, o)
 		vec.MulAdd(o, deviation, mean, o)
+	}
+	if t.trace != nil {
+		t.traceDenormalise(x, y, in, steps, inverse, shift)
 	}
 	if !t.train {
 		return x

@@ -35,6 +35,9 @@ func (t *Tape) Patch(x *Tensor, steps int, p Patches) *Tensor {
 			}
 		}
 	}
+	if t.trace != nil {
+		t.tracePatch(y, x, steps, p)
+	}
 	if !t.train {
 		return y
 	}

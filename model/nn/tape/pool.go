@@ -20,18 +20,14 @@ func (p Pool) check(x *Tensor, steps int) {
 	}
 }
 
-// windows are the steps lo to hi−1 that each step of a result pools.
-type windows struct{ lo, hi []int }
-
-func (p Pool) windows(steps int) windows {
-	n := p.Steps(steps)
-	w := windows{make([]int, n), make([]int, n)}
-	for u := range n {
-		first := u*p.Stride - p.Left
-		w.lo[u], w.hi[u] = max(0, first), min(steps, first+p.Kernel)
-	}
-	return w
+// windows are the steps that each step of a result pools.
+type windows struct {
+	Pool
+	steps, out int
+	adaptive   bool
 }
+
+func (p Pool) windows(steps int) windows { return windows{p, steps, p.Steps(steps), false} }
 
 // adaptive are the windows of PyTorch's adaptive pooling: step u pools
 // ⌊u·steps/n⌋ to ⌈(u+1)·steps/n⌉ − 1.
@@ -40,36 +36,57 @@ func adaptive(x *Tensor, steps, n int) windows {
 	if n < 1 {
 		panic(fmt.Sprintf("tape: %v pooled to %d steps", x, n))
 	}
-	w := windows{make([]int, n), make([]int, n)}
-	for u := range n {
-		w.lo[u], w.hi[u] = u*steps/n, ((u+1)*steps+n-1)/n
+	return windows{Pool{}, steps, n, true}
+}
+
+// span is the steps lo to hi−1 that step u pools.
+func (w windows) span(u int) (lo, hi int) {
+	if w.adaptive {
+		return u * w.steps / w.out, ((u+1)*w.steps + w.out - 1) / w.out
 	}
-	return w
+	first := u*w.Stride - w.Left
+	return max(0, first), min(w.steps, first+w.Kernel)
+}
+
+// share is the weight of a step in the mean of step u.
+func (w windows) share(u int) float32 {
+	if w.adaptive {
+		lo, hi := w.span(u)
+		return 1 / float32(hi-lo)
+	}
+	return 1 / float32(w.Kernel)
 }
 
 // runs calls do with the runs of consecutive steps of the result whose k-th
 // pooled steps are consecutive too: count steps of the result from u on and of
 // x from s on.
 func (w windows) runs(k int, do func(u, s, count int)) {
-	for u := 0; u < len(w.lo); {
-		if w.lo[u]+k >= w.hi[u] {
+	for u := 0; u < w.out; {
+		lo, hi := w.span(u)
+		if lo+k >= hi {
 			u++
 			continue
 		}
 		count := 1
-		for u+count < len(w.lo) && w.lo[u+count] == w.lo[u]+count && w.lo[u+count]+k < w.hi[u+count] {
-			count++
+		for ; u+count < w.out; count++ {
+			if l, h := w.span(u + count); l != lo+count || l+k >= h {
+				break
+			}
 		}
-		do(u, w.lo[u]+k, count)
+		do(u, lo+k, count)
 		u += count
 	}
 }
 
 // most is the largest number of pooled steps.
 func (w windows) most() int {
+	if !w.adaptive {
+		return w.Kernel
+	}
 	n := 0
-	for u := range w.lo {
-		n = max(n, w.hi[u]-w.lo[u])
+	for u := range w.out {
+		lo, hi := w.span(u)
+		n = max(n, hi-lo)
 	}
 	return n
 }
@@ -91,7 +108,7 @@ func (t *Tape) AdaptiveMaxPool(x *Tensor, steps, n int) *Tensor {
 func (t *Tape) GlobalMax(x *Tensor, steps int) *Tensor { return t.AdaptiveMaxPool(x, steps, 1) }
 
 func (t *Tape) maxPool(x *Tensor, steps int, w windows) *Tensor {
-	samples, n, out := x.Rows/steps, x.Cols, len(w.lo)
+	samples, n, out := x.Rows/steps, x.Cols, w.out
 	y := t.fresh(samples*out, n)
 	index := t.alloc(len(y.Value))
 	clear(index)
@@ -104,6 +121,9 @@ func (t *Tape) maxPool(x *Tensor, steps int, w windows) *Tensor {
 				vec.MaxIndex(from[s*n:(s+count)*n], to[lo:hi], at[lo:hi], to[lo:hi], at[lo:hi], float32(k))
 			})
 		}
+	}
+	if t.trace != nil {
+		t.tracePool(y, x, w, "ReduceMax")
 	}
 	if !t.train {
 		return y
@@ -134,22 +154,12 @@ func (t *Tape) maxPool(x *Tensor, steps int, w windows) *Tensor {
 // zeros, as in PyTorch. O(rows·cols·kernel/stride).
 func (t *Tape) AveragePool(x *Tensor, steps int, p Pool) *Tensor {
 	p.check(x, steps)
-	w := p.windows(steps)
-	share := make([]float32, len(w.lo))
-	for u := range share {
-		share[u] = 1 / float32(p.Kernel)
-	}
-	return t.averagePool(x, steps, w, share)
+	return t.averagePool(x, steps, p.windows(steps))
 }
 
 // AdaptiveAveragePool is [Tape.AveragePool] over n windows that cover all steps.
 func (t *Tape) AdaptiveAveragePool(x *Tensor, steps, n int) *Tensor {
-	w := adaptive(x, steps, n)
-	share := make([]float32, n)
-	for u := range share {
-		share[u] = 1 / float32(w.hi[u]-w.lo[u])
-	}
-	return t.averagePool(x, steps, w, share)
+	return t.averagePool(x, steps, adaptive(x, steps, n))
 }
 
 // GlobalAverage is the mean of each channel of each sample: samples × cols.
@@ -157,8 +167,8 @@ func (t *Tape) GlobalAverage(x *Tensor, steps int) *Tensor {
 	return t.AdaptiveAveragePool(x, steps, 1)
 }
 
-func (t *Tape) averagePool(x *Tensor, steps int, w windows, share []float32) *Tensor {
-	samples, n, out := x.Rows/steps, x.Cols, len(w.lo)
+func (t *Tape) averagePool(x *Tensor, steps int, w windows) *Tensor {
+	samples, n, out := x.Rows/steps, x.Cols, w.out
 	y := t.fresh(samples*out, n)
 	clear(y.Value)
 	for b := range samples {
@@ -169,9 +179,12 @@ func (t *Tape) averagePool(x *Tensor, steps int, w windows, share []float32) *Te
 				vec.Add(d, from[s*n:(s+count)*n], d)
 			})
 		}
-		for u, a := range share {
-			vec.Scale(to[u*n:(u+1)*n], to[u*n:(u+1)*n], a)
+		for u := range out {
+			vec.Scale(to[u*n:(u+1)*n], to[u*n:(u+1)*n], w.share(u))
 		}
+	}
+	if t.trace != nil {
+		t.tracePool(y, x, w, "ReduceMean")
 	}
 	if !t.train {
 		return y
@@ -187,8 +200,8 @@ func (t *Tape) averagePool(x *Tensor, steps int, w windows, share []float32) *Te
 		scaled := t.alloc(out * n)
 		for b := range samples {
 			to, dy := g[b*steps*n:(b+1)*steps*n], y.grad[b*out*n:(b+1)*out*n]
-			for u, a := range share {
-				vec.Scale(dy[u*n:(u+1)*n], scaled[u*n:(u+1)*n], a)
+			for u := range out {
+				vec.Scale(dy[u*n:(u+1)*n], scaled[u*n:(u+1)*n], w.share(u))
 			}
 			for k := range w.most() {
 				w.runs(k, func(u, s, count int) {
