@@ -31,40 +31,121 @@ func CheckFit(v view.View, missing bool) (rows []int, err error) {
 // CheckInputs is [CheckFit] for views with any input: a table, windows or both.
 // The values of windows are left to the learner.
 func CheckInputs(v view.View, missing bool) (rows []int, err error) {
-	if v.Table == nil && len(v.Streams) == 0 {
-		return nil, errors.New("model: the training view has no inputs")
-	}
-	if err := v.Check(); err != nil {
+	if err := checkParts(v); err != nil {
 		return nil, err
-	}
-	t := v.Table
-	if t != nil {
-		if t.P == 0 {
-			return nil, errors.New("model: the training table has no columns")
-		}
-		if err := unique(t.Names); err != nil {
-			return nil, err
-		}
-	}
-	for _, w := range v.Streams {
-		if len(w.Names) == 0 {
-			return nil, fmt.Errorf("model: the training windows of %q have no channels", w.Timeframe)
-		}
-		if err := unique(w.Names); err != nil {
-			return nil, err
-		}
-	}
-	if v.Len() == 0 {
-		return nil, ErrNoRows
 	}
 	if v.Class == nil {
 		return nil, errors.New("model: the training view has no classes")
 	}
-	rows = make([]int, 0, v.Len())
 	first, several := int8(0), false
-	for i, c := range v.Class {
-		if c < -1 || c > 1 {
-			return nil, fmt.Errorf("model: row %d has class %d; classes are -1, 0 and +1", i, c)
+	rows, err = weighted(v, func(i, before int) error {
+		c := v.Class[i]
+		if before == 0 {
+			first = c
+		}
+		several = several || c != first
+		return nil
+	}, func(i int) error {
+		if c := v.Class[i]; c < -1 || c > 1 {
+			return fmt.Errorf("model: row %d has class %d; classes are -1, 0 and +1", i, c)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if v.Table != nil {
+		if err := CheckValues(v.Table, missing); err != nil {
+			return nil, err
+		}
+	}
+	if len(rows) == 0 {
+		return nil, ErrNoRows
+	}
+	if !several {
+		return nil, fmt.Errorf("%w (class %d, %d rows)", ErrOneClass, first, len(rows))
+	}
+	return rows, nil
+}
+
+// ErrOneTarget is returned by Fit when every row with weight has the same target.
+var ErrOneTarget = errors.New("model: all training rows have one target; there is nothing to tell apart")
+
+// CheckTargets is [CheckInputs] for learners of View.Target instead of classes: a
+// finite target in every row with weight, not the same in all.
+func CheckTargets(v view.View, missing bool) (rows []int, err error) {
+	if err := checkParts(v); err != nil {
+		return nil, err
+	}
+	if v.Target == nil {
+		return nil, errors.New("model: the training view has no targets")
+	}
+	first, several := 0.0, false
+	rows, err = weighted(v, func(i, before int) error {
+		y := v.Target[i]
+		if y-y != 0 {
+			return fmt.Errorf("model: row %d has target %v; targets are finite", i, y)
+		}
+		if before == 0 {
+			first = y
+		}
+		several = several || y != first
+		return nil
+	}, func(int) error { return nil })
+	if err != nil {
+		return nil, err
+	}
+	if v.Table != nil {
+		if err := CheckValues(v.Table, missing); err != nil {
+			return nil, err
+		}
+	}
+	if len(rows) == 0 {
+		return nil, ErrNoRows
+	}
+	if !several {
+		return nil, fmt.Errorf("%w (%v, %d rows)", ErrOneTarget, first, len(rows))
+	}
+	return rows, nil
+}
+
+// checkParts checks the inputs' shapes and names.
+func checkParts(v view.View) error {
+	if v.Table == nil && len(v.Streams) == 0 {
+		return errors.New("model: the training view has no inputs")
+	}
+	if err := v.Check(); err != nil {
+		return err
+	}
+	if t := v.Table; t != nil {
+		if t.P == 0 {
+			return errors.New("model: the training table has no columns")
+		}
+		if err := unique(t.Names); err != nil {
+			return err
+		}
+	}
+	for _, w := range v.Streams {
+		if len(w.Names) == 0 {
+			return fmt.Errorf("model: the training windows of %q have no channels", w.Timeframe)
+		}
+		if err := unique(w.Names); err != nil {
+			return err
+		}
+	}
+	if v.Len() == 0 {
+		return ErrNoRows
+	}
+	return nil
+}
+
+// weighted is the rows of positive weight. check is called for every row, and each
+// for those that are kept, with the number of rows kept before.
+func weighted(v view.View, each func(i, before int) error, check func(i int) error) ([]int, error) {
+	rows := make([]int, 0, v.Len())
+	for i := range v.Len() {
+		if err := check(i); err != nil {
+			return nil, err
 		}
 		if v.Weight != nil {
 			w := v.Weight[i]
@@ -75,22 +156,10 @@ func CheckInputs(v view.View, missing bool) (rows []int, err error) {
 				continue
 			}
 		}
-		if len(rows) == 0 {
-			first = c
-		}
-		several = several || c != first
-		rows = append(rows, i)
-	}
-	if t != nil {
-		if err := CheckValues(t, missing); err != nil {
+		if err := each(i, len(rows)); err != nil {
 			return nil, err
 		}
-	}
-	if len(rows) == 0 {
-		return nil, ErrNoRows
-	}
-	if !several {
-		return nil, fmt.Errorf("%w (class %d, %d rows)", ErrOneClass, first, len(rows))
+		rows = append(rows, i)
 	}
 	return rows, nil
 }

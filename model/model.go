@@ -55,8 +55,42 @@ func ClassIndex(c int8) int { return int(c) + 1 }
 type Env struct {
 	Stream   rng.Stream                         // randomness of this fit
 	Workers  int                                // goroutines it may use; results do not depend on it
-	Progress func(done, total int, note string) // may be nil; called from one goroutine
+	Progress func(done, total int, note string) // may be nil; calls do not overlap
+	// Checkpoint, if set, is where learners that can be resumed keep the state of
+	// an unfinished fit: a fit that finds its own state there goes on from it and
+	// ends with the bytes of one that was never interrupted.
+	Checkpoint Checkpoint
+	// CheckpointEpochs is the number of epochs between two states; 0 is 1.
+	CheckpointEpochs int
 }
+
+// Checkpoint keeps states of unfinished fits by name. One name is used by one
+// goroutine at a time, several names at once. The caller empties it after the fit.
+type Checkpoint interface {
+	// Load returns the last state of the name, nil if there is none.
+	Load(name string) ([]byte, error)
+	// Save replaces it, as a whole or not at all.
+	Save(name string, state []byte) error
+}
+
+// Epoch is what a fit in epochs tells of one.
+type Epoch struct {
+	Train    float64  `json:"train"`          // mean loss of the training rows while they were learnt
+	Stop     *float64 `json:"stop,omitempty"` // loss of the stop rows after it, nil without them
+	Rate     float64  `json:"rate"`           // learning rate of its last step
+	GradNorm float64  `json:"grad_norm"`      // mean length of the gradient before clipping
+}
+
+// Curve is how one network of a fit learnt.
+type Curve struct {
+	Epochs []Epoch `json:"epochs"`
+	Best   int     `json:"best"`           // the epoch, from 1, whose weights were kept
+	Note   string  `json:"note,omitempty"` // what a user should know
+}
+
+// Learnt is implemented by what was fitted in epochs: one curve for each network
+// that it holds.
+type Learnt interface{ Curves() []Curve }
 
 // Learner fits.
 type Learner interface {
@@ -74,27 +108,64 @@ type Fitted interface {
 	Encode(w io.Writer) error
 }
 
-// Prediction is n×k probabilities, row-major, classes in the order −1, 0, +1.
+// Prediction is what a Fitted says of n rows. A classifier gives n×k
+// probabilities, row-major, classes in the order −1, 0, +1. What learns a target
+// instead (k = 0) gives its mean, or its quantiles at stated levels.
 type Prediction struct {
-	N, K int
-	Prob []float64
+	N, K      int
+	Prob      []float64 // N×K; empty for a regression
+	Mean      []float64 // N, empty for a classifier
+	Levels    []float64 // of the quantiles, ascending, nil for a classifier
+	Quantiles []float64 // N×len(Levels), row-major, ascending in each row
 }
 
-// Resize makes room for n×k values, reusing the buffer.
+// Resize makes room for n×k probabilities and nothing else, reusing the buffer.
 func (p *Prediction) Resize(n, k int) {
 	p.N, p.K = n, k
-	if cap(p.Prob) < n*k {
-		p.Prob = make([]float64, n*k)
+	p.Prob = room(p.Prob, n*k)
+	p.Mean, p.Levels, p.Quantiles = p.Mean[:0], nil, p.Quantiles[:0]
+}
+
+// ResizeTargets makes room for n means, or for n quantiles at each of the given
+// levels, if there are any, and for no probabilities.
+func (p *Prediction) ResizeTargets(n int, levels []float64) {
+	p.Resize(n, 0)
+	if p.N, p.Levels = n, levels; len(levels) > 0 {
+		p.Quantiles = room(p.Quantiles, n*len(levels))
+	} else {
+		p.Mean = room(p.Mean, n)
 	}
-	p.Prob = p.Prob[:n*k]
+}
+
+// room is n values in the memory of v, if it has that much.
+func room(v []float64, n int) []float64 {
+	if cap(v) < n {
+		return make([]float64, n)
+	}
+	return v[:n]
 }
 
 // Row is the probabilities of row i.
 func (p *Prediction) Row(i int) []float64 { return p.Prob[i*p.K : (i+1)*p.K : (i+1)*p.K] }
 
-// Check reports the first row that is not a distribution: a value outside
-// [0, 1], not finite, or a sum further than 1e-6 from 1.
+// QuantilesRow is the quantiles of row i.
+func (p *Prediction) QuantilesRow(i int) []float64 {
+	k := len(p.Levels)
+	return p.Quantiles[i*k : (i+1)*k : (i+1)*k]
+}
+
+// Check reports the first row that is not a distribution: a probability outside
+// [0, 1], not finite, or a sum further than 1e-6 from 1; a mean or quantile that is
+// not finite, or quantiles that cross. Parts of a wrong length and a prediction
+// without any part are errors too.
 func (p *Prediction) Check() error {
+	k := len(p.Levels)
+	switch {
+	case len(p.Prob) != p.N*p.K || len(p.Quantiles) != p.N*k || len(p.Mean) != 0 && len(p.Mean) != p.N:
+		return fmt.Errorf("model: a prediction of %d rows has %d probabilities of %d classes, %d means and %d quantiles at %d levels", p.N, len(p.Prob), p.K, len(p.Mean), len(p.Quantiles), k)
+	case p.N > 0 && p.K == 0 && k == 0 && len(p.Mean) == 0:
+		return fmt.Errorf("model: a prediction of %d rows is empty", p.N)
+	}
 	for i := range p.N {
 		sum := 0.0
 		for c, x := range p.Row(i) {
@@ -103,8 +174,28 @@ func (p *Prediction) Check() error {
 			}
 			sum += x
 		}
-		if math.Abs(sum-1) > 1e-6 {
+		if p.K > 0 && math.Abs(sum-1) > 1e-6 {
 			return fmt.Errorf("model: prediction row %d sums to %v, not 1", i, sum)
+		}
+	}
+	for i, x := range p.Mean {
+		if x-x != 0 {
+			return fmt.Errorf("model: prediction row %d has mean %v", i, x)
+		}
+	}
+	for j, level := range p.Levels {
+		if !(level > 0 && level < 1) || j > 0 && level <= p.Levels[j-1] {
+			return fmt.Errorf("model: prediction has quantiles at %v; levels ascend between 0 and 1", p.Levels)
+		}
+	}
+	for i := range p.N {
+		for j, x := range p.QuantilesRow(i) {
+			if x-x != 0 {
+				return fmt.Errorf("model: prediction row %d has quantile %v at level %v", i, x, p.Levels[j])
+			}
+			if j > 0 && x < p.QuantilesRow(i)[j-1] {
+				return fmt.Errorf("model: prediction row %d: the quantile at level %v is above that at level %v", i, p.Levels[j-1], p.Levels[j])
+			}
 		}
 	}
 	return nil

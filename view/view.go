@@ -88,6 +88,7 @@ type View struct {
 	Rows    []int     // index of each row among the dataset's decisions
 	Spans   []Span    // life of each row
 	Class   []int8    // −1, 0 or +1
+	Target  []float64 // what a regression predicts; nil where there is none
 	Weight  []float64 // ≥ 0; nil means all 1
 	NetLong []float64 // simple return of a long entered at the row, net of cost
 	// NetShort is the same for a short position.
@@ -132,6 +133,8 @@ func (v View) Check() error {
 		return bad("spans", len(v.Spans))
 	case v.Class != nil && len(v.Class) != n:
 		return bad("class", len(v.Class))
+	case v.Target != nil && len(v.Target) != n:
+		return bad("target", len(v.Target))
 	case v.Weight != nil && len(v.Weight) != n:
 		return bad("weight", len(v.Weight))
 	case v.NetLong != nil && len(v.NetLong) != n:

@@ -64,7 +64,7 @@ func TestTable(t *testing.T) {
 func TestViewCheck(t *testing.T) {
 	full := func() view.View {
 		return view.View{Table: view.NewTable(2, []string{"a"}), Rows: make([]int, 2), Spans: make([]view.Span, 2), Class: make([]int8, 2),
-			Weight: make([]float64, 2), NetLong: make([]float64, 2), NetShort: make([]float64, 2)}
+			Target: make([]float64, 2), Weight: make([]float64, 2), NetLong: make([]float64, 2), NetShort: make([]float64, 2)}
 	}
 	if err := full().Check(); err != nil {
 		t.Fatal(err)
@@ -78,6 +78,7 @@ func TestViewCheck(t *testing.T) {
 		"row index":    func(v *view.View) { v.Rows = v.Rows[:1] },
 		"spans":        func(v *view.View) { v.Spans = v.Spans[:1] },
 		"class":        func(v *view.View) { v.Class = v.Class[:1] },
+		"target":       func(v *view.View) { v.Target = v.Target[:1] },
 		"weight":       func(v *view.View) { v.Weight = v.Weight[:1] },
 		"long return":  func(v *view.View) { v.NetLong = v.NetLong[:1] },
 		"short return": func(v *view.View) { v.NetShort = v.NetShort[:1] },

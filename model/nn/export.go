@@ -36,7 +36,7 @@ type InputInfo struct {
 }
 
 // Describe says what was fitted.
-func (f *classifier) Describe() Info {
+func (f *predictor) Describe() Info {
 	i := Info{Name: f.name, Seeds: len(f.nets)}
 	for _, p := range f.nets[0].Params() {
 		i.Parameters += len(p.Value)
@@ -56,7 +56,7 @@ func (f *classifier) Describe() Info {
 }
 
 // ExportSafetensors writes the weights.
-func (f *classifier) ExportSafetensors() ([]byte, error) {
+func (f *predictor) ExportSafetensors() ([]byte, error) {
 	var b bytes.Buffer
 	if err := f.Encode(&b); err != nil {
 		return nil, err
@@ -64,4 +64,4 @@ func (f *classifier) ExportSafetensors() ([]byte, error) {
 	return model.ReadArtifact(&b, kind, version)
 }
 
-var _ Network = (*classifier)(nil)
+var _ Network = (*predictor)(nil)

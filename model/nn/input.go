@@ -1,8 +1,10 @@
 package nn
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"math"
 
 	"github.com/mlfactory/mlfactory/model"
@@ -295,6 +297,35 @@ func (in *inputs) source(v view.View, rows []int) *source {
 }
 
 func (s *source) Len() int { return s.rows }
+
+// Digest tells the rows from others.
+func (s *source) Digest(h hash.Hash) {
+	if s.table != nil {
+		fmt.Fprintf(h, "table %d\n", s.table.width)
+		digest(h, s.table.data)
+	}
+	for _, w := range append(s.streams[:len(s.streams):len(s.streams)], s.known) {
+		if w == nil {
+			continue
+		}
+		fmt.Fprintf(h, "windows %d×%d %v %v\n", w.scale.length, w.scale.width(), w.from, w.present)
+		digest(h, w.data)
+	}
+}
+
+// digest writes the bits of v.
+func digest(h hash.Hash, v []float32) {
+	var b []byte
+	for len(v) > 0 {
+		n := min(len(v), 1<<14)
+		b = b[:0]
+		for _, x := range v[:n] {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+		}
+		h.Write(b)
+		v = v[n:]
+	}
+}
 
 func (s *source) Put(t *tape.Tape, rows []int) *trainer.Batch {
 	b := &trainer.Batch{Rows: len(rows)}

@@ -85,7 +85,7 @@ func declare(g *onnx.Graph, in Shape) names {
 }
 
 // raw is the shape of the inputs before they are scaled.
-func (f *classifier) raw() Shape {
+func (f *predictor) raw() Shape {
 	var in Shape
 	if s := f.in.table; s != nil {
 		in.Table = len(s.names)
@@ -104,7 +104,10 @@ func (f *classifier) raw() Shape {
 // (rows × columns), "stream.0" and so on (rows × bars × channels, the oldest bar
 // first) and "known". The outputs are "label", −1, 0 or +1, and "probabilities"
 // of the three. Runtimes agree with Predict to about 1e-5.
-func (f *classifier) ExportONNX() ([]byte, error) {
+func (f *predictor) ExportONNX() ([]byte, error) {
+	if f.task.cfg.Task != "classes" {
+		return nil, fmt.Errorf("model/nn: only networks of the task classes are written as ONNX graphs; this one has %s", f.task.cfg.Task)
+	}
 	g := &onnx.Graph{}
 	node := func(op, out string, in ...string) *onnx.Node { return g.Node(op, in, []string{out}) }
 	// standard writes (x − mean)·inv, cut, 0 where missing, and the indicators.

@@ -12,23 +12,46 @@
 // 2017). So the same rows, configuration and stream give the same bytes for any
 // number of workers.
 //
+// # Tasks and losses
+//
+// A task says what outputs mean: scores of classes, the score of the second of two
+// classes, a value, or its quantiles. Each has its own loss and others that it may
+// be trained with; see [Config.Validate]. A row counts with its weight times its
+// class weight in what is trained and in what stops the training. The Sharpe ratio
+// is one number of a whole mini-batch: its forward passes come first, then the
+// ratio, then the backward passes.
+//
 // # Early stopping
 //
-// After each epoch the weighted log-loss of the stop rows is measured, with the
-// averaged weights where ema is set. Training ends after patience epochs without
-// a lower one, and the weights of the best epoch are kept. Without stop rows
-// every epoch is run and the last weights count.
+// After each epoch the loss of the stop rows is measured, with the averaged weights
+// where ema is set: the task's own loss (log-loss of classes, without smoothing or
+// focus), or minus the Sharpe ratio of all stop rows in order if that was trained.
+// Training ends after patience epochs without a lower one, and the weights of the
+// best epoch are kept. Without stop rows every epoch is run and the last weights
+// count.
+//
+// # Interruption
+//
+// Where [model.Env] has a checkpoint, the state of the fit is kept there after each
+// so many epochs: weights, moments, averages, the best so far, the curve. A fit that
+// finds its own state goes on from it and ends with the same bytes as one that was
+// never interrupted. A state that is damaged or of another fit (other
+// configuration, rows, weights or stream) is not used: the fit starts afresh and
+// the report says so.
 //
 // # Refusals
 //
-// A loss or a gradient that is not finite ends the fit at once: with the weights
-// of the best epoch and a note if there is one, with an error that names epoch
-// and step if not.
+// A loss, a gradient or a stop loss that is not finite ends the fit at once: with
+// the last weights known to be good (those of the best epoch, or without stop rows
+// of the last epoch after which a step succeeded) and a note, or with an error that
+// names epoch and step if there are none.
 package trainer
 
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/mlfactory/mlfactory/param"
 )
@@ -50,6 +73,15 @@ type Config struct {
 	LabelSmoothing float64 `yaml:"label_smoothing" doc:"share of each label that is spread over all classes" min:"0" max:"0.9" search:"lin 0 0.2"`
 	ClassWeight    string  `yaml:"class_weight" doc:"none, or balanced: every class has the same sum of weights" enum:"none,balanced"`
 	Order          string  `yaml:"order" doc:"mini-batches of shuffled rows, or of blocks of consecutive rows in shuffled order" enum:"shuffled,blocks"`
+	Accumulate     int     `yaml:"accumulate" doc:"mini-batches whose gradients are added up for one step, as if they were one large mini-batch" min:"1" max:"4096"`
+	Schedule       string  `yaml:"schedule" doc:"step size after the warm-up: a falling cosine, or coslog4, four waves that fall late (RealMLP)" enum:"cosine,coslog4"`
+
+	Task       string    `yaml:"task" doc:"what is predicted: classes (-1, 0, +1), binary (the two of them that occur, as in meta labels), regression (a target's mean) or quantiles of a target" enum:"classes,binary,regression,quantiles"`
+	Loss       string    `yaml:"loss" doc:"what is trained: auto (cross_entropy, mse or quantile, by the task), cross_entropy or focal (classes, binary), mse or huber (regression), quantile (quantiles), sharpe (classes, regression)" enum:"auto,cross_entropy,focal,mse,huber,quantile,sharpe"`
+	Quantiles  []float64 `yaml:"quantiles" doc:"levels that the task quantiles predicts, ascending" min:"0.001" max:"0.999"`
+	FocalGamma float64   `yaml:"focal_gamma" doc:"focal: how much less rows count that are right already; 0: not" min:"0" max:"10"`
+	HuberDelta float64   `yaml:"huber_delta" doc:"huber: error, in deviations of the target, from which on it counts straight" min:"1e-6" max:"1e6"`
+	SharpeCost float64   `yaml:"sharpe_cost" doc:"sharpe: cost of changing the position by 1, as a share of the price" min:"0" max:"0.1"`
 }
 
 // Default is a start for small networks on noisy rows.
@@ -58,14 +90,84 @@ func Default() Config {
 		Epochs: 50, Patience: 8, Batch: 256,
 		LearningRate: 1e-3, WeightDecay: 1e-2, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8,
 		Warmup: 0.05, FinalRate: 0.01, ClipNorm: 1, ClassWeight: "none", Order: "shuffled",
+		Accumulate: 1, Schedule: "cosine",
+		Task: "classes", Loss: "auto", Quantiles: []float64{0.1, 0.5, 0.9}, FocalGamma: 2, HuberDelta: 1, SharpeCost: 2e-4,
 	}
 }
 
-// Validate reports every parameter outside its range.
+// losses are those of a task, its own first.
+func losses(task string) []string {
+	switch task {
+	case "classes":
+		return []string{"cross_entropy", "focal", "sharpe"}
+	case "binary":
+		return []string{"cross_entropy", "focal"}
+	case "regression":
+		return []string{"mse", "huber", "sharpe"}
+	case "quantiles":
+		return []string{"quantile"}
+	}
+	return nil
+}
+
+// Trained is the loss that is trained: Loss, or the task's own for auto.
+func (c Config) Trained() string {
+	if own := losses(c.Task); c.Loss == "auto" && len(own) > 0 {
+		return own[0]
+	}
+	return c.Loss
+}
+
+// Classifies reports whether the task is one of classes.
+func (c Config) Classifies() bool { return c.Task == "classes" || c.Task == "binary" }
+
+// Outputs is the number of outputs that a network needs for the task; classes is
+// the number of classes that there are.
+func (c Config) Outputs(classes int) int {
+	switch c.Task {
+	case "classes":
+		return classes
+	case "quantiles":
+		return len(c.Quantiles)
+	}
+	return 1
+}
+
+// Validate reports every parameter outside its range, a loss that is not one of the
+// task's (classes: cross_entropy, focal, sharpe; binary: cross_entropy, focal;
+// regression: mse, huber, sharpe; quantiles: quantile) and parameters that exclude
+// each other.
 func (c Config) Validate() error {
 	err := param.Check(c)
+	bad := func(path, format string, a ...any) {
+		err = errors.Join(err, &param.Error{Path: path, Problem: fmt.Sprintf(format, a...)})
+	}
 	if c.Patience > c.Epochs {
-		err = errors.Join(err, &param.Error{Path: "patience", Problem: fmt.Sprintf("%d epochs of patience are more than the %d epochs there are", c.Patience, c.Epochs)})
+		bad("patience", "%d epochs of patience are more than the %d epochs there are", c.Patience, c.Epochs)
+	}
+	own, loss := losses(c.Task), c.Trained()
+	if len(own) > 0 && !slices.Contains(own, loss) {
+		bad("loss", "%s is no loss of the task %s; it has %s", loss, c.Task, strings.Join(own, ", "))
+	}
+	if c.Task == "quantiles" && len(c.Quantiles) == 0 {
+		bad("quantiles", "the task quantiles needs at least one level")
+	}
+	for i, q := range c.Quantiles {
+		if i > 0 && q <= c.Quantiles[i-1] {
+			bad("quantiles", "level %v follows %v; levels ascend", q, c.Quantiles[i-1])
+		}
+	}
+	if c.LabelSmoothing > 0 && loss != "cross_entropy" {
+		bad("label_smoothing", "labels are smoothed in the loss cross_entropy only, not in %s", loss)
+	}
+	if c.ClassWeight == "balanced" && !c.Classifies() {
+		bad("class_weight", "the task %s has no classes to balance", c.Task)
+	}
+	if loss == "sharpe" && c.Order != "blocks" {
+		bad("order", "the loss sharpe charges for turnover between consecutive rows; it needs the order blocks")
+	}
+	if loss == "sharpe" && c.Accumulate > 1 {
+		bad("accumulate", "the Sharpe ratio is one number of a whole mini-batch; take a larger batch instead")
 	}
 	return err
 }

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"sync"
 
-	"github.com/mlfactory/mlfactory/internal/simd/vec"
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/nn/tape"
 	"github.com/mlfactory/mlfactory/rng"
@@ -38,19 +37,24 @@ type Network interface {
 	Logits(t *tape.Tape, x *Batch) *tape.Tensor
 }
 
+// Members is implemented by a network of several members: Logits returns so many
+// rows for each row of the batch, next to each other. Each learns from its own loss;
+// what they predict is averaged.
+type Members interface{ Members() int }
+
 // Data are rows with their targets.
 type Data struct {
 	Source Source
-	Class  []int     // 0 to Classes−1
+	Class  []int     // 0 to classes−1, for the tasks classes and binary
+	Target []float32 // for the others; the return of the long side for the loss sharpe
 	Weight []float32 // > 0; nil: all 1
 }
 
 // Report is what a fit did.
 type Report struct {
-	Epochs int     // passes made
-	Best   int     // the epoch, from 1, whose weights were kept; 0: the last
-	Loss   float64 // log-loss on the stop rows with these weights, NaN without stop rows
-	Note   string  // what a user should know, "" if nothing
+	model.Curve         // Best is 0 where the last weights were kept
+	Loss        float64 // loss of the stop rows with the weights kept, NaN without stop rows
+	Afresh      string  // why a state that was kept was not used, "" if none was or it was
 }
 
 // ErrDiverged is wrapped when the loss is no longer finite before any epoch was
@@ -86,11 +90,15 @@ type fitter struct {
 	params []*tape.Param
 	values int
 	train  Data
-	weight []float32 // of each training row, class weights included
+	weight []float32 // of each training row, class weights included, mean 1
+	factor []float64 // weight of each class, nil: all 1
+	unit   float32   // returns are multiplied by it for the loss sharpe
 	tapes  []*tape.Tape
 	m, v   [][]float32
 	ema    [][]float32
 	best   [][]float32
+	last   [][]float32 // after the last epoch, without stop rows
+	before [][]float32 // after the one before
 	step   int
 	steps  int // of the whole fit
 	stream rng.Stream
@@ -98,7 +106,13 @@ type fitter struct {
 }
 
 // Fit trains the network's parameters in place. stop may have no rows. env.Stream
-// orders the rows and drives dropout. classes is the number of classes.
+// orders the rows and drives dropout. classes is the number of classes, for the
+// tasks that have any.
+//
+// Memory beside the rows: of each parameter the value, two moments, the best
+// weights (two of them without stop rows), the average where ema is set and one
+// gradient a shard (up to 8); and on each shard's tape the activations of its part
+// of a mini-batch.
 func Fit(ctx context.Context, env model.Env, cfg Config, net Network, classes int, train, stop Data) (Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return Report{}, fmt.Errorf("model/nn: %w", err)
@@ -123,88 +137,153 @@ func Fit(ctx context.Context, env model.Env, cfg Config, net Network, classes in
 			f.ema = append(f.ema, append([]float32(nil), p.Value...))
 		}
 	}
+	defer func() {
+		for _, p := range f.params {
+			p.Shards(0)
+		}
+	}()
 	f.weigh(classes)
-	batches := (n + cfg.Batch - 1) / cfg.Batch
-	f.steps = cfg.Epochs * batches
-
-	rep := Report{Loss: math.NaN()}
-	best := math.Inf(1)
-	hasStop := stop.Source != nil && stop.Source.Len() > 0
-	for epoch := 1; epoch <= cfg.Epochs; epoch++ {
-		mean, err := f.epoch(ctx, epoch)
-		if errors.Is(err, ErrDiverged) && rep.Best > 0 {
-			rep.Note = fmt.Sprintf("%v; the weights of epoch %d are kept", err, rep.Best)
-			break
-		}
-		if err != nil {
-			return rep, err
-		}
-		rep.Epochs = epoch
-		note := fmt.Sprintf("loss %.5f", mean)
-		done := false
-		if hasStop {
-			restore := f.useAverage()
-			loss, err := f.loss(ctx, stop)
-			if err != nil {
-				return rep, err
-			}
-			if loss < best {
-				best = loss
-				rep.Best, rep.Loss = epoch, loss
-				f.keep()
-			}
-			restore()
-			note += fmt.Sprintf(", stop loss %.5f", loss)
-			done = cfg.Patience > 0 && epoch-rep.Best >= cfg.Patience
-		}
-		if env.Progress != nil {
-			env.Progress(epoch, cfg.Epochs, note)
-		}
-		if done {
-			break
-		}
+	rows := cfg.Batch * cfg.Accumulate
+	f.steps = cfg.Epochs * ((n + rows - 1) / rows)
+	if stop.Source == nil || stop.Source.Len() == 0 {
+		stop = Data{}
+	}
+	rep, err := f.run(ctx, stop)
+	if err != nil {
+		return rep, err
 	}
 	switch {
 	case f.best != nil:
-		for i, p := range f.params {
-			copy(p.Value, f.best[i])
-		}
+		f.restore(f.best)
 	case f.ema != nil:
-		f.useAverage()
-	}
-	for _, p := range f.params {
-		p.Shards(0)
+		f.swap()
 	}
 	return rep, nil
 }
 
-// weigh sets the weight of every training row, mean 1.
+// run goes through the epochs.
+func (f *fitter) run(ctx context.Context, stop Data) (Report, error) {
+	rep := Report{Loss: math.NaN()}
+	hasStop := stop.Source != nil
+	keeper, done, err := f.resume(&rep, stop)
+	if err != nil {
+		return rep, err
+	}
+	for epoch := len(rep.Epochs) + 1; epoch <= f.cfg.Epochs && !done; epoch++ {
+		e, err := f.epoch(ctx, epoch)
+		if errors.Is(err, ErrDiverged) {
+			return f.rescue(rep, e, err)
+		}
+		if err != nil {
+			return rep, err
+		}
+		note := fmt.Sprintf("loss %.5f", e.Train)
+		if hasStop {
+			restore := f.useAverage()
+			loss, err := f.loss(ctx, stop)
+			if err == nil && loss-loss != 0 {
+				restore()
+				return f.rescue(rep, e, fmt.Errorf("model/nn: epoch %d: %w: that of the stop rows is %v (learning_rate %v: try a smaller one)", epoch, ErrDiverged, loss, f.cfg.LearningRate))
+			}
+			if err != nil {
+				return rep, err
+			}
+			if rep.Best == 0 || loss < rep.Loss {
+				rep.Best, rep.Loss = epoch, loss
+				f.best = f.copyTo(f.best)
+			}
+			restore()
+			e.Stop = &loss
+			note += fmt.Sprintf(", stop loss %.5f", loss)
+			done = f.cfg.Patience > 0 && epoch-rep.Best >= f.cfg.Patience
+		} else {
+			restore := f.useAverage()
+			f.last, f.before = f.copyTo(f.before), f.last
+			restore()
+		}
+		rep.Epochs = append(rep.Epochs, e.Epoch)
+		done = done || epoch == f.cfg.Epochs
+		if err := keeper.save(f, &rep, epoch, done); err != nil {
+			return rep, err
+		}
+		if f.env.Progress != nil {
+			f.env.Progress(epoch, f.cfg.Epochs, note)
+		}
+	}
+	return rep, nil
+}
+
+// rescue ends a fit that diverged with the last good weights, if there are any.
+func (f *fitter) rescue(rep Report, e epoch, cause error) (Report, error) {
+	epoch := len(rep.Epochs) // the last one that ended well
+	switch {
+	case rep.Best > 0:
+		epoch = rep.Best
+	case f.last != nil && e.steps > 0: // a step from them went well
+		f.best = f.last
+	case f.before != nil:
+		f.best = f.before
+		epoch--
+	default:
+		return rep, cause
+	}
+	rep.Best = epoch
+	rep.Note = fmt.Sprintf("%v; the weights of epoch %d are kept", cause, epoch)
+	return rep, nil
+}
+
+// weigh sets the weight of every training row, mean 1, and the factors of classes
+// and returns.
 func (f *fitter) weigh(classes int) {
 	n := f.train.Source.Len()
 	f.weight = make([]float32, n)
 	sum := make([]float64, classes)
-	total := 0.0
+	total, square := 0.0, 0.0
 	for i := range f.weight {
 		f.weight[i] = 1
 		if f.train.Weight != nil {
 			f.weight[i] = f.train.Weight[i]
 		}
-		sum[f.train.Class[i]] += float64(f.weight[i])
-		total += float64(f.weight[i])
-	}
-	present := 0
-	for _, s := range sum {
-		if s > 0 {
-			present++
+		w := float64(f.weight[i])
+		total += w
+		if f.train.Class != nil {
+			sum[f.train.Class[i]] += w
+		}
+		if f.train.Target != nil {
+			square += float64(w * float64(f.train.Target[i]) * float64(f.train.Target[i]))
 		}
 	}
-	for i, c := range f.train.Class {
+	f.unit = 1
+	if u := float32(math.Sqrt(total / square)); square > 0 && u-u == 0 {
+		f.unit = u
+	}
+	if f.cfg.ClassWeight == "balanced" {
+		present := 0
+		for _, s := range sum {
+			if s > 0 {
+				present++
+			}
+		}
+		f.factor = make([]float64, classes)
+		for c, s := range sum {
+			f.factor[c] = 1 // for stop rows of a class that was never seen
+			if s > 0 {
+				f.factor[c] = total / (float64(present) * s)
+			}
+		}
+	}
+	for i := range f.weight {
 		w := float64(f.weight[i]) * float64(n) / total
-		if f.cfg.ClassWeight == "balanced" {
-			w *= total / (float64(present) * sum[c])
-		}
-		f.weight[i] = float32(w)
+		f.weight[i] = float32(w * f.classFactor(&f.train, i))
 	}
+}
+
+// classFactor is the class weight of row i.
+func (f *fitter) classFactor(d *Data, i int) float64 {
+	if f.factor == nil {
+		return 1
+	}
+	return f.factor[d.Class[i]]
 }
 
 // order is the order of rows in an epoch.
@@ -214,7 +293,7 @@ func (f *fitter) order(epoch int) []int {
 	if f.cfg.Order == "shuffled" {
 		return r.Perm(n)
 	}
-	return blocks(n, f.cfg.Batch, r)
+	return blocks(n, f.cfg.Batch*f.cfg.Accumulate, r)
 }
 
 // blocks is the rows in runs of size rows, which begin at a random place, in
@@ -241,51 +320,54 @@ func blocks(n, size int, r *rand.Rand) []int {
 	return out
 }
 
-// epoch makes one pass and returns the mean training loss.
-func (f *fitter) epoch(ctx context.Context, epoch int) (float64, error) {
-	rows := f.order(epoch)
+// epoch is what is known of an epoch under way.
+type epoch struct {
+	model.Epoch
+	steps int // that went well
+}
+
+// epoch makes one pass.
+func (f *fitter) epoch(ctx context.Context, number int) (e epoch, err error) {
+	rows := f.order(number)
 	total, weight := 0.0, 0.0
-	for lo, b := 0, 0; lo < len(rows); lo, b = lo+f.cfg.Batch, b+1 {
+	size := f.cfg.Batch * f.cfg.Accumulate
+	for lo := 0; lo < len(rows); lo += size {
 		if err := ctx.Err(); err != nil {
-			return 0, fmt.Errorf("model/nn: epoch %d step %d: %w", epoch, b+1, err)
+			return e, fmt.Errorf("model/nn: epoch %d step %d: %w", number, e.steps+1, err)
 		}
-		loss, w, err := f.batch(rows[lo:min(len(rows), lo+f.cfg.Batch)])
+		e.Rate = f.rate(f.step)
+		loss, w, norm, err := f.batch(rows[lo:min(len(rows), lo+size)])
 		if err != nil {
-			return 0, fmt.Errorf("model/nn: epoch %d step %d: %w (learning_rate %v, clip_norm %v: try smaller ones)", epoch, b+1, err, f.cfg.LearningRate, f.cfg.ClipNorm)
+			return e, fmt.Errorf("model/nn: epoch %d step %d: %w (learning_rate %v, clip_norm %v: try smaller ones)", number, e.steps+1, err, f.cfg.LearningRate, f.cfg.ClipNorm)
 		}
+		e.steps++
+		e.GradNorm += norm
 		total += float64(loss * w)
 		weight += w
 	}
-	return total / weight, nil
+	e.Train = total / weight
+	e.GradNorm /= float64(e.steps)
+	return e, nil
 }
 
-// batch makes one step and returns the loss and the sum of weights of its rows.
-func (f *fitter) batch(rows []int) (loss, weight float64, err error) {
-	count := min(len(f.tapes), shards(len(rows), f.values))
+// batch makes one step and returns the loss and the sum of weights of its rows, and
+// the length of the gradient.
+func (f *fitter) batch(rows []int) (loss, weight, norm float64, err error) {
 	for _, r := range rows {
 		weight += float64(f.weight[r])
 	}
-	losses := make([]float64, count)
 	drop := f.stream.Stream("dropout", f.step)
-	f.parallel(count, func(s int) {
-		part := rows[len(rows)*s/count : len(rows)*(s+1)/count]
-		t := f.tapes[s]
-		t.Reset(true, drop.Stream("shard", s))
-		z := f.net.Logits(t, f.train.Source.Put(t, part))
-		classes, w := make([]int, len(part)), make([]float32, len(part))
-		for i, r := range part {
-			classes[i], w[i] = f.train.Class[r], f.weight[r]
+	for lo, k := 0, 0; lo < len(rows); lo, k = lo+f.cfg.Batch, k+1 {
+		if k > 0 {
+			drop = f.stream.Stream("dropout", f.step, k)
 		}
-		losses[s] = t.CrossEntropy(z, classes, w, f.cfg.LabelSmoothing, weight)
-		t.Backward()
-	})
-	for _, l := range losses {
-		loss += l
+		loss += f.gradients(rows[lo:min(len(rows), lo+f.cfg.Batch)], weight, drop)
 	}
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		return loss, weight, fmt.Errorf("%w: it is %v", ErrDiverged, loss)
+		return loss, weight, 0, fmt.Errorf("%w: it is %v", ErrDiverged, loss)
 	}
-	return loss, weight, f.update()
+	norm, err = f.update()
+	return loss, weight, norm, err
 }
 
 // rate is the learning rate of a step.
@@ -295,112 +377,25 @@ func (f *fitter) rate(step int) float64 {
 		return f.cfg.LearningRate * float64(step+1) / float64(warm)
 	}
 	at := float64(step-warm) / float64(max(1, f.steps-warm))
+	if f.cfg.Schedule == "coslog4" { // Holzmüller et al. 2024, equation 1
+		return f.cfg.LearningRate * (f.cfg.FinalRate + (1-f.cfg.FinalRate)*0.5*(1-math.Cos(2*math.Pi*math.Log2(1+15*at))))
+	}
 	return f.cfg.LearningRate * (f.cfg.FinalRate + (1-f.cfg.FinalRate)*0.5*(1+math.Cos(math.Pi*at)))
-}
-
-// update adds up the gradients, clips them and takes a step.
-func (f *fitter) update() error {
-	norms := make([]float64, len(f.params))
-	grads := make([][]float32, len(f.params))
-	f.parallel(len(f.params), func(i int) {
-		if f.params[i].Absorb != nil {
-			return
-		}
-		g := f.params[i].SumGrads(0, len(f.params[i].Value))
-		grads[i] = g
-		norms[i] = float64(vec.Dot(g, g))
-	})
-	norm := 0.0
-	for _, v := range norms {
-		norm += v
-	}
-	norm = math.Sqrt(norm)
-	if math.IsNaN(norm) || math.IsInf(norm, 0) {
-		return fmt.Errorf("%w: the norm of the gradient is %v", ErrDiverged, norm)
-	}
-	scale := float32(1)
-	if f.cfg.ClipNorm > 0 && norm > f.cfg.ClipNorm {
-		scale = float32(f.cfg.ClipNorm / norm)
-	}
-	c := &f.cfg
-	rate, n := f.rate(f.step), float64(f.step+1)
-	f.step++
-	for _, p := range f.params {
-		if p.Absorb != nil {
-			p.Settle()
-		}
-	}
-	f.parallel(len(f.params), func(i int) {
-		p, g := f.params[i], grads[i]
-		if p.Absorb == nil {
-			f.adamw(p, g, i, n, scale, rate)
-		}
-		if f.ema != nil {
-			// The first steps would keep the start for long: count them evenly.
-			d := float32(min(c.EMA, n/(n+9)))
-			vec.Scale(f.ema[i], f.ema[i], d)
-			vec.Axpy(1-d, p.Value, f.ema[i])
-		}
-		p.Forget()
-	})
-	return nil
-}
-
-// adamw takes step n, from 1, of parameter i with gradient g scaled by scale.
-func (f *fitter) adamw(p *tape.Param, g []float32, i int, n float64, scale float32, rate float64) {
-	if scale != 1 {
-		vec.Scale(g, g, scale)
-	}
-	if p.Rate != 0 {
-		rate *= p.Rate
-	}
-	c := &f.cfg
-	decay := float32(1)
-	if !p.NoDecay {
-		decay = float32(1 - rate*c.WeightDecay)
-	}
-	root := float32(1 / math.Sqrt(1-math.Pow(c.Beta2, n)))
-	step := float32(rate / (1 - math.Pow(c.Beta1, n)))
-	vec.AdamW(p.Value, g, f.m[i], f.v[i], p.Value, f.m[i], f.v[i],
-		float32(c.Beta1), float32(1-c.Beta1), float32(c.Beta2), float32(1-c.Beta2), root, float32(c.Epsilon), step, decay)
-}
-
-// useAverage puts the averaged weights in place, if there are any, and returns
-// what puts the trained ones back.
-func (f *fitter) useAverage() (restore func()) {
-	if f.ema == nil {
-		return func() {}
-	}
-	f.swap()
-	return f.swap
-}
-
-func (f *fitter) swap() {
-	for i, p := range f.params {
-		p.Value, f.ema[i] = f.ema[i], p.Value
-	}
-}
-
-// keep remembers the present weights.
-func (f *fitter) keep() {
-	if f.best == nil {
-		for _, p := range f.params {
-			f.best = append(f.best, make([]float32, len(p.Value)))
-		}
-	}
-	for i, p := range f.params {
-		copy(f.best[i], p.Value)
-	}
 }
 
 // evalRows is the number of rows that are evaluated at once.
 const evalRows = 128
 
-// loss is the weighted log-loss of rows.
+// loss is the weighted loss of rows that stops the training.
 func (f *fitter) loss(ctx context.Context, d Data) (float64, error) {
 	n := d.Source.Len()
 	count := (n + evalRows - 1) / evalRows
 	sums, weights := make([]float64, count), make([]float64, count)
+	var positions []float32
+	sharpe := f.cfg.Trained() == "sharpe"
+	if sharpe {
+		positions = make([]float32, n)
+	}
 	groups := len(f.tapes)
 	f.parallel(groups, func(g int) {
 		for c := count * g / groups; c < count*(g+1)/groups; c++ {
@@ -414,19 +409,23 @@ func (f *fitter) loss(ctx context.Context, d Data) (float64, error) {
 			t := f.tapes[g]
 			t.Reset(false, rng.Stream{})
 			z := f.net.Logits(t, d.Source.Put(t, rows))
-			classes, w := make([]int, len(rows)), make([]float32, len(rows))
+			if sharpe {
+				copy(positions[c*evalRows:], t.Position(z, len(rows)).Value)
+				continue
+			}
+			w := make([]float32, len(rows))
 			for i, r := range rows {
-				classes[i], w[i] = d.Class[r], 1
-				if d.Weight != nil {
-					w[i] = d.Weight[r]
-				}
+				w[i] = float32(f.stopWeight(&d, r))
 				weights[c] += float64(w[i])
 			}
-			sums[c] = t.CrossEntropy(z, classes, w, 0, 1)
+			sums[c] = f.measure(t, z, &d, rows, w, 1, false)
 		}
 	})
 	if err := ctx.Err(); err != nil {
 		return 0, fmt.Errorf("model/nn: evaluating the stop rows: %w", err)
+	}
+	if sharpe {
+		return f.sharpe(positions, &d, nil, nil), nil
 	}
 	sum, weight := 0.0, 0.0
 	for c := range count {
@@ -434,6 +433,15 @@ func (f *fitter) loss(ctx context.Context, d Data) (float64, error) {
 		weight += weights[c]
 	}
 	return sum / weight, nil
+}
+
+// stopWeight is the weight of a stop row.
+func (f *fitter) stopWeight(d *Data, i int) float64 {
+	w := f.classFactor(d, i)
+	if d.Weight != nil {
+		w *= float64(d.Weight[i])
+	}
+	return w
 }
 
 // parallel calls f for 0 to n−1 on up to env.Workers goroutines.

@@ -117,8 +117,8 @@ func TestBestEpochIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rep.Best < 1 || rep.Epochs != rep.Best+5 {
-		t.Fatalf("best epoch %d of %d, patience 5", rep.Best, rep.Epochs)
+	if rep.Best < 1 || len(rep.Epochs) != rep.Best+5 {
+		t.Fatalf("best epoch %d of %d, patience 5", rep.Best, len(rep.Epochs))
 	}
 	f := &fitter{cfg: c, net: n, env: env(1), tapes: []*tape.Tape{tape.New(0)}}
 	loss, err := f.loss(context.Background(), stop)
@@ -136,6 +136,21 @@ func TestDivergenceIsAnErrorOrANote(t *testing.T) {
 	_, err := Fit(context.Background(), env(1), c, n, 2, d, Data{})
 	if !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), "epoch 1 step") || !strings.Contains(err.Error(), "learning_rate") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// The waves are RealMLP's schedule: at its top at log₂(1+15t) = 1/2, 3/2, 5/2, 7/2
+// and at the bottom at 0, 1, 2, 3, 4.
+func TestRateOfFourWaves(t *testing.T) {
+	f := &fitter{cfg: Config{LearningRate: 2, Schedule: "coslog4"}, steps: 15 * 1024}
+	for k := range 5 {
+		at := int(1024 * (math.Pow(2, float64(k)) - 1))
+		if got := f.rate(at); math.Abs(got) > 1e-12 {
+			t.Errorf("step %d: %v, want 0", at, got)
+		}
+		if top := int(1024 * (math.Pow(2, float64(k)+0.5) - 1)); k < 4 && math.Abs(f.rate(top)-2) > 1e-5 {
+			t.Errorf("step %d: %v, want 2", top, f.rate(top))
+		}
 	}
 }
 
@@ -213,6 +228,9 @@ func TestEveryParameterHasAnEffect(t *testing.T) {
 		"label_smoothing": func(c *Config) { c.LabelSmoothing = 0.3 },
 		"class_weight":    func(c *Config) { c.ClassWeight = "balanced" },
 		"order":           func(c *Config) { c.Order = "blocks" },
+		"accumulate":      func(c *Config) { c.Accumulate = 2 },
+		"schedule":        func(c *Config) { c.Schedule = "coslog4" },
+		"loss":            func(c *Config) { c.Loss = "focal" },
 	} {
 		if slices.Equal(run(change), base) {
 			t.Errorf("%s has no effect", name)
