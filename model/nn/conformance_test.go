@@ -21,6 +21,8 @@ func small(t *testing.T, e model.Entry, epochs int) any {
 		c.Hidden = 32
 	case *GRU:
 		c.Hidden = 16
+	case *Mamba:
+		c.Width, c.State, c.Layers = 8, 4, 1
 	case *LSTM:
 		c.Hidden = 16
 	}

@@ -8,6 +8,7 @@ func Entries() []model.Entry {
 		mlpEntry(),
 		lstmEntry(),
 		gruEntry(),
+		mambaEntry(),
 	}
 }
 

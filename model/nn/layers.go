@@ -63,3 +63,50 @@ func activation(word string) tape.Activation {
 	}
 	return tape.GELU
 }
+
+// newProjection draws a linear map without bias as [newLinear] does.
+func newProjection(name string, in, out int, r *rand.Rand) *tape.Param {
+	p := tape.NewParam(name, out, in)
+	uniform(p.Value, 1/math.Sqrt(float64(in)), r)
+	return p
+}
+
+// newGain is the gain of a norm, 1 at the start.
+func newGain(name string, n int) *tape.Param {
+	p := tape.NewParam(name, n)
+	p.NoDecay = true
+	for i := range p.Value {
+		p.Value[i] = 1
+	}
+	return p
+}
+
+// shortConv is a causal convolution of every channel with a few taps of its own,
+// as PyTorch's Conv1d with as many groups as channels.
+type shortConv struct{ weight, bias *tape.Param }
+
+func newShortConv(name string, channels, taps int, r *rand.Rand) shortConv {
+	c := shortConv{tape.NewParam(name+".weight", channels, 1, taps), tape.NewParam(name+".bias", channels)}
+	c.bias.NoDecay = true
+	bound := 1 / math.Sqrt(float64(taps))
+	uniform(c.weight.Value, bound, r)
+	uniform(c.bias.Value, bound, r)
+	return c
+}
+
+func (c shortConv) params() []*tape.Param { return []*tape.Param{c.weight, c.bias} }
+
+func (c shortConv) apply(t *tape.Tape, x *tape.Tensor, steps int) *tape.Tensor {
+	return t.ShortConv(x, steps, c.weight, c.bias)
+}
+
+// drawSteps fills v with step lengths, log-uniform between lo and hi but at least
+// floor, each passed through f.
+func drawSteps(v []float32, lo, hi, floor float64, r *rand.Rand, f func(dt float64) float64) {
+	for i := range v {
+		v[i] = float32(f(max(floor, math.Exp(math.Log(lo)+r.Float64()*(math.Log(hi)-math.Log(lo))))))
+	}
+}
+
+// inverseSoftplus is x with log(1 + eˣ) = y.
+func inverseSoftplus(y float64) float64 { return y + math.Log(-math.Expm1(-y)) }

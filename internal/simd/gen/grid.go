@@ -342,7 +342,7 @@ func (g *grid) plain(b *bytes.Buffer) {
 		fmt.Fprintf(b, "\tsame(%q, rows*sumLanes, len(%s))\n", g.name, w)
 	}
 	fmt.Fprintf(b, "\tif rows == 0 || len(%s) == 0 {\n\t\treturn\n\t}\n", first)
-	fmt.Fprintf(b, "\tdone := %sBlocks(simd.Current(), %s)\n\t%sGeneric(done, %s)\n}\n", lower(g.name), g.names(), lower(g.name), g.names())
+	fmt.Fprintf(b, "\tif done := %sBlocks(simd.Current(), %s); done < len(%s) {\n\t\t%sGeneric(done, %s)\n\t}\n}\n", lower(g.name), g.names(), first, lower(g.name), g.names())
 
 	fmt.Fprintf(b, "\n// %sGeneric is the twin of the assembly from lane lo on.\nfunc %sGeneric(lo int, %s) {\n\tfor r := range rows {\n", lower(g.name), lower(g.name), g.arguments())
 	for _, w := range g.walked() {

@@ -555,8 +555,9 @@ func Convolve(y []float32, k, u Matrix, rows int) {
 	if rows == 0 || len(y) == 0 {
 		return
 	}
-	done := convolveBlocks(simd.Current(), y, k, u, rows)
-	convolveGeneric(done, y, k, u, rows)
+	if done := convolveBlocks(simd.Current(), y, k, u, rows); done < len(y) {
+		convolveGeneric(done, y, k, u, rows)
+	}
 }
 
 // convolveGeneric is the twin of the assembly from lane lo on.
@@ -587,8 +588,9 @@ func SelectiveScan(dt, u, y []float32, a, h, b, c Matrix, rows int) {
 	if rows == 0 || len(dt) == 0 {
 		return
 	}
-	done := selectiveScanBlocks(simd.Current(), dt, u, y, a, h, b, c, rows)
-	selectiveScanGeneric(done, dt, u, y, a, h, b, c, rows)
+	if done := selectiveScanBlocks(simd.Current(), dt, u, y, a, h, b, c, rows); done < len(dt) {
+		selectiveScanGeneric(done, dt, u, y, a, h, b, c, rows)
+	}
 }
 
 // selectiveScanGeneric is the twin of the assembly from lane lo on.
@@ -654,8 +656,9 @@ func SelectiveStates(dt, u []float32, a, h0, b, e, h Matrix, rows int) {
 	if rows == 0 || len(dt) == 0 {
 		return
 	}
-	done := selectiveStatesBlocks(simd.Current(), dt, u, a, h0, b, e, h, rows)
-	selectiveStatesGeneric(done, dt, u, a, h0, b, e, h, rows)
+	if done := selectiveStatesBlocks(simd.Current(), dt, u, a, h0, b, e, h, rows); done < len(dt) {
+		selectiveStatesGeneric(done, dt, u, a, h0, b, e, h, rows)
+	}
 }
 
 // selectiveStatesGeneric is the twin of the assembly from lane lo on.
@@ -726,8 +729,9 @@ func SelectiveScanGrad(dt, u, dy, du, ddt []float32, a, e, h0, dh, da, b, c Matr
 	if rows == 0 || len(dt) == 0 {
 		return
 	}
-	done := selectiveScanGradBlocks(simd.Current(), dt, u, dy, du, ddt, a, e, h0, dh, da, b, c, db, dc, rows)
-	selectiveScanGradGeneric(done, dt, u, dy, du, ddt, a, e, h0, dh, da, b, c, db, dc, rows)
+	if done := selectiveScanGradBlocks(simd.Current(), dt, u, dy, du, ddt, a, e, h0, dh, da, b, c, db, dc, rows); done < len(dt) {
+		selectiveScanGradGeneric(done, dt, u, dy, du, ddt, a, e, h0, dh, da, b, c, db, dc, rows)
+	}
 }
 
 // selectiveScanGradGeneric is the twin of the assembly from lane lo on.
@@ -792,8 +796,9 @@ func DiagonalScan(ar, ai, hr, hi []float32, br, bi, xr, xi Matrix, rows int) {
 	if rows == 0 || len(ar) == 0 {
 		return
 	}
-	done := diagonalScanBlocks(simd.Current(), ar, ai, hr, hi, br, bi, xr, xi, rows)
-	diagonalScanGeneric(done, ar, ai, hr, hi, br, bi, xr, xi, rows)
+	if done := diagonalScanBlocks(simd.Current(), ar, ai, hr, hi, br, bi, xr, xi, rows); done < len(ar) {
+		diagonalScanGeneric(done, ar, ai, hr, hi, br, bi, xr, xi, rows)
+	}
 }
 
 // diagonalScanGeneric is the twin of the assembly from lane lo on.
@@ -843,8 +848,9 @@ func DiagonalScanGrad(ar, ai, gr, gi, dar, dai []float32, xr, xi, hr, hi, br, bi
 	if rows == 0 || len(ar) == 0 {
 		return
 	}
-	done := diagonalScanGradBlocks(simd.Current(), ar, ai, gr, gi, dar, dai, xr, xi, hr, hi, br, bi, rows)
-	diagonalScanGradGeneric(done, ar, ai, gr, gi, dar, dai, xr, xi, hr, hi, br, bi, rows)
+	if done := diagonalScanGradBlocks(simd.Current(), ar, ai, gr, gi, dar, dai, xr, xi, hr, hi, br, bi, rows); done < len(ar) {
+		diagonalScanGradGeneric(done, ar, ai, gr, gi, dar, dai, xr, xi, hr, hi, br, bi, rows)
+	}
 }
 
 // diagonalScanGradGeneric is the twin of the assembly from lane lo on.
