@@ -26,7 +26,7 @@ func (p *Project) Pages() ([]Page, error) {
 	}
 	var b strings.Builder
 	b.WriteString("# Models\n\n" + generated)
-	b.WriteString("Learners are named by `use` in the list `models` of a recipe, ensembles by `use` in `ensembles`; the keys of the tables stand\nunder `config`. `mlfactory models show NAME` prints the same as YAML.\n")
+	b.WriteString("Learners are named by `use` in the list `models` of a recipe, ensembles by `use` in `ensembles`; the keys of the tables stand\nunder `config`. `mlfactory models show NAME` prints the same as YAML. Some learners have presets, other sizes with a name: it stands\nwhere the learner's name may stand, and the table shows what differs from the defaults.\n")
 	for _, kind := range []string{"learner", "ensemble"} {
 		fmt.Fprintf(&b, "\n## %ss\n", strings.ToUpper(kind[:1])+kind[1:])
 		for _, m := range models {
@@ -38,6 +38,9 @@ func (p *Project) Pages() ([]Page, error) {
 				fmt.Fprintf(&b, "Family: %s. Weights: %s. Missing values: %s. Early stopping: %s.\n\n", m.Family, yesNo(m.Weights), yesNo(m.Missing), yesNo(m.Stops))
 			}
 			b.WriteString(paramTable(m.Params))
+			for _, x := range m.Presets {
+				fmt.Fprintf(&b, "\n`%s`: %s\n\n%s", x.Name, x.Doc, presetTable(x.Params))
+			}
 		}
 	}
 	pages := []Page{{"models.md", []byte(b.String())}}
@@ -92,6 +95,16 @@ func paramTable(fs []Parameter) string {
 			def = "`" + text(f.Default) + "`"
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.Path, cell(def), cell(limits(f)), cell(f.Doc))
+	}
+	return b.String()
+}
+
+// presetTable is the keys of a preset that differ from the default.
+func presetTable(fs []Parameter) string {
+	var b strings.Builder
+	b.WriteString("| key | value |\n|---|---|\n")
+	for _, f := range fs {
+		fmt.Fprintf(&b, "| `%s` | `%s` |\n", f.Path, cell(text(f.Default)))
 	}
 	return b.String()
 }

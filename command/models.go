@@ -1,12 +1,14 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 
 	"github.com/mlfactory/mlfactory/factory"
+	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/recipe"
 )
@@ -52,8 +54,37 @@ type Model struct {
 	Stops   bool        `json:"stops_early"`
 	OOF     bool        `json:"needs_oof"`
 	Params  []Parameter `json:"params"`
+	Presets []Preset    `json:"presets,omitempty"`
 
 	config any
+}
+
+// Preset is a named configuration of a learner. NAME-PRESET stands for both.
+type Preset struct {
+	Name   string      `json:"name"`
+	Doc    string      `json:"doc"`
+	Params []Parameter `json:"params"` // those that differ from the learner's default
+
+	config any
+}
+
+// presets are those of a learner whose parameters are given.
+func presets(e model.Entry, params []Parameter) ([]Preset, error) {
+	var out []Preset
+	for _, p := range e.Presets {
+		x := Preset{Name: e.Name + "-" + p.Name, Doc: p.Doc, config: p.Config()}
+		all, err := parameters(x.config)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", x.Name, err)
+		}
+		for i, q := range all {
+			if !bytes.Equal(q.Default, params[i].Default) {
+				x.Params = append(x.Params, q)
+			}
+		}
+		out = append(out, x)
+	}
+	return out, nil
 }
 
 // Models lists learners, then ensembles, in order of registration.
@@ -71,11 +102,16 @@ func (p *Project) Models() ([]Model, error) {
 		if out[i].Params, err = parameters(out[i].config); err != nil {
 			return nil, fmt.Errorf("%s: %w", out[i].Name, err)
 		}
+		if e, ok := p.Factory.Catalogue.Models.Entry(out[i].Name); ok && out[i].Kind == "learner" {
+			if out[i].Presets, err = presets(e, out[i].Params); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return out, nil
 }
 
-// Model finds one entry.
+// Model finds one entry, or one of its presets.
 func (p *Project) Model(name string) (Model, error) {
 	all, err := p.Models()
 	if err != nil {
@@ -87,6 +123,16 @@ func (p *Project) Model(name string) (Model, error) {
 			return m, nil
 		}
 		known = append(known, m.Name)
+		for _, x := range m.Presets {
+			if x.Name == name {
+				m.Name, m.Doc, m.config, m.Presets = x.Name, m.Doc+"\n\n"+x.Doc, x.config, nil
+				if m.Params, err = parameters(m.config); err != nil {
+					return Model{}, fmt.Errorf("%s: %w", m.Name, err)
+				}
+				return m, nil
+			}
+			known = append(known, x.Name)
+		}
 	}
 	if near, ok := param.Nearest(name, known); ok {
 		return Model{}, Usage("no model is called %q; did you mean %q?", name, near)

@@ -53,11 +53,7 @@ func NewCatalogue() (*Catalogue, error) {
 func (c *Catalogue) ModelConfig(use string) (any, error) {
 	e, ok := c.Models.Entry(use)
 	if !ok {
-		var known []string
-		for _, e := range c.Models.Entries() {
-			known = append(known, e.Name)
-		}
-		return nil, unknown("learner", use, known)
+		return nil, unknown("learner", use, c.Models.Names())
 	}
 	return e.Default(), nil
 }

@@ -40,6 +40,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/mlfactory/mlfactory/rng"
 	"github.com/mlfactory/mlfactory/view"
@@ -233,6 +234,16 @@ type Entry struct {
 	New func(cfg any) (Learner, error)
 	// Decode reads what Fitted.Encode wrote.
 	Decode func(r io.Reader) (Fitted, error)
+	// Presets are further configurations with names of their own.
+	Presets []Preset
+}
+
+// Preset is a configuration of a learner beside its default. NAME-PRESET names the
+// learner with this configuration wherever a learner is named.
+type Preset struct {
+	Name   string
+	Doc    string     // one sentence with the source
+	Config func() any // as Entry.Default, every key written out
 }
 
 // Registry lists entries in order of registration. It is built once and then
@@ -247,8 +258,17 @@ func (r *Registry) Add(e Entry) error {
 	if e.Name == "" || e.Default == nil || e.New == nil || e.Decode == nil {
 		return fmt.Errorf("model: entry %q lacks a name, Default, New or Decode", e.Name)
 	}
-	if _, ok := r.byName[e.Name]; ok {
-		return fmt.Errorf("model: %q is registered twice", e.Name)
+	names := []string{e.Name}
+	for _, p := range e.Presets {
+		if p.Name == "" || p.Config == nil {
+			return fmt.Errorf("model: a preset of entry %q lacks a name or Config", e.Name)
+		}
+		names = append(names, e.Name+"-"+p.Name)
+	}
+	for i, name := range names {
+		if _, ok := r.Entry(name); ok || slices.Contains(names[:i], name) {
+			return fmt.Errorf("model: %q is registered twice", name)
+		}
 	}
 	if r.byName == nil {
 		r.byName = map[string]int{}
@@ -258,13 +278,41 @@ func (r *Registry) Add(e Entry) error {
 	return nil
 }
 
-// Entry finds an entry by name.
+// Entry finds an entry by name. NAME-PRESET is the entry NAME whose default is that
+// preset.
 func (r *Registry) Entry(name string) (Entry, bool) {
-	i, ok := r.byName[name]
-	if !ok {
-		return Entry{}, false
+	if i, ok := r.byName[name]; ok {
+		return r.entries[i], true
 	}
-	return r.entries[i], true
+	for i := range name {
+		if name[i] != '-' {
+			continue
+		}
+		k, ok := r.byName[name[:i]]
+		if !ok {
+			continue
+		}
+		for _, p := range r.entries[k].Presets {
+			if p.Name == name[i+1:] {
+				e := r.entries[k]
+				e.Default = p.Config
+				return e, true
+			}
+		}
+	}
+	return Entry{}, false
+}
+
+// Names are all names that [Registry.Entry] finds, an entry before its presets.
+func (r *Registry) Names() []string {
+	var names []string
+	for _, e := range r.entries {
+		names = append(names, e.Name)
+		for _, p := range e.Presets {
+			names = append(names, e.Name+"-"+p.Name)
+		}
+	}
+	return names
 }
 
 // Entries are all entries in order of registration.

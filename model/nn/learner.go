@@ -54,6 +54,7 @@ func entry[C any, P config[C]](name, family string, input model.Input, uses mode
 	return model.Entry{
 		Name: name, Family: family, Doc: doc, Input: input,
 		Abilities: uses,
+		Presets:   presets(name),
 		Default:   func() any { c := def(); return &c },
 		New: func(cfg any) (model.Learner, error) {
 			c, ok := cfg.(*C)

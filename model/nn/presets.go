@@ -1,0 +1,35 @@
+package nn
+
+import "github.com/mlfactory/mlfactory/model"
+
+// predecessor names the sizes of the networks that this project's predecessor had.
+// They are sizes only: its networks differed in more, see the architectures.
+const predecessor = "predecessor"
+
+const predecessorDoc = "the sizes and training of this project's predecessor, which are large for most financial data."
+
+// preset is a change of an architecture's default.
+func preset[C any](name, doc string, def func() C, change func(c *C)) model.Preset {
+	return model.Preset{Name: name, Doc: doc, Config: func() any {
+		c := def()
+		change(&c)
+		return &c
+	}}
+}
+
+// presets are those of an architecture.
+func presets(name string) []model.Preset {
+	// train sets what its trainer did: patience, warm-up epochs, AdamW, clipping at 1.
+	train := func(c *Common, epochs, batch int, rate, decay float64, patience int, warm float64) {
+		c.Epochs, c.Batch, c.LearningRate, c.WeightDecay, c.Patience = epochs, batch, rate, decay, patience
+		c.Warmup, c.ClipNorm, c.FinalRate = warm/float64(epochs), 1, 0
+	}
+	switch name {
+	case "lstm":
+		return []model.Preset{preset(predecessor, predecessorDoc, DefaultLSTM, func(c *LSTM) {
+			c.Layers, c.Hidden, c.Dropout = 2, 256, 0.3
+			train(&c.Common, 100, 256, 1e-3, 1e-4, 15, 5)
+		})}
+	}
+	return nil
+}
