@@ -11,7 +11,7 @@ func peakAVX512(rounds int)
 // peak is a loop of fused multiply-adds that touches registers only, and the
 // number of operations of a call.
 func peak(p simd.Path) (flops float64, call func()) {
-	const rounds = 40000
+	const rounds = 1000000
 	switch p {
 	case simd.AVX2:
 		return rounds * 12 * 8 * 2, func() { peakAVX2(rounds) }

@@ -10,13 +10,14 @@
 //
 // # How
 //
-// k is cut into blocks of 384. Within a block, a kernel keeps a tile of C in
-// registers (6×16 with AVX2, 6×64 to 14×16 with AVX-512), reads A in place
-// whatever its strides, and reads B in place where its rows are contiguous and
-// near each other, packed into panels otherwise. For the skinny matrices of
-// small networks packing is what costs others most; this avoids nearly all of
-// it. The idea of panels and register tiles is that of Goto and van de Geijn
-// (2008, "Anatomy of high-performance matrix multiplication").
+// k is cut into blocks of 256. Within a block, a kernel keeps a tile of C in
+// registers (4×24 with AVX2, 6×64 to 14×16 with AVX-512), reads A in place
+// whatever its strides, and reads B from panels, into which it is copied just
+// before their first use, or in place where C has few rows. Where several
+// products share B, as the steps of a recurrence do, [Pack] copies it once. For
+// the skinny matrices of small networks packing A is what costs others most. The
+// idea of panels and register tiles is that of Goto and van de Geijn (2008,
+// "Anatomy of high-performance matrix multiplication").
 //
 // # Rounding
 //
@@ -40,7 +41,7 @@ import (
 
 // blockK is the depth of a block. It decides the order of sums and is the same
 // on every path.
-const blockK = 384
+const blockK = 256
 
 // Matrix is a view: element (i, j) is Data[i·RowStride + j·ColStride].
 type Matrix struct {
@@ -104,6 +105,52 @@ func Mul(m, n, k int, a, b Matrix, c []float32, ldc int, add bool, buf *Buffer) 
 		return
 	}
 	generic(m, n, k, a, b, c, ldc, add)
+}
+
+// Packed is a matrix B laid out for [MulPacked].
+type Packed struct {
+	path    simd.Path
+	m, k, n int
+	data    []float32
+}
+
+// PackedLen is the number of values that [Pack] needs for B of k×n.
+func PackedLen(k, n int) int { return max(1, (k+blockK-1)/blockK) * blockK * (n + 64) }
+
+// Pack copies b, of k×n, into data, of at least [PackedLen] values, for products
+// with about m rows of C each. The kernel path is that of this call. O(k·n).
+func Pack(m, k, n int, b Matrix, data []float32) Packed {
+	if m < 1 || k < 1 || n < 1 || len(data) < PackedLen(k, n) {
+		panic(fmt.Sprintf("gemm: packing %d×%d for %d rows into %d values, of %d", k, n, m, len(data), PackedLen(k, n)))
+	}
+	b.check("B", k, n)
+	p := Packed{simd.Current(), m, k, n, data}
+	if p.path != simd.Generic {
+		packAll(&p, b)
+		return p
+	}
+	for i := range k {
+		for j := range n {
+			data[i*n+j] = b.Data[i*b.RowStride+j*b.ColStride]
+		}
+	}
+	return p
+}
+
+// MulPacked is [Mul] of m×k with what was packed, with the same bits.
+func MulPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
+	if m < 1 {
+		return
+	}
+	if ldc < b.n || (m-1)*ldc+b.n > len(c) {
+		panic(fmt.Sprintf("gemm: C of %d×%d with rows %d apart needs %d values, has %d", m, b.n, ldc, (m-1)*ldc+b.n, len(c)))
+	}
+	a.check("A", m, b.k)
+	if b.path != simd.Generic {
+		fastPacked(m, a, b, c, ldc, add)
+		return
+	}
+	generic(m, b.n, b.k, a, Rows(b.data, b.n), c, ldc, add)
 }
 
 // generic is the plain twin of the kernels: the same order of sums, products

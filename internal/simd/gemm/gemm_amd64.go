@@ -5,47 +5,70 @@ import "github.com/mlfactory/mlfactory/internal/simd"
 // A panel kernel computes m rows of C, mr at a time, over the width of its
 // vectors; strides are in bytes. mask says which lanes of the last vector exist
 // (AVX2: an int32 a lane; AVX-512: one word of bits); kernels without Masked in
-// their name read and write whole vectors with AVX2.
+// their name read and write whole vectors with AVX2. how is a sum of adds and
+// tiled.
 
 //go:noescape
-func panel1AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, add int)
+func panel1AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
 
 //go:noescape
-func panel1AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, add int)
+func panel1AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
 
 //go:noescape
-func panel2AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, add int)
+func panel2AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
 
 //go:noescape
-func panel2AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, add int)
+func panel2AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
 
 //go:noescape
-func panel4AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, add int)
+func panel3AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
 
 //go:noescape
-func panel4AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, add int)
+func panel4AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
 
 //go:noescape
-func panel1AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, add int)
+func panel4AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
 
 //go:noescape
-func panel2AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, add int)
+func panel1AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
 
 //go:noescape
-func panel3AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, add int)
+func panel2AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
 
 //go:noescape
-func panel4AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, add int)
+func panel3AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
+
+//go:noescape
+func panel4AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
+
+// packRows copies k rows of some registers of eight values to d, one after the other.
+//
+//go:noescape
+func packRows(d, b *float32, rsb, k, eights int)
+
+// packTiles copies sixteen rows of a column-major A to four tiles of four rows,
+// next bytes apart.
+//
+//go:noescape
+func packTiles(d, a *float32, csa, k, next int)
+
+// packColumns8 copies eight columns of B, of eight values a block, to rows that
+// are rsd apart.
+//
+//go:noescape
+func packColumns8(d, b *float32, rsd, csb, blocks int)
+
+const (
+	adds  = 1 // to C
+	tiled = 2 // tiles of A lie one after the other
+)
 
 // blockM rows of A are multiplied with all panels of B before the next ones, so
 // that they stay in the second-level cache.
 const blockM = 192
 
-// nearRows is the stride of B, in values, up to which it is read in place: rows
-// further apart cost an address translation each.
-const nearRows = 256
-
-// fewRows is the number of rows of C up to which packing B does not pay.
+// fewRows is the number of rows of C up to which packing a row-major B does not
+// pay.
 const fewRows = 24
 
 // kernel is a panel of a width of some vectors.
@@ -70,40 +93,44 @@ func kernelFor(p simd.Path, m, n int) kernel {
 	switch {
 	case n > 24 && m <= 2:
 		return kernel{4, 2}
-	case n > 8:
-		return kernel{2, 6}
+	case n <= 8:
+		return kernel{1, 12}
+	case n == 24 || n > 32:
+		return kernel{3, 4}
 	}
-	return kernel{1, 12}
+	return kernel{2, 6}
 }
 
 // run calls a kernel on some columns.
-func (t kernel) run(p simd.Path, masked bool, m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, add int) {
+func (t kernel) run(p simd.Path, masked bool, m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int) {
 	if p == simd.AVX512 {
 		switch t.vectors {
 		case 1:
-			panel1AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, add)
+			panel1AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
 		case 2:
-			panel2AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, add)
+			panel2AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
 		case 3:
-			panel3AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, add)
+			panel3AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
 		default:
-			panel4AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, add)
+			panel4AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
 		}
 		return
 	}
 	switch {
 	case t.vectors == 1 && masked:
-		panel1AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, add)
+		panel1AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
 	case t.vectors == 1:
-		panel1AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, add)
+		panel1AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
 	case t.vectors == 2 && masked:
-		panel2AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, add)
+		panel2AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
 	case t.vectors == 2:
-		panel2AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, add)
+		panel2AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
+	case t.vectors == 3: // there is no register left for a mask
+		panel3AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
 	case masked:
-		panel4AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, add)
+		panel4AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
 	default:
-		panel4AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, add)
+		panel4AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
 	}
 }
 
@@ -117,86 +144,166 @@ func lanes(p simd.Path) int {
 
 // fast is Mul by the kernels of p.
 func fast(p simd.Path, m, n, k int, a, b Matrix, c []float32, ldc int, add bool, buf *Buffer) {
-	width := lanes(p)
-	inPlace := b.ColStride == 1 && (b.RowStride <= nearRows || m <= fewRows)
+	var packed, tiles []float32
+	most := min(k, blockK)
+	rowMajor := a.ColStride == 1
+	if b.ColStride != 1 || m > fewRows {
+		packed = buf.room(packedLen(n, most) + (m+16)*most)
+		if p == simd.AVX2 && !rowMajor && a.RowStride == 1 && n > 16 && m >= 16 {
+			tiles = packed[packedLen(n, most):]
+		}
+	}
 	for k0 := 0; k0 < k; k0 += blockK {
 		kc := min(blockK, k-k0)
-		accumulate := 0
-		if add || k0 > 0 {
-			accumulate = 1
+		from := Matrix{a.Data[k0*a.ColStride:], a.RowStride, a.ColStride}
+		if tiles != nil {
+			from = tile(tiles, m, kc, from)
 		}
-		var packed []float32
-		if !inPlace {
-			packed = pack(p, m, n, kc, Matrix{b.Data[k0*b.RowStride:], b.RowStride, b.ColStride}, buf)
+		block(p, m, n, kc, m, from, Matrix{b.Data[k0*b.RowStride:], b.RowStride, b.ColStride}, packed, c, ldc, add || k0 > 0)
+	}
+}
+
+// tileRows is the height of the tiles of a column-major A.
+const tileRows = 4
+
+// tile lays a column-major A out in tiles: four rows of all steps of k, then the
+// next four. Read in place, each step would touch another line of the cache and
+// use a quarter of it. The result has a RowStride of 0.
+func tile(d []float32, m, kc int, a Matrix) Matrix {
+	i := 0
+	for ; i+4*tileRows <= m; i += 4 * tileRows {
+		packTiles(&d[i*kc], &a.Data[i], 4*a.ColStride, kc, 4*tileRows*kc)
+	}
+	for ; i < m; i += tileRows {
+		for l := range kc {
+			for r := range min(tileRows, m-i) {
+				d[i*kc+l*tileRows+r] = a.Data[i+r+l*a.ColStride]
+			}
 		}
-		for m0 := 0; m0 < m; m0 += blockM {
-			mc := min(blockM, m-m0)
-			if rest := m - m0 - mc; rest > 0 && rest < blockM/4 {
-				mc = m - m0 // no small last block
-			}
-			for n0 := 0; n0 < n; {
-				t := kernelFor(p, m, n-n0)
-				nc := min(t.vectors*width, n-n0)
-				var mask [8]int32
-				odd := nc - (t.vectors-1)*width // lanes of the last vector
-				if p == simd.AVX512 {
-					mask[0] = 1<<odd - 1
-				} else {
-					for j := range odd {
-						mask[j] = -1
-					}
-				}
-				bp, rsb := &b.Data[k0*b.RowStride+n0*b.ColStride], b.RowStride
-				if packed != nil {
-					bp, rsb = &packed[n0*kc], t.vectors*width
-				}
-				tiles := (mc + t.rows - 1) / t.rows
-				t.run(p, odd < width, mc, (mc+tiles-1)/tiles, kc, &a.Data[m0*a.RowStride+k0*a.ColStride], 4*a.RowStride, 4*a.ColStride,
-					bp, 4*rsb, &c[m0*ldc+n0], 4*ldc, &mask[0], accumulate)
-				n0 += nc
-			}
-			if mc > blockM {
-				break
-			}
+	}
+	return Matrix{d, 0, tileRows}
+}
+
+// packedLen is the room that n columns of kc rows need in panels.
+func packedLen(n, kc int) int { return (n + 64) * kc }
+
+// fastPacked is MulPacked by the kernels of b.path.
+func fastPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
+	for k0 := 0; k0 < b.k; k0 += blockK {
+		kc := min(blockK, b.k-k0)
+		block(b.path, m, b.n, kc, b.m, Matrix{a.Data[k0*a.ColStride:], a.RowStride, a.ColStride},
+			Matrix{}, b.data[k0/blockK*packedLen(b.n, blockK):], c, ldc, add || k0 > 0)
+	}
+}
+
+// packAll lays out all blocks of b.
+func packAll(p *Packed, b Matrix) {
+	width := lanes(p.path)
+	for k0 := 0; k0 < p.k; k0 += blockK {
+		kc := min(blockK, p.k-k0)
+		d := p.data[k0/blockK*packedLen(p.n, blockK):]
+		for n0 := 0; n0 < p.n; {
+			t := kernelFor(p.path, p.m, p.n-n0)
+			nc := min(t.vectors*width, p.n-n0)
+			pack(d[n0*kc:], t.vectors*width, Matrix{b.Data[k0*b.RowStride+n0*b.ColStride:], b.RowStride, b.ColStride}, kc, nc)
+			n0 += nc
 		}
 	}
 }
 
-// pack lays out kc rows of B as panels, one after the other: the panel of the
-// columns from n0 on begins at n0·kc.
-func pack(p simd.Path, m, n, kc int, b Matrix, buf *Buffer) []float32 {
+// block multiplies one block of k: by the panels of packed, which it makes from
+// b where b has any data, or else by b in place. The panels are those for shape
+// rows of C.
+func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, ldc int, add bool) {
 	width := lanes(p)
-	d := buf.room((n + 4*width) * kc)
-	for n0 := 0; n0 < n; {
-		t := kernelFor(p, m, n-n0)
-		nc, w := min(t.vectors*width, n-n0), t.vectors*width
-		panel := d[n0*kc:]
-		if b.ColStride == 1 {
-			for i := range kc {
-				copy(panel[i*w:i*w+nc], b.Data[i*b.RowStride+n0:])
-			}
-		} else {
-			packColumns(panel, w, b.Data[n0*b.ColStride:], b.RowStride, b.ColStride, kc, nc)
-		}
-		n0 += nc
+	how := 0
+	if add {
+		how = adds
 	}
-	return d
+	rsa, perRow, most := a.RowStride, a.RowStride, 64 // perRow: from a row of a tile to the first of the next tile, by row
+	if rsa == 0 {
+		rsa, perRow, most = 1, kc, tileRows
+		how |= tiled
+	}
+	for m0 := 0; m0 < m; {
+		mc := min(blockM, m-m0)
+		if rest := m - m0 - mc; rest < blockM/4 {
+			mc = m - m0 // no small last block
+		}
+		for n0 := 0; n0 < n; {
+			t := kernelFor(p, shape, n-n0)
+			nc := min(t.vectors*width, n-n0)
+			odd := nc - (t.vectors-1)*width // lanes of the last vector
+			var bp *float32
+			rsb := b.RowStride
+			if packed == nil {
+				bp = &b.Data[n0]
+			} else {
+				panel := packed[n0*kc:]
+				bp, rsb = &panel[0], t.vectors*width
+				if m0 == 0 && b.Data != nil {
+					pack(panel, rsb, Matrix{b.Data[n0*b.ColStride:], b.RowStride, b.ColStride}, kc, nc)
+				}
+			}
+			rows := min(t.rows, most)
+			if most > tileRows {
+				tiles := (mc + rows - 1) / rows
+				rows = (mc + tiles - 1) / tiles
+			}
+			t.run(p, odd < width, mc, rows, kc, &a.Data[m0*perRow], 4*rsa, 4*a.ColStride,
+				bp, 4*rsb, &c[m0*ldc+n0], 4*ldc, maskOf(p, odd), how)
+			n0 += nc
+		}
+		m0 += mc
+	}
 }
 
-// packColumns copies nc columns of kc values to rows that are w apart, eight
-// columns at a time, so that each row is written in runs.
-func packColumns(d []float32, w int, b []float32, rs, cs, kc, nc int) {
-	j := 0
-	for ; j+8 <= nc; j += 8 {
-		for i := range kc {
-			o := d[i*w+j : i*w+j+8 : i*w+j+8]
-			at := i*rs + j*cs
-			o[0], o[1], o[2], o[3] = b[at], b[at+cs], b[at+2*cs], b[at+3*cs]
-			at += 4 * cs
-			o[4], o[5], o[6], o[7] = b[at], b[at+cs], b[at+2*cs], b[at+3*cs]
-		}
+// maskOf says which lanes of the last vector exist: with AVX2 −1 for each of
+// them, with AVX-512 a bit.
+func maskOf(p simd.Path, odd int) *int32 {
+	if p == simd.AVX512 {
+		return &bits[odd]
 	}
-	for ; j < nc; j++ {
+	return &marks[8-odd]
+}
+
+// marks holds the masks of AVX2: a slice of eight begins with as many lanes as
+// there are.
+//
+// const
+var marks = [16]int32{-1, -1, -1, -1, -1, -1, -1, -1}
+
+// bits holds those of AVX-512, by the number of lanes.
+//
+// const
+var bits = [17]int32{0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 1023, 2047, 4095, 8191, 16383, 32767, 65535}
+
+// pack copies nc columns of kc rows of b to the rows of a panel, w apart.
+func pack(panel []float32, w int, b Matrix, kc, nc int) {
+	switch {
+	case b.ColStride == 1 && nc == w:
+		packRows(&panel[0], &b.Data[0], 4*b.RowStride, kc, w/8)
+	case b.ColStride == 1:
+		for i := range kc {
+			copy(panel[i*w:i*w+nc], b.Data[i*b.RowStride:])
+		}
+	case b.RowStride == 1:
+		j, whole := 0, kc&^7
+		for ; j+8 <= nc && whole > 0; j += 8 {
+			packColumns8(&panel[j], &b.Data[j*b.ColStride], 4*w, 4*b.ColStride, whole/8)
+		}
+		if j > 0 {
+			packColumns(panel[whole*w:], w, b.Data[whole:], 1, b.ColStride, kc-whole, j)
+		}
+		packColumns(panel[j:], w, b.Data[min(j*b.ColStride, len(b.Data)):], 1, b.ColStride, kc, nc-j)
+	default:
+		packColumns(panel, w, b.Data, b.RowStride, b.ColStride, kc, nc)
+	}
+}
+
+// packColumns copies nc columns of kc values to rows that are w apart.
+func packColumns(d []float32, w int, b []float32, rs, cs, kc, nc int) {
+	for j := range nc {
 		for i := range kc {
 			d[i*w+j] = b[i*rs+j*cs]
 		}

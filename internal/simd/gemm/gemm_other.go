@@ -7,3 +7,9 @@ import "github.com/mlfactory/mlfactory/internal/simd"
 func fast(_ simd.Path, m, n, k int, a, b Matrix, c []float32, ldc int, add bool, _ *Buffer) {
 	generic(m, n, k, a, b, c, ldc, add)
 }
+
+func fastPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
+	generic(m, b.n, b.k, a, Rows(b.data, b.n), c, ldc, add)
+}
+
+func packAll(*Packed, Matrix) {}

@@ -154,6 +154,29 @@ func TestRowsStandAlone(t *testing.T) {
 	})
 }
 
+// What was packed once gives the bits of packing for every product.
+func TestPackedGivesTheSameBits(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(8, 1))
+		for range 200 {
+			m, n, k := 1+r.IntN(40), 1+r.IntN(150), 1+r.IntN(600)
+			a, b := layout(r, m, k, r.IntN(4)), layout(r, k, n, r.IntN(4))
+			ldc := n + r.IntN(3)
+			want, got := draw(r, m*ldc), []float32(nil)
+			got = slices.Clone(want)
+			p := Pack(1+r.IntN(40), k, n, b, draw(r, PackedLen(k, n)))
+			var buf Buffer
+			for _, add := range []bool{false, true} {
+				Mul(m, n, k, a, b, want, ldc, add, &buf)
+				MulPacked(m, a, &p, got, ldc, add)
+				if !slices.Equal(got, want) {
+					t.Fatalf("%d×%d×%d add %v: the bits differ", m, k, n, add)
+				}
+			}
+		}
+	})
+}
+
 func TestEmptyShapes(t *testing.T) {
 	c := []float32{1, 2, 3}
 	var buf Buffer
@@ -171,11 +194,20 @@ func TestEmptyShapes(t *testing.T) {
 func TestShapesThatDoNotFitPanic(t *testing.T) {
 	v := make([]float32, 12)
 	for name, f := range map[string]func(){
-		"A":      func() { Mul(4, 2, 4, Rows(v, 4), Rows(v, 2), make([]float32, 8), 2, false, nil) },
-		"B":      func() { Mul(2, 4, 4, Rows(v, 4), Rows(v, 4), make([]float32, 8), 4, false, nil) },
-		"C":      func() { Mul(3, 4, 3, Rows(v, 3), Rows(v, 4), make([]float32, 11), 4, false, nil) },
-		"ldc":    func() { Mul(3, 4, 3, Rows(v, 3), Rows(v, 4), make([]float32, 99), 3, false, nil) },
-		"shape":  func() { Mul(-1, 4, 3, Rows(v, 3), Rows(v, 4), v, 4, false, nil) },
+		"A":       func() { Mul(4, 2, 4, Rows(v, 4), Rows(v, 2), make([]float32, 8), 2, false, nil) },
+		"B":       func() { Mul(2, 4, 4, Rows(v, 4), Rows(v, 4), make([]float32, 8), 4, false, nil) },
+		"C":       func() { Mul(3, 4, 3, Rows(v, 3), Rows(v, 4), make([]float32, 11), 4, false, nil) },
+		"ldc":     func() { Mul(3, 4, 3, Rows(v, 3), Rows(v, 4), make([]float32, 99), 3, false, nil) },
+		"shape":   func() { Mul(-1, 4, 3, Rows(v, 3), Rows(v, 4), v, 4, false, nil) },
+		"packing": func() { Pack(1, 4, 4, Rows(v, 2), make([]float32, PackedLen(4, 4)-1)) },
+		"packed C": func() {
+			p := Pack(1, 2, 4, Rows(v, 4), make([]float32, PackedLen(2, 4)))
+			MulPacked(2, Rows(v, 2), &p, make([]float32, 7), 4, false)
+		},
+		"packed A": func() {
+			p := Pack(1, 2, 4, Rows(v, 4), make([]float32, PackedLen(2, 4)))
+			MulPacked(7, Rows(v, 2), &p, make([]float32, 28), 4, false)
+		},
 		"stride": func() { Mul(2, 2, 2, Matrix{v, -2, 1}, Rows(v, 4), v, 4, false, nil) },
 	} {
 		func() {

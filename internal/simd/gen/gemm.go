@@ -5,13 +5,16 @@ import "fmt"
 // tile is one family of matrix kernels: up to rows×vectors registers hold a piece of C.
 type tile struct{ vectors, rows int }
 
+// masks reports whether a register is left for a mask, with AVX2.
+func (t tile) masks() bool { return t.rows*t.vectors+t.vectors+1 < 16 }
+
 // tiles lists the families of a machine; internal/simd/gemm chooses among them. The registers that are left hold vectors of B, a value of
 // A and, with AVX2, a mask.
 func tiles(m machine) []tile {
 	if m.lanes == 16 {
 		return []tile{{1, 14}, {2, 12}, {3, 8}, {4, 6}}
 	}
-	return []tile{{1, 12}, {2, 6}, {4, 2}}
+	return []tile{{1, 12}, {2, 6}, {3, 4}, {4, 2}}
 }
 
 // gemm emits the kernels of internal/simd/gemm. Each walks down the rows of a panel of C that is a few vectors wide and sums the products
@@ -21,11 +24,12 @@ func gemm() []byte {
 	for _, m := range machines() {
 		for _, t := range tiles(m) {
 			panel(s, m, t, false)
-			if m.lanes == 8 { // AVX-512 masks every last vector: it costs nothing
+			if m.lanes == 8 && t.masks() { // AVX-512 masks every last vector: it costs nothing
 				panel(s, m, t, true)
 			}
 		}
 	}
+	packing(s)
 	return s.b.Bytes()
 }
 
@@ -42,7 +46,7 @@ func panelName(m machine, t tile, masked bool) string {
 // down B, DX down C; BX counts rows, CX the steps of k.
 func panel(s *source, m machine, t tile, masked bool) {
 	name := panelName(m, t, masked)
-	s.frame(name, 8, 96, "func "+name+"(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, add int)")
+	s.frame(name, 16, 96, "func "+name+"(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)")
 	s.op("MOVQ", "m+0(FP)", "BX")
 	s.op("MOVQ", "a+24(FP)", "AX")
 	s.op("MOVQ", "AX", "at-8(SP)")
@@ -63,6 +67,15 @@ func panel(s *source, m machine, t tile, masked bool) {
 		s.op("VMOVDQU", "(AX)", maskReg)
 	}
 	s.op("LEAQ", "(R8)(R8*2)", "R12")
+	// From one tile of A to the next: mr rows, or in tiles that lie one after the other k steps.
+	s.op("MOVQ", "mr+8(FP)", "CX")
+	s.op("IMULQ", "R8", "CX")
+	s.op("TESTQ", "$2", "how+88(FP)")
+	s.op("JEQ", "rowwise")
+	s.op("MOVQ", "k+16(FP)", "CX")
+	s.op("IMULQ", "R9", "CX")
+	s.label("rowwise")
+	s.op("MOVQ", "CX", "next-16(SP)")
 	s.label("choose")
 	s.op("TESTQ", "BX", "BX")
 	s.op("JLE", "done")
@@ -88,7 +101,10 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 	groups := (r + 3) / 4
 	top := 31
 	if m.lanes == 8 {
-		top = 14 // 15 is the mask
+		top = 15
+		if masked {
+			top = 14 // 15 is the mask
+		}
 	}
 	sum := func(i, j int) string { return m.reg(i*nv + j) }
 	vb := func(j int) string { return m.reg(top - j) }
@@ -117,35 +133,61 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 			s.op(zero, sum(i, j), sum(i, j), sum(i, j))
 		}
 	}
+	// step multiplies one step of k; A is read ahead bytes after its pointers.
+	step := func(ahead int) {
+		for j := range nv {
+			at := mem(j*m.bytes(), "DI")
+			switch {
+			case last(j) && m.lanes == 16:
+				s.op("VMOVUPS.Z", at, mask, vb(j))
+			case last(j):
+				s.op("VMASKMOVPS", at, mask, vb(j))
+			default:
+				s.op("VMOVUPS", at, vb(j))
+			}
+		}
+		s.op("ADDQ", "R10", "DI")
+		for i := range r {
+			p := mem(ahead, pointers[i/4])
+			s.op("VBROADCASTSS", [4]string{p, p + "(R8*1)", p + "(R8*2)", p + "(R12*1)"}[i%4], va(i))
+			for j := range nv {
+				s.op("VFMADD231PS", va(i), vb(j), sum(i, j))
+			}
+		}
+	}
+	if r == t.rows { // most of the work: A row-major, four steps at once
+		fine := fmt.Sprintf("fine%d", r)
+		s.op("CMPQ", "R9", "$4")
+		s.op("JNE", loop)
+		s.op("SUBQ", "$4", "CX")
+		s.op("JLT", fine)
+		s.op("PCALIGN", "$32")
+		s.label(fmt.Sprintf("four%d", r))
+		for u := range 4 {
+			step(4 * u)
+		}
+		for g := range groups {
+			s.op("ADDQ", "$16", pointers[g])
+		}
+		s.op("SUBQ", "$4", "CX")
+		s.op("JGE", fmt.Sprintf("four%d", r))
+		s.label(fine)
+		s.op("ADDQ", "$4", "CX")
+		s.op("JEQ", fmt.Sprintf("sum%d", r))
+	}
 	s.op("PCALIGN", "$32")
 	s.label(loop)
-	for j := range nv {
-		at := mem(j*m.bytes(), "DI")
-		switch {
-		case last(j) && m.lanes == 16:
-			s.op("VMOVUPS.Z", at, mask, vb(j))
-		case last(j):
-			s.op("VMASKMOVPS", at, mask, vb(j))
-		default:
-			s.op("VMOVUPS", at, vb(j))
-		}
-	}
-	for i := range r {
-		p := pointers[i/4]
-		at := [4]string{"(" + p + ")", "(" + p + ")(R8*1)", "(" + p + ")(R8*2)", "(" + p + ")(R12*1)"}[i%4]
-		s.op("VBROADCASTSS", at, va(i))
-		for j := range nv {
-			s.op("VFMADD231PS", va(i), vb(j), sum(i, j))
-		}
-	}
+	step(0)
 	for g := range groups {
 		s.op("ADDQ", "R9", pointers[g])
 	}
-	s.op("ADDQ", "R10", "DI")
 	s.op("DECQ", "CX")
 	s.op("JNZ", loop)
 
-	s.op("CMPQ", "add+88(FP)", "$0")
+	if r == t.rows {
+		s.label(fmt.Sprintf("sum%d", r))
+	}
+	s.op("TESTQ", "$1", "how+88(FP)")
 	s.op("JEQ", fmt.Sprintf("store%d", r))
 	s.op("MOVQ", "DX", "DI")
 	spare := vb(0)
@@ -182,8 +224,104 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 		}
 		s.op("ADDQ", "R11", "DX")
 	}
-	s.op("IMUL3Q", imm(r), "R8", "CX")
+	s.op("MOVQ", "next-16(SP)", "CX")
 	s.op("ADDQ", "CX", "at-8(SP)")
 	s.op("SUBQ", imm(r), "BX")
 	s.op("JMP", "choose")
+}
+
+// packing emits what lays B out in panels. It moves bytes only, so that both paths share it.
+func packing(s *source) {
+	s.text("packRows", 40, "func packRows(d, b *float32, rsb, k, eights int)")
+	s.op("MOVQ", "d+0(FP)", "DI")
+	s.op("MOVQ", "b+8(FP)", "SI")
+	s.op("MOVQ", "rsb+16(FP)", "R8")
+	s.op("MOVQ", "k+24(FP)", "CX")
+	s.op("MOVQ", "eights+32(FP)", "DX")
+	s.label("row")
+	s.op("MOVQ", "SI", "BX")
+	s.op("MOVQ", "DX", "AX")
+	s.label("eight")
+	s.op("VMOVUPS", "(BX)", "Y0")
+	s.op("VMOVUPS", "Y0", "(DI)")
+	s.op("ADDQ", "$32", "BX")
+	s.op("ADDQ", "$32", "DI")
+	s.op("DECQ", "AX")
+	s.op("JNE", "eight")
+	s.op("ADDQ", "R8", "SI")
+	s.op("DECQ", "CX")
+	s.op("JNE", "row")
+	s.op("VZEROUPPER")
+	s.op("RET")
+
+	// Sixteen rows of a column-major A become four tiles of four, next bytes apart.
+	s.text("packTiles", 40, "func packTiles(d, a *float32, csa, k, next int)")
+	s.op("MOVQ", "d+0(FP)", "DI")
+	s.op("MOVQ", "a+8(FP)", "SI")
+	s.op("MOVQ", "csa+16(FP)", "R8")
+	s.op("MOVQ", "k+24(FP)", "CX")
+	s.op("MOVQ", "next+32(FP)", "R9")
+	s.op("LEAQ", "(R9)(R9*2)", "R10")
+	s.label("step")
+	for i := range 4 {
+		s.op("VMOVUPS", mem(16*i, "SI"), fmt.Sprintf("X%d", i))
+	}
+	for i, at := range []string{"(DI)", "(DI)(R9*1)", "(DI)(R9*2)", "(DI)(R10*1)"} {
+		s.op("VMOVUPS", fmt.Sprintf("X%d", i), at)
+	}
+	s.op("ADDQ", "R8", "SI")
+	s.op("ADDQ", "$16", "DI")
+	s.op("DECQ", "CX")
+	s.op("JNE", "step")
+	s.op("RET")
+
+	// Eight columns of B, each contiguous, become eight values of a row of the panel: a transpose of 8×8 by unpacking pairs, then
+	// quadruples, then halves.
+	s.text("packColumns8", 40, "func packColumns8(d, b *float32, rsd, csb, blocks int)")
+	s.op("MOVQ", "d+0(FP)", "DI")
+	s.op("MOVQ", "b+8(FP)", "SI")
+	s.op("MOVQ", "rsd+16(FP)", "R8")
+	s.op("MOVQ", "csb+24(FP)", "R9")
+	s.op("MOVQ", "blocks+32(FP)", "CX")
+	s.op("LEAQ", "(R9)(R9*2)", "R10")
+	s.op("LEAQ", "(R8)(R8*2)", "R11")
+	y := func(i int) string { return fmt.Sprintf("Y%d", i) }
+	eight := func(base, step, triple string) [4]string {
+		return [4]string{"(" + base + ")", "(" + base + ")(" + step + "*1)", "(" + base + ")(" + step + "*2)", "(" + base + ")(" + triple + "*1)"}
+	}
+	s.label("block")
+	s.op("LEAQ", "(SI)(R9*4)", "BX")
+	s.op("LEAQ", "(DI)(R8*4)", "DX")
+	for i, at := range eight("SI", "R9", "R10") {
+		s.op("VMOVUPS", at, y(i))
+	}
+	for i, at := range eight("BX", "R9", "R10") {
+		s.op("VMOVUPS", at, y(4+i))
+	}
+	for i := 0; i < 8; i += 2 {
+		s.op("VUNPCKLPS", y(i+1), y(i), y(8+i))
+		s.op("VUNPCKHPS", y(i+1), y(i), y(9+i))
+	}
+	for h := 0; h < 8; h += 4 {
+		for i := range 2 {
+			s.op("VSHUFPS", "$0x44", y(10+h+i), y(8+h+i), y(h+2*i))
+			s.op("VSHUFPS", "$0xee", y(10+h+i), y(8+h+i), y(h+2*i+1))
+		}
+	}
+	for i := range 4 {
+		s.op("VPERM2F128", "$0x20", y(4+i), y(i), y(8+i))
+		s.op("VPERM2F128", "$0x31", y(4+i), y(i), y(12+i))
+	}
+	for i, at := range eight("DI", "R8", "R11") {
+		s.op("VMOVUPS", y(8+i), at)
+	}
+	for i, at := range eight("DX", "R8", "R11") {
+		s.op("VMOVUPS", y(12+i), at)
+	}
+	s.op("ADDQ", "$32", "SI")
+	s.op("LEAQ", "(DI)(R8*8)", "DI")
+	s.op("DECQ", "CX")
+	s.op("JNE", "block")
+	s.op("VZEROUPPER")
+	s.op("RET")
 }
