@@ -9,6 +9,8 @@ func Entries() []model.Entry {
 		lstmEntry(),
 		gruEntry(),
 		mambaEntry(),
+		s4dEntry(),
+		s5Entry(),
 	}
 }
 

@@ -3,6 +3,7 @@ package nn
 import (
 	"testing"
 
+	"github.com/mlfactory/mlfactory/rng"
 	"github.com/mlfactory/mlfactory/view"
 )
 
@@ -13,4 +14,8 @@ func TestGRULearnsALag(t *testing.T) {
 	if loss > 0.4 {
 		t.Errorf("log-loss %.3f, want below 0.4; chance is 0.693", loss)
 	}
+}
+
+func TestGRUGolden(t *testing.T) {
+	checkGolden(t, "gru", func(in Shape) network { return newGRU(&GRU{Hidden: 5, Layers: 2}, in, rng.New(1)) })
 }

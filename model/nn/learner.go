@@ -80,7 +80,11 @@ func validate(cfg any, common *Common) error {
 	if err := param.Check(cfg); err != nil {
 		return fmt.Errorf("model/nn: %w", err)
 	}
-	if err := common.Validate(); err != nil {
+	whole, ok := cfg.(interface{ Validate() error }) // an architecture's own, which includes the common one
+	if !ok {
+		whole = common
+	}
+	if err := whole.Validate(); err != nil {
 		return fmt.Errorf("model/nn: %w", err)
 	}
 	return nil

@@ -18,17 +18,25 @@ func samplesOf(what string, x *Tensor, steps int) int {
 }
 
 // LongConv is the causal convolution of every channel with a kernel of its own:
-// y[s] = Σ k[l]·x[s−l] over the lags l ≤ s. Row l of kernel is lag l, of one value
-// a channel. O(rows·lags·channels), which for windows of some hundred steps is
-// less work than a transform.
-func (t *Tape) LongConv(x *Tensor, steps int, kernel *Tensor) *Tensor {
+// y[s] = d·x[s] + Σ k[l]·x[s−l] over the lags l ≤ s. Row l of kernel is lag l, of
+// one value a channel, as is d; d may be nil. O(rows·lags·channels), which for
+// windows of some hundred steps is less work than a transform.
+func (t *Tape) LongConv(x *Tensor, steps int, kernel *Tensor, d *Param) *Tensor {
 	samplesOf("convolution", x, steps)
-	mustMatch("convolution", x.Cols == kernel.Cols, x, kernel)
-	y := t.fresh(x.Rows, x.Cols)
-	clear(y.Value)
-	convolve(y.Value, x.Value, kernel.Value, x.Cols, steps)
+	n := x.Cols
+	mustMatch("convolution", n == kernel.Cols && (d == nil || len(d.Value) == n), x, kernel)
+	y := t.fresh(x.Rows, n)
+	if d == nil {
+		clear(y.Value)
+	} else {
+		for r := range x.Rows {
+			vec.Mul(d.Value, x.Row(r), y.Row(r))
+		}
+	}
+	convolve(y.Value, x.Value, kernel.Value, n, steps)
 	if t.trace != nil {
 		t.traceConvolution(y, x, kernel.Value, nil, steps)
+		t.traceSkip(y, x, d)
 	}
 	if !t.train {
 		return y
@@ -42,17 +50,37 @@ func (t *Tape) LongConv(x *Tensor, steps int, kernel *Tensor) *Tensor {
 			if !add {
 				clear(dk)
 			}
-			convolveKernelGrad(dk, y.grad, x.Value, x.Cols, steps)
+			convolveKernelGrad(dk, y.grad, x.Value, n, steps)
+		}
+		if d != nil {
+			t.skipGrad(x, d, y.grad)
 		}
 		if !x.input {
 			dx, add := t.gradOf(x)
 			if !add {
 				clear(dx)
 			}
-			convolveGrad(dx, y.grad, kernel.Value, x.Cols, steps)
+			convolveGrad(dx, y.grad, kernel.Value, n, steps)
+			if d != nil {
+				for r := range x.Rows {
+					at := dx[r*n : (r+1)*n]
+					vec.MulAdd(d.Value, y.grad[r*n:(r+1)*n], at, at)
+				}
+			}
 		}
 	})
 	return y
+}
+
+// skipGrad adds the gradient of d in d·x, row by row.
+func (t *Tape) skipGrad(x *Tensor, d *Param, dy []float32) {
+	g, add := t.gradOfParam(d)
+	if !add {
+		clear(g)
+	}
+	for r := range x.Rows {
+		vec.MulAdd(dy[r*x.Cols:(r+1)*x.Cols], x.Row(r), g, g)
+	}
 }
 
 // ShortConv is [Tape.LongConv] with the kernel and bias of a PyTorch
@@ -236,13 +264,7 @@ func (t *Tape) selectiveScanGrad(x, dt, b, c, y *Tensor, steps int, a, delta, u 
 			dLog[j*states+r] = v
 		}
 	}
-	dd, add := t.gradOfParam(d)
-	if !add {
-		clear(dd)
-	}
-	for r := range x.Rows {
-		vec.MulAdd(y.grad[r*n:(r+1)*n], x.Row(r), dd, dd)
-	}
+	t.skipGrad(x, d, y.grad)
 	vec.MulAdd(du, x.Value, ddelta, ddelta)
 	if !dt.input {
 		g, add := t.gradOf(dt)
@@ -337,13 +359,7 @@ func (t *Tape) S5(x *Tensor, steps int, l *Diagonal) *Tensor {
 		if !y.wants() {
 			return
 		}
-		dd, add := t.gradOfParam(l.D)
-		if !add {
-			clear(dd)
-		}
-		for r := range x.Rows {
-			vec.MulAdd(y.grad[r*n:(r+1)*n], x.Row(r), dd, dd)
-		}
+		t.skipGrad(x, l.D, y.grad)
 		cg := t.alloc(2 * p * n)
 		gemm.Mul(n, 2*p, x.Rows, gemm.Cols(y.grad, n), gemm.Rows(h, 2*p), cg, 2*p, false, &t.gemm)
 		dc, add := t.gradOfParam(l.C)

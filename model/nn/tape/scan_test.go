@@ -142,14 +142,18 @@ func scanOperations() []operation {
 			plain: func(x []mat) mat { return s4d(x, lags, bilinear) }}
 	}
 	return []operation{
-		{name: "long convolution", inputs: [][2]int{{3 * 7, 5}, {7, 5}},
-			tape: func(t *Tape, x []*Tensor, _ []*Param) *Tensor { return t.LongConv(x[0], 7, x[1]) },
+		{name: "long convolution", inputs: [][2]int{{3 * 7, 5}, {7, 5}}, params: [][]int{{5}},
+			tape: func(t *Tape, x []*Tensor, p []*Param) *Tensor { return t.LongConv(x[0], 7, x[1], p[0]) },
 			plain: func(x []mat) mat {
-				return conv(x[0], 7, 7, x[1].at, func(int) float64 { return 0 })
+				y := conv(x[0], 7, 7, x[1].at, func(int) float64 { return 0 })
+				for i := range y.v {
+					y.v[i] += x[2].v[i%5] * x[0].v[i]
+				}
+				return y
 			}},
 		{name: "long convolution, few lags, many channels, used twice", inputs: [][2]int{{2 * 5, 19}, {3, 19}},
 			tape: func(t *Tape, x []*Tensor, _ []*Param) *Tensor {
-				return t.Add(t.LongConv(x[0], 5, x[1]), t.Add(x[0], t.LongConv(x[0], 5, x[1])))
+				return t.Add(t.LongConv(x[0], 5, x[1], nil), t.Add(x[0], t.LongConv(x[0], 5, x[1], nil)))
 			},
 			plain: func(x []mat) mat {
 				y := conv(x[0], 5, 3, x[1].at, func(int) float64 { return 0 })

@@ -22,6 +22,15 @@ func (t *Tape) traceConvolution(y, x *Tensor, kernel, bias []float32, steps int)
 	tr.names[y] = tr.matrix(tr.transpose(z, 0, 2, 1), n)
 }
 
+// traceSkip adds d·x to y.
+func (t *Tape) traceSkip(y, x *Tensor, d *Param) {
+	if d == nil {
+		return
+	}
+	tr := t.trace
+	tr.names[y] = tr.node("Add", []string{tr.of(y), tr.node("Mul", []string{tr.of(x), tr.param(d)})})
+}
+
 // at is step s of a sequence that is seen as samples × steps × columns, as samples
 // × the given further shape.
 func (tr *Trace) at(sequence string, s int, shape ...int64) string {
@@ -58,7 +67,8 @@ func (t *Tape) traceSelectiveScan(y, x, dt, b, c *Tensor, steps int, a []float32
 		h = next
 		values[s] = tr.node("MatMul", []string{tr.at(cs, s, 1, int64(states)), h})
 	}
-	tr.names[y] = tr.node("Add", []string{tr.steps(values, n), tr.node("Mul", []string{tr.of(x), tr.param(d)})})
+	tr.names[y] = tr.steps(values, n)
+	t.traceSkip(y, x, d)
 }
 
 // traceS5 unrolls the steps with real and imaginary parts side by side.
@@ -81,5 +91,6 @@ func (t *Tape) traceS5(y, x *Tensor, steps int, a, b, c []float32, d *Param) {
 		values = append(values, h)
 	}
 	out := tr.node("MatMul", []string{tr.steps(values, 2*p), tr.transpose(tr.floats(c, n, 2*p), 1, 0)})
-	tr.names[y] = tr.node("Add", []string{out, tr.node("Mul", []string{tr.of(x), tr.param(d)})})
+	tr.names[y] = out
+	t.traceSkip(y, x, d)
 }
