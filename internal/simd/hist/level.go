@@ -104,3 +104,92 @@ func addScoresGeneric(hs []*Block, n int, lf *Leaf, scratch *[]uint64, num, den 
 		}
 	}
 }
+
+// HeldLeaf is a [Leaf] for ordered boosting: leaf values come from the rows of a
+// body and are held against those of a tail. Unit multiplies what is added.
+type HeldLeaf struct {
+	Body, Tail   []uint64
+	Lambda, Unit float64
+	Rest         bool
+	Zero         uint8
+}
+
+// AddHeldScores is [AddScores] for a [HeldLeaf]: with ḡ = g/(w+λ) of the body on
+// a side, ḡ·g of the tail to num and ḡ²·w of the tail to den.
+func AddHeldScores(body, tail []*Block, n int, lf *HeldLeaf, acc *[]uint64, num, den *[Bins * Lanes]float64) {
+	for c, h := range body {
+		_, _ = h[n*Lanes-1], tail[c][n*Lanes-1]
+	}
+	if len(body) > 0 && n > 0 {
+		addHeldScores(body[:len(lf.Body)], tail[:len(lf.Tail)], n, lf, acc, num, den)
+	}
+}
+
+// sides is [Leaf.sides]; acc has the sums of body and tail of a channel in turn.
+func (lf *HeldLeaf) sides(acc []uint64, k int) (num, den float64) {
+	var nums, dens, sumB, sumT, wb, wt [2]float64
+	for c, tb := range lf.Body {
+		tt, ab, at := lf.Tail[c], acc[2*c*Lanes+k], acc[(2*c+1)*Lanes+k]
+		gb, gt := float64(int64(ab)>>32), float64(int64(at)>>32)                                         // #nosec G115 -- two's complement
+		b, t := [2]float64{gb, float64(int64(tb)>>32) - gb}, [2]float64{gt, float64(int64(tt)>>32) - gt} // #nosec G115 -- as above
+		for s := range 2 {
+			sumB[s] += b[s]
+			sumT[s] += t[s]
+			nums[s] += float64(b[s] * t[s])
+			dens[s] += float64(b[s] * b[s])
+		}
+	}
+	ab, at := float64(int64(acc[k]&math.MaxUint32)), float64(int64(acc[Lanes+k]&math.MaxUint32)) // #nosec G115 -- 32 bits
+	wb = [2]float64{ab, float64(int64(lf.Body[0]&math.MaxUint32)) - ab}                          // #nosec G115 -- as above
+	wt = [2]float64{at, float64(int64(lf.Tail[0]&math.MaxUint32)) - at}                          // #nosec G115 -- as above
+	for s := range 2 {
+		if lf.Rest {
+			nums[s] += float64(sumB[s] * sumT[s])
+			dens[s] += float64(sumB[s] * sumB[s])
+		}
+		i := 0.0
+		if wb[s] > 0 {
+			i = 1 / (wb[s] + lf.Lambda)
+		}
+		nums[s] = float64(nums[s] * i)
+		dens[s] = float64(float64(float64(dens[s]*i)*i) * wt[s])
+	}
+	return float64((nums[0] + nums[1]) * lf.Unit), float64((dens[0] + dens[1]) * lf.Unit)
+}
+
+func (lf *HeldLeaf) first(body, tail []*Block, acc []uint64, num, den *[Bins * Lanes]float64) {
+	for k := range Lanes {
+		on := -uint64(lf.Zero >> k & 1)
+		for c, h := range body {
+			acc[2*c*Lanes+k], acc[(2*c+1)*Lanes+k] = h[k]&on, tail[c][k]&on
+		}
+		if on != 0 {
+			x, y := lf.sides(acc, k)
+			num[k] += x
+			den[k] += y
+		}
+	}
+}
+
+// addHeldScoresGeneric is the plain twin of the assembly.
+func addHeldScoresGeneric(body, tail []*Block, n int, lf *HeldLeaf, scratch *[]uint64, num, den *[Bins * Lanes]float64) {
+	acc := room(scratch, 2*len(body))
+	lf.first(body, tail, acc, num, den)
+	for k := range Lanes {
+		x, y := lf.sides(acc, k)
+		for b := 1; b < n; b++ {
+			at, found := (b*Lanes+k)&(len(num)-1), uint64(0)
+			for c, h := range body {
+				v, u := h[at], tail[c][at]
+				found |= v | u
+				acc[2*c*Lanes+k] += v
+				acc[(2*c+1)*Lanes+k] += u
+			}
+			if found != 0 {
+				x, y = lf.sides(acc, k)
+			}
+			num[at] += x
+			den[at] += y
+		}
+	}
+}

@@ -66,6 +66,55 @@ func FuzzAddScoresAgainstGeneric(f *testing.F) {
 	})
 }
 
+func FuzzAddHeldScoresAgainstGeneric(f *testing.F) {
+	f.Add(uint64(1), uint16(300), uint8(255), uint8(1), uint8(10))
+	f.Add(uint64(2), uint16(0), uint8(0), uint8(2), uint8(0))
+	f.Add(uint64(3), uint16(5), uint8(1), uint8(7), uint8(99))
+	f.Add(uint64(4), uint16(3000), uint8(60), uint8(3), uint8(50))
+	f.Fuzz(func(t *testing.T, seed uint64, rows uint16, bins, channels, missing uint8) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		n, k := 1+int(bins), 1+int(channels)%9
+		body, a := randomLeaf(r, int(rows)%4000, n, k, float64(missing%100)/100)
+		tail, b := randomLeaf(r, int(rows)/3, n, k, float64(missing%100)/100)
+		lf := HeldLeaf{Body: a.Total, Tail: b.Total, Lambda: a.Lambda, Unit: r.Float64(), Rest: a.Rest, Zero: a.Zero}
+		var num, den [2][Bins * Lanes]float64
+		for i := range num[0] {
+			num[0][i], den[0][i] = r.NormFloat64(), r.NormFloat64()
+		}
+		num[1], den[1] = num[0], den[0]
+		var x, y []uint64
+		AddHeldScores(body, tail, n, &lf, &x, &num[0], &den[0])
+		addHeldScoresGeneric(body, tail, n, &lf, &y, &num[1], &den[1])
+		if num[0] != num[1] || den[0] != den[1] {
+			t.Fatal("the scores differ")
+		}
+	})
+}
+
+// A body held against itself gives the scores of a leaf.
+func TestHeldAgainstItself(t *testing.T) {
+	for _, p := range simd.Supported() {
+		t.Run(p.String(), func(t *testing.T) {
+			simd.Force(t, p)
+			r := rand.New(rand.NewPCG(4, 3))
+			for range 40 {
+				n := 2 + r.IntN(250)
+				hs, lf := randomLeaf(r, 1+r.IntN(500), n, 1+r.IntN(3), 0.2)
+				held := HeldLeaf{Body: lf.Total, Tail: lf.Total, Lambda: lf.Lambda, Unit: 0.25, Rest: lf.Rest, Zero: lf.Zero}
+				var num, den [2][Bins * Lanes]float64
+				var acc []uint64
+				AddScores(hs, n, &lf, &acc, &num[0], &den[0])
+				AddHeldScores(hs, hs, n, &held, &acc, &num[1], &den[1])
+				for i := range n * Lanes {
+					if math.Abs(num[0][i]/4-num[1][i]) > 1e-12*num[0][i] || math.Abs(den[0][i]/4-den[1][i]) > 1e-12*den[0][i] {
+						t.Fatalf("entry %d: %v / %v, want a quarter of %v / %v", i, num[1][i], den[1][i], num[0][i], den[0][i])
+					}
+				}
+			}
+		})
+	}
+}
+
 // The scores are those that splitting the rows by their definition gives.
 func TestAddScoresByDefinition(t *testing.T) {
 	for _, p := range simd.Supported() {

@@ -263,12 +263,7 @@ func (g *grower) score(t *tally, b int, allowed []bool, noise float64, stream rn
 	f0 := b * hist.Lanes
 	f1 := min(g.M.P, f0+hist.Lanes)
 	t.reset(g.M.BlockBins[b])
-	lf := hist.Leaf{Lambda: g.lambda, Rest: g.derive}
-	for f := f0; f < f1; f++ {
-		if from, _ := g.bounds(f); from == 0 {
-			lf.Zero |= 1 << (f - f0)
-		}
-	}
+	lf := hist.Leaf{Lambda: g.lambda, Rest: g.derive, Zero: g.zero(b)}
 	var few [8]core.Planes
 	var room [8]*hist.Block
 	for l := range g.leaves {
@@ -297,6 +292,17 @@ func (g *grower) score(t *tally, b int, allowed []bool, noise float64, stream rn
 		hist.AddScores(hs, g.M.BlockBins[b], &lf, &t.acc, &t.num, &t.den)
 	}
 	g.finishBlock(t, b, allowed, noise, stream)
+}
+
+// zero has a bit for every feature of block b whose missing values go left.
+func (g *grower) zero(b int) (bits uint8) {
+	f0 := b * hist.Lanes
+	for f := f0; f < min(g.M.P, f0+hist.Lanes); f++ {
+		if from, _ := g.bounds(f); from == 0 {
+			bits |= 1 << (f - f0)
+		}
+	}
+	return bits
 }
 
 // reset empties the tally for features of at most bins bins.

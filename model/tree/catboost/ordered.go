@@ -118,7 +118,7 @@ func (g *grower) chooseOrdered(noise float64, stream rng.Stream) (split, bool) {
 			g.Pool.Run(g.M.Blocks > 4, func(w int) {
 				from, to := g.Blocks(w)
 				for b := from; b < to; b++ {
-					g.portion(b, q, sums[l], allowed)
+					g.portion(b, q, sums[l])
 				}
 			})
 		}
@@ -159,30 +159,40 @@ func (g *grower) each(p int, f func(l int, x extent, side int, rows []uint32)) {
 }
 
 // portion adds a leaf of a portion to the tally of block b.
-func (g *grower) portion(b int, q *portion, sums [2][]core.Sums, allowed []bool) {
-	o, f0 := g.ordered, b*hist.Lanes
+func (g *grower) portion(b int, q *portion, sums [2][]core.Sums) {
+	t, f0 := &g.ordered.tally[b], b*hist.Lanes
 	unit := q.sc.H / q.sc.G / q.sc.G
-	for f := f0; f < min(g.M.P, f0+hist.Lanes); f++ {
-		if allowed != nil && !allowed[f] {
-			continue
+	var few [2][8]core.Planes
+	var room [2][8]*hist.Block
+	list, hs := [2][]core.Planes{few[0][:0], few[1][:0]}, [2][]*hist.Block{room[0][:0], room[1][:0]}
+	for side := range 2 {
+		for _, slot := range g.ordered.slots[side] {
+			h := g.Planes(g.At(slot), b)
+			list[side], hs[side] = append(list[side], h), append(hs[side], h.G)
 		}
-		from, to := g.bounds(f)
-		o.tally[b].against(g, b, f-f0, from, to, sums, q.lambda, unit)
 	}
+	zero := g.zero(b)
+	if g.weights != nil {
+		for f := f0; f < min(g.M.P, f0+hist.Lanes); f++ {
+			t.against(list, f-f0, g.M.NBin[f], zero>>(f-f0)&1 == 1, sums, q.lambda, unit, g.derive)
+		}
+		return
+	}
+	t.packed = grown(t.packed, 2*len(sums[0]))
+	lf := hist.HeldLeaf{Body: t.packed[:len(sums[0])], Tail: t.packed[len(sums[0]):], Lambda: q.lambda, Unit: unit, Rest: g.derive, Zero: zero}
+	for c := range sums[0] {
+		lf.Body[c], lf.Tail[c] = sums[0][c].A, sums[1][c].A
+	}
+	hist.AddHeldScores(hs[0], hs[1], g.M.BlockBins[b], &lf, &t.acc, &t.num, &t.den)
 }
 
-// against adds a leaf of a portion to lane k, times unit: with ḡ = g/(w+λ) of
-// the body on a side of a split, ḡ·g of the tail to the numerator and ḡ²·w of
-// the tail to the denominator.
-func (t *tally) against(g *grower, b, k, from, to int, sums [2][]core.Sums, lambda, unit float64) {
-	o, channels := g.ordered, len(sums[0])
+// against is [hist.AddHeldScores] for the lane k, of nb bins, of wide histograms
+// of body and tail; zero says whether bin 0 goes left.
+func (t *tally) against(hs [2][]core.Planes, k, nb int, zero bool, sums [2][]core.Sums, lambda, unit float64, derive bool) {
+	channels := len(sums[0])
 	t.side = grown(t.side, 2*channels)
 	clear(t.side)
-	body, tail, wide := t.side[:channels], t.side[channels:], g.weights != nil
-	value := func(s core.Sums) (v, w float64) {
-		x, y := s.Unpack(wide)
-		return float64(x), float64(y)
-	}
+	body, tail := t.side[:channels], t.side[channels:]
 	// score is numerator and denominator of one side, right if other.
 	score := func(other bool) (num, den float64) {
 		sb, st, wb, wt := 0.0, 0.0, 0.0, 0.0
@@ -191,15 +201,16 @@ func (t *tally) against(g *grower, b, k, from, to int, sums [2][]core.Sums, lamb
 			if other {
 				pb, pt = sums[0][c].Less(pb), sums[1][c].Less(pt)
 			}
-			vb, w := value(pb)
-			vt, u := value(pt)
-			wb, wt = w, u
+			gb, w := pb.Unpack(true)
+			gt, u := pt.Unpack(true)
+			vb, vt := float64(gb), float64(gt)
+			wb, wt = float64(w), float64(u)
 			sb += vb
 			st += vt
 			num += float64(vb * vt)
 			den += float64(vb * vb)
 		}
-		if g.derive {
+		if derive {
 			num += float64(sb * st)
 			den += float64(sb * sb)
 		}
@@ -211,10 +222,13 @@ func (t *tally) against(g *grower, b, k, from, to int, sums [2][]core.Sums, lamb
 		return num, den
 	}
 	num, den := score(true)
-	for bin := from; bin <= to; bin++ {
+	for bin := range nb {
+		if bin == 0 && !zero {
+			continue
+		}
 		at, found := bin*hist.Lanes+k, core.Sums{}
 		for c := range body {
-			x, y := g.Planes(g.At(o.slots[0][c]), b).At(at), g.Planes(g.At(o.slots[1][c]), b).At(at)
+			x, y := hs[0][c].At(at), hs[1][c].At(at)
 			found.A |= x.A | y.A
 			found.B |= x.B | y.B
 			body[c], tail[c] = body[c].Plus(x), tail[c].Plus(y)
