@@ -28,11 +28,12 @@ func (p *part) l2(c *Config) float64 {
 
 // fold is a permutation of the rows with the scores of its parts.
 type fold struct {
-	perm  []uint32 // rows in order
-	place []uint32 // place of each row
-	parts []part
-	m     *core.Matrix // with the target statistics of the permutation
-	gr    *grower      // on m; nil for a fold that chooses no splits
+	perm    []uint32 // rows in order
+	place   []uint32 // place of each row
+	inOrder bool     // perm is the order of the rows
+	parts   []part
+	m       *core.Matrix // with the target statistics of the permutation
+	gr      *grower      // on m; nil for a fold that chooses no splits
 }
 
 // newFold makes a fold whose parts begin with the given scores, k a row. r,
@@ -40,7 +41,7 @@ type fold struct {
 // library's.
 func newFold(t *core.Targets, k int, start []float64, r *rand.Rand, bounds [][2]int) *fold {
 	n := len(t.Y)
-	f := &fold{perm: make([]uint32, n), place: make([]uint32, n)}
+	f := &fold{perm: make([]uint32, n), place: make([]uint32, n), inOrder: r == nil}
 	if r == nil {
 		for i := range f.perm {
 			f.perm[i] = uint32(i)

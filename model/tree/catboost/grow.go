@@ -3,6 +3,7 @@ package catboost
 import (
 	"math"
 	"math/bits"
+	"sync/atomic"
 
 	"github.com/mlfactory/mlfactory/internal/simd/hist"
 	"github.com/mlfactory/mlfactory/model/tree/core"
@@ -42,6 +43,8 @@ type grower struct {
 	splits []split
 	totals [][]core.Sums // of each leaf, one for each channel
 	tally  []tally       // of each worker
+	jobs   []core.Job    // buffers of build and divide
+	parts  []core.Part
 
 	ordered *ordered // nil: plain boosting
 	derived *deriver // nil: no categories
@@ -96,9 +99,10 @@ func (g *grower) split(f, bin int) split {
 // noise on scores.
 func (g *grower) grow(noise float64, stream rng.Stream) {
 	g.leaves = append(g.leaves[:0], extent{0, len(g.Idx)})
-	g.splits, g.totals = g.splits[:0], append(g.totals[:0], g.sum(g.leaves[0]))
+	g.splits, g.totals = g.splits[:0], append(g.totals[:0], nil)
 	g.slots, g.sub = append(g.slots[:0], g.take()), append(g.sub[:0], nil)
 	g.build([]int{0})
+	g.totals[0] = g.sum(0)
 	for depth := range g.cfg.Depth {
 		s, ok := g.choose(noise, stream.Stream("level", depth))
 		if !ok {
@@ -132,22 +136,27 @@ func (g *grower) free(slots []int) {
 
 // build fills the histograms of some leaves from their rows.
 func (g *grower) build(leaves []int) {
-	rows := 0
-	for _, l := range leaves {
-		rows += g.leaves[l].hi - g.leaves[l].lo
-	}
 	for c := range g.gh {
-		g.GH = g.gh[c]
-		g.Pool.Run(rows >= core.ParallelRows/8, func(w int) {
-			for _, l := range leaves {
-				g.Build(w, g.leaves[l].lo, g.leaves[l].hi, g.At(g.slots[l][c]))
-			}
-		})
+		g.GH, g.jobs = g.gh[c], g.jobs[:0]
+		for _, l := range leaves {
+			g.jobs = append(g.jobs, core.Job{Lo: g.leaves[l].lo, Hi: g.leaves[l].hi, Slot: g.slots[l][c]})
+		}
+		g.BuildAll(g.jobs, func(int, int, int) {})
 	}
 }
 
-// sum adds up the rows of a leaf.
-func (g *grower) sum(x extent) []core.Sums { return total(g.gh, g.weights, g.Idx[x.lo:x.hi]) }
+// sum adds up the rows of a leaf, whose histograms are built: every row is in
+// one bin of the first feature.
+func (g *grower) sum(leaf int) []core.Sums {
+	t := make([]core.Sums, len(g.gh))
+	for c, slot := range g.slots[leaf] {
+		h := g.Planes(g.At(slot), 0)
+		for b := range g.M.NBin[0] {
+			t[c] = t[c].Plus(h.At(b * hist.Lanes))
+		}
+	}
+	return t
+}
 
 // total adds up rows, for each channel.
 func total(gh [][]uint64, weights []uint64, rows []uint32) []core.Sums {
@@ -176,41 +185,50 @@ func (g *grower) divide(s *split, again bool) {
 	leaves, totals := make([]extent, 0, 2*n), make([][]core.Sums, 2*n)
 	slots, sub := make([][]int, 2*n), make([][]int, 2*n)
 	var small []int
+	g.parts = g.parts[:0]
+	for _, x := range g.leaves {
+		g.parts = append(g.parts, core.Part{Lo: x.lo, Hi: x.hi, Rule: &rule})
+	}
+	g.PartitionAll(g.parts)
 	for i, x := range g.leaves {
-		mid := x.lo
-		if x.lo < x.hi {
-			mid += g.Partition(x.lo, x.hi, &rule)
-		}
+		mid := x.lo + g.parts[i].Left
 		leaves = append(leaves, extent{x.lo, mid}, extent{mid, x.hi})
+		if !again {
+			g.free(g.slots[i])
+			continue
+		}
 		a, b := 2*i, 2*i+1 // smaller and larger
 		if x.hi-mid < mid-x.lo {
 			a, b = b, a
 		}
-		totals[a], totals[b] = g.sum(leaves[a]), g.totals[i]
-		for c, t := range totals[a] {
-			totals[b][c] = totals[b][c].Less(t)
-		}
-		switch {
-		case !again:
-			g.free(g.slots[i])
-		case leaves[a].lo == leaves[a].hi: // the larger one is the parent
-			slots[b] = g.slots[i]
-		default:
-			slots[a], slots[b] = g.take(), g.slots[i]
+		slots[b], totals[b] = g.slots[i], g.totals[i]
+		if leaves[a].lo < leaves[a].hi { // else the larger one is the parent
+			slots[a] = g.take()
 			sub[b] = slots[a]
 			small = append(small, a)
 		}
 	}
 	g.leaves, g.slots, g.sub, g.totals = leaves, slots, sub, totals
+	if !again {
+		return
+	}
 	g.build(small)
+	for _, a := range small {
+		g.totals[a] = g.sum(a)
+		rest := make([]core.Sums, len(g.gh))
+		for c, t := range g.totals[a^1] {
+			rest[c] = t.Less(g.totals[a][c])
+		}
+		g.totals[a^1] = rest
+	}
 }
 
 // choose scores all splits of the level and returns the best.
 func (g *grower) choose(noise float64, stream rng.Stream) (split, bool) {
 	allowed := g.columns(stream)
+	var at atomic.Int64
 	g.Pool.Run(true, func(w int) {
-		from, to := g.Blocks(w)
-		for b := from; b < to; b++ {
+		for b := int(at.Add(1)) - 1; b < g.M.Blocks; b = int(at.Add(1)) - 1 {
 			g.score(&g.tally[w], b, allowed, noise, stream)
 		}
 	})

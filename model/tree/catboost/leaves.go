@@ -185,8 +185,8 @@ func (e *estimator) add(s *leafSum, c *chunk, value []float64, derive, lose bool
 				p[j] = a[j] + value[j]
 			}
 			own := p[int(y[i])]
-			if log := softmax(p); lose {
-				s.loss += float64(wi * (log - own))
+			if top, sum := softmax(p); lose {
+				s.loss += float64(wi * (top + stat.Log(sum) - own))
 			}
 			s.weight += wi
 			if derive {

@@ -128,9 +128,9 @@ func (l *loss) derivative(y float32, a float64) float64 {
 }
 
 // softmax replaces the scores of a row by their probabilities and returns the
-// logarithm of the sum of their exponentials.
-func softmax(s []float64) float64 {
-	top, sum := s[0], 0.0
+// largest score and the sum of the exponentials of what the others are below it.
+func softmax(s []float64) (top, sum float64) {
+	top = s[0]
 	for _, v := range s[1:] {
 		top = max(top, v)
 	}
@@ -141,7 +141,7 @@ func softmax(s []float64) float64 {
 	for c := range s {
 		s[c] /= sum
 	}
-	return top + stat.Log(sum)
+	return top, sum
 }
 
 // one is the loss of a row.

@@ -68,11 +68,13 @@ func (g *grower) growOrdered(noise float64, stream rng.Stream) {
 		g.splits = append(g.splits, s)
 		rule := core.Rule{Feature: s.feature, Set: &s.left}
 		leaves := make([]extent, 0, 2*len(g.leaves))
+		g.parts = g.parts[:0]
 		for _, x := range g.leaves {
-			mid := x.lo
-			if x.lo < x.hi {
-				mid += g.Partition(x.lo, x.hi, &rule)
-			}
+			g.parts = append(g.parts, core.Part{Lo: x.lo, Hi: x.hi, Rule: &rule})
+		}
+		g.PartitionAll(g.parts)
+		for i, x := range g.leaves {
+			mid := x.lo + g.parts[i].Left
 			leaves = append(leaves, extent{x.lo, mid}, extent{mid, x.hi})
 		}
 		g.leaves = leaves

@@ -416,10 +416,13 @@ func (t *trainer) deriveCustom(f *fold, p *part, lo, hi int) {
 }
 
 // size sums the squared derivatives of every row over the scores and returns
-// them with their total; root is the mean of their roots.
+// them, where rows are drawn by them, with their total; root is the mean of their
+// roots.
 func (t *trainer) size() (size []float64, total, root float64) {
 	n := len(t.h)
-	size = make([]float64, n)
+	if t.cfg.BootstrapType == mvs || t.cfg.BoostingType != plain {
+		size = make([]float64, n)
+	}
 	parts := make([][2]float64, (n+core.Chunk-1)/core.Chunk)
 	t.chunks(n, func(c, lo, hi int) {
 		for i := lo; i < hi; i++ {
@@ -427,9 +430,11 @@ func (t *trainer) size() (size []float64, total, root float64) {
 			for _, d := range t.d {
 				s += float64(float64(d[i]) * float64(d[i]))
 			}
-			size[i] = s
+			if size != nil {
+				size[i] = s
+				parts[c][1] += math.Sqrt(s)
+			}
 			parts[c][0] += s
-			parts[c][1] += math.Sqrt(s)
 		}
 	})
 	for _, p := range parts {
@@ -520,7 +525,7 @@ func (t *trainer) tree(round int) ([]split, []float64, error) {
 		f = t.folds[stream.Stream("fold").Rand().IntN(len(t.folds))]
 	}
 	g := f.gr
-	g.Idx = append(g.Idx[:0], f.perm...)
+	g.Idx, g.Ascending = append(g.Idx[:0], f.perm...), f.inOrder
 	if t.cfg.BoostingType == plain {
 		t.derive(f, &f.parts[0], 0, len(f.perm))
 		size, total, root := t.size()
