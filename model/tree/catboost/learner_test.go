@@ -15,13 +15,11 @@ import (
 	"github.com/mlfactory/mlfactory/model/tree/catboost"
 	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
-	"github.com/mlfactory/mlfactory/rng"
+	"github.com/mlfactory/mlfactory/model/tree/internal/treetest"
 	"github.com/mlfactory/mlfactory/view"
 )
 
 var background = context.Background()
-
-func env(workers int) model.Env { return model.Env{Stream: rng.New(7), Workers: workers} }
 
 // synth makes n rows of p columns whose class depends on an interaction and a
 // slope, with a share of missing cells.
@@ -56,39 +54,10 @@ func synth(n, p int, seed uint64, missing float64) view.View {
 	return v
 }
 
-// rowsOf is rows lo to hi of v.
-func rowsOf(v view.View, lo, hi int) view.View {
-	rows := make([]int, 0, hi-lo)
-	for i := lo; i < hi; i++ {
-		rows = append(rows, i)
-	}
-	out := view.View{Table: v.Table.Select(rows), Class: v.Class[lo:hi]}
-	if v.Weight != nil {
-		out.Weight = v.Weight[lo:hi]
-	}
-	return out
-}
-
 func fit(t *testing.T, c catboost.Config, train, stop view.View, workers int) *ensemble.Model {
 	t.Helper()
 	l, err := catboost.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := l.Fit(background, env(workers), train, stop)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f.(*ensemble.Model)
-}
-
-func file(t *testing.T, f model.Fitted) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := f.Encode(&b); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
+	return treetest.Fit(t, l, err, treetest.Env(workers), train, stop)
 }
 
 func logLoss(t *testing.T, f model.Fitted, v view.View) float64 {
@@ -112,7 +81,7 @@ func small() catboost.Config {
 
 func TestLearnsAnInteractionOutOfSample(t *testing.T) {
 	s := synth(4000, 8, 1, 0.02)
-	train, stop, test := rowsOf(s, 0, 2500), rowsOf(s, 2500, 3000), rowsOf(s, 3000, 4000)
+	train, stop, test := treetest.Rows(s, 0, 2500), treetest.Rows(s, 2500, 3000), treetest.Rows(s, 3000, 4000)
 	f := fit(t, catboost.Default(), train, stop, 2)
 	if got := logLoss(t, f, test); got > 0.75 {
 		t.Errorf("log-loss %.4f on fresh rows, want at most 0.75 (prior 1.1)", got)
@@ -127,10 +96,10 @@ func TestSameBytesForAnyNumberOfWorkers(t *testing.T) {
 	for _, boosting := range []string{"Plain", "Ordered"} {
 		c := small()
 		c.RSM, c.BootstrapType, c.BoostingType, c.Iterations = 0.7, "MVS", boosting, 3
-		train, stop := rowsOf(s, 0, 11000), rowsOf(s, 11000, 12000)
-		want := file(t, fit(t, c, train, stop, 1))
+		train, stop := treetest.Rows(s, 0, 11000), treetest.Rows(s, 11000, 12000)
+		want := treetest.File(t, fit(t, c, train, stop, 1))
 		for _, w := range []int{2, 4, 8} {
-			if !bytes.Equal(want, file(t, fit(t, c, train, stop, w))) {
+			if !bytes.Equal(want, treetest.File(t, fit(t, c, train, stop, w))) {
 				t.Errorf("%s: %d workers give another model", boosting, w)
 			}
 		}
@@ -140,10 +109,10 @@ func TestSameBytesForAnyNumberOfWorkers(t *testing.T) {
 func TestSameBytesOnEveryKernelPath(t *testing.T) {
 	v := synth(3000, 20, 13, 0.05)
 	simd.Force(t, simd.Generic)
-	want := file(t, fit(t, small(), v, v, 2))
+	want := treetest.File(t, fit(t, small(), v, v, 2))
 	for _, p := range simd.Supported() {
 		simd.Force(t, p)
-		if !bytes.Equal(want, file(t, fit(t, small(), v, v, 2))) {
+		if !bytes.Equal(want, treetest.File(t, fit(t, small(), v, v, 2))) {
 			t.Errorf("path %v gives another model than the generic one", p)
 		}
 	}
@@ -151,7 +120,7 @@ func TestSameBytesOnEveryKernelPath(t *testing.T) {
 
 func TestEveryParameterHasAnEffect(t *testing.T) {
 	s := synth(900, 6, 40, 0.1)
-	train, stop := rowsOf(s, 0, 600), rowsOf(s, 600, 900)
+	train, stop := treetest.Rows(s, 0, 600), treetest.Rows(s, 600, 900)
 	base := small()
 	base.EarlyStoppingRounds, base.BootstrapType, base.Loss = 2, "Bayesian", catboost.Logloss
 	base.LearningRate = 0.5
@@ -164,11 +133,11 @@ func TestEveryParameterHasAnEffect(t *testing.T) {
 	type change func(c *catboost.Config)
 	check := func(from catboost.Config, changes map[string]change) {
 		t.Helper()
-		want := file(t, fit(t, from, train, stop, 1))
+		want := treetest.File(t, fit(t, from, train, stop, 1))
 		for name, change := range changes {
 			c := from
 			change(&c)
-			if bytes.Equal(want, file(t, fit(t, c, train, stop, 1))) {
+			if bytes.Equal(want, treetest.File(t, fit(t, c, train, stop, 1))) {
 				t.Errorf("%s changes nothing", name)
 			}
 		}
@@ -284,7 +253,7 @@ func TestZeroWeightIsARemovedRow(t *testing.T) {
 		part.Class = append(part.Class, full.Class[i])
 		part.Weight = append(part.Weight, full.Weight[i])
 	}
-	if !bytes.Equal(file(t, fit(t, small(), full, view.View{}, 1)), file(t, fit(t, small(), part, view.View{}, 1))) {
+	if !bytes.Equal(treetest.File(t, fit(t, small(), full, view.View{}, 1)), treetest.File(t, fit(t, small(), part, view.View{}, 1))) {
 		t.Error("rows of weight zero change the model")
 	}
 }
@@ -310,8 +279,8 @@ func TestWeightTwo(t *testing.T) {
 			}
 		}
 		twice.X = x.Select(rows)
-		a, errA := catboost.Train(background, env(1), heavy, core.Data{}, c)
-		b, errB := catboost.Train(background, env(1), twice, core.Data{}, c)
+		a, errA := catboost.Train(background, treetest.Env(1), heavy, core.Data{}, c)
+		b, errB := catboost.Train(background, treetest.Env(1), twice, core.Data{}, c)
 		if errA != nil || errB != nil {
 			t.Fatal(errA, errB)
 		}
@@ -365,7 +334,7 @@ func TestBadInput(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = l.Fit(background, env(1), v, view.View{})
+		_, err = l.Fit(background, treetest.Env(1), v, view.View{})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", name, err, c.want)
 		}
@@ -414,7 +383,7 @@ func TestConstantColumns(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(background)
-	e := env(1)
+	e := treetest.Env(1)
 	e.Progress = func(done, _ int, _ string) {
 		if done == 3 {
 			cancel()
@@ -435,7 +404,7 @@ func TestRegressions(t *testing.T) {
 	for loss, share := range map[string]float64{"RMSE": 0, "MAE": 0.5, "Quantile:alpha=0.9": 0.9} {
 		c := catboost.Default()
 		c.Loss, c.Iterations, c.LearningRate, c.Depth = loss, 60, 0.2, 4
-		m, err := catboost.Train(background, env(2), core.Data{X: d.x, Y: d.z}, core.Data{}, c)
+		m, err := catboost.Train(background, treetest.Env(2), core.Data{X: d.x, Y: d.z}, core.Data{}, c)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/mlfactory/mlfactory/model/tree/catboost"
 	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
+	"github.com/mlfactory/mlfactory/model/tree/internal/treetest"
 	"github.com/mlfactory/mlfactory/view"
 )
 
@@ -58,8 +59,8 @@ func TestCustomObjective(t *testing.T) {
 		c.Loss, c.BoostingType, c.BootstrapType, c.RandomStrength, c.LeafIterations = catboost.RMSE, boosting, "No", 0, 3
 		c.BoostFromAverage = "true"
 		data := core.Data{X: d.x, Y: d.z, Weight: d.w}
-		a, errA := catboost.Train(background, env(1), data, core.Data{}, c)
-		b, errB := catboost.TrainFrom(background, env(2), data, core.Data{}, c, catboost.Start{Objective: squares{1}})
+		a, errA := catboost.Train(background, treetest.Env(1), data, core.Data{}, c)
+		b, errB := catboost.TrainFrom(background, treetest.Env(2), data, core.Data{}, c, catboost.Start{Objective: squares{1}})
 		if errA != nil || errB != nil {
 			t.Fatal(errA, errB)
 		}
@@ -73,7 +74,7 @@ func TestCustomObjective(t *testing.T) {
 		if b.Ensemble().Objective != "squares" {
 			t.Errorf("objective %q", b.Ensemble().Objective)
 		}
-		_, err := catboost.TrainFrom(background, env(1), data, core.Data{}, c, catboost.Start{Objective: squares{float32(math.NaN())}})
+		_, err := catboost.TrainFrom(background, treetest.Env(1), data, core.Data{}, c, catboost.Start{Objective: squares{float32(math.NaN())}})
 		if err == nil || !strings.Contains(err.Error(), `objective "squares" gives row 0`) {
 			t.Errorf("gradients that are NaN: %v", err)
 		}
@@ -90,30 +91,30 @@ func TestContinue(t *testing.T) {
 	data := core.Data{X: s.Table, Y: y, Classes: 3}
 	c := small()
 	c.BootstrapType, c.RandomStrength, c.Iterations, c.LearningRate = "No", 0, 8, 0.3
-	whole, err := catboost.Train(background, env(1), data, core.Data{}, c)
+	whole, err := catboost.Train(background, treetest.Env(1), data, core.Data{}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Iterations = 5
-	first, err := catboost.Train(background, env(1), data, core.Data{}, c)
+	first, err := catboost.Train(background, treetest.Env(1), data, core.Data{}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Iterations = 3
-	second, err := catboost.TrainFrom(background, env(1), data, data, c, catboost.Start{Init: first.Ensemble()})
+	second, err := catboost.TrainFrom(background, treetest.Env(1), data, data, c, catboost.Start{Init: first.Ensemble()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(file(t, whole), file(t, second)) {
+	if !bytes.Equal(treetest.File(t, whole), treetest.File(t, second)) {
 		t.Error("five and three trees are not eight")
 	}
 	other := *first.Ensemble()
 	other.Columns = append([]string{"other"}, other.Columns[1:]...)
-	if _, err := catboost.TrainFrom(background, env(1), data, core.Data{}, c, catboost.Start{Init: &other}); err == nil || !strings.Contains(err.Error(), "other columns") {
+	if _, err := catboost.TrainFrom(background, treetest.Env(1), data, core.Data{}, c, catboost.Start{Init: &other}); err == nil || !strings.Contains(err.Error(), "other columns") {
 		t.Errorf("other columns: %v", err)
 	}
 	c.Loss = catboost.RMSE
-	if _, err := catboost.TrainFrom(background, env(1), data, core.Data{}, c, catboost.Start{Init: first.Ensemble()}); err == nil || !strings.Contains(err.Error(), "3 scores") {
+	if _, err := catboost.TrainFrom(background, treetest.Env(1), data, core.Data{}, c, catboost.Start{Init: first.Ensemble()}); err == nil || !strings.Contains(err.Error(), "3 scores") {
 		t.Errorf("other scores: %v", err)
 	}
 }
@@ -136,7 +137,7 @@ func categorical(n int) view.View {
 
 func TestCategoricalColumns(t *testing.T) {
 	v := categorical(3000)
-	train, test := rowsOf(v, 0, 2400), rowsOf(v, 2400, 3000)
+	train, test := treetest.Rows(v, 0, 2400), treetest.Rows(v, 2400, 3000)
 	c := small()
 	c.Iterations = 25
 	numeric := logLoss(t, fit(t, c, train, view.View{}, 1), test)
@@ -148,7 +149,7 @@ func TestCategoricalColumns(t *testing.T) {
 	if e := f.Ensemble(); fmt.Sprint(e.Categorical) != "[4]" {
 		t.Errorf("categorical columns %v", e.Categorical)
 	}
-	want := file(t, f)
+	want := treetest.File(t, f)
 	again, err := catboost.Entry().Decode(bytes.NewReader(want))
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +158,7 @@ func TestCategoricalColumns(t *testing.T) {
 		t.Error("the model read back predicts otherwise")
 	}
 	for _, w := range []int{2, 4, 8} {
-		if !bytes.Equal(want, file(t, fit(t, c, train, test, w))) {
+		if !bytes.Equal(want, treetest.File(t, fit(t, c, train, test, w))) {
 			t.Errorf("%d workers give another model", w)
 		}
 	}
@@ -171,7 +172,7 @@ func TestCategoricalColumns(t *testing.T) {
 	} {
 		o := c
 		change(&o)
-		if bytes.Equal(want, file(t, fit(t, o, train, test, 1))) {
+		if bytes.Equal(want, treetest.File(t, fit(t, o, train, test, 1))) {
 			t.Errorf("%s changes nothing", name)
 		}
 	}
@@ -196,7 +197,7 @@ func TestCategoricalColumns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.Fit(background, env(1), train, view.View{}); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := l.Fit(background, treetest.Env(1), train, view.View{}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", name, err, c.want)
 		}
 	}

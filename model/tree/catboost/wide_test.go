@@ -2,36 +2,15 @@ package catboost_test
 
 import (
 	"context"
+	"fmt"
 	"math"
-	"math/rand/v2"
-	"slices"
 	"testing"
 
-	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/catboost"
 	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
-	"github.com/mlfactory/mlfactory/rng"
-	"github.com/mlfactory/mlfactory/view"
+	"github.com/mlfactory/mlfactory/model/tree/internal/treetest"
 )
-
-// heavy has rows of weight 1 that follow the sign of the first column, and one
-// row that outweighs a packed sum, in a corner of its own.
-func heavy(n int, weight float64) core.Data {
-	r := rand.New(rand.NewPCG(6, 6))
-	d := core.Data{X: view.NewTable(n, []string{"a", "b", "c"}), Y: make([]float64, n), Weight: make([]float64, n)}
-	for i := range n {
-		for j := range 3 {
-			d.X.Col(j)[i] = float32(math.Round(r.NormFloat64()*10) / 10) // so that every value has a bin
-		}
-		d.Y[i], d.Weight[i] = -1, 1
-		if d.X.Col(0)[i] > 0 {
-			d.Y[i] = 1
-		}
-	}
-	d.X.Col(1)[0], d.Y[0], d.Weight[0] = 9, 0.25, weight
-	return d
-}
 
 // squared is a configuration that draws nothing at random.
 func squared() catboost.Config {
@@ -44,10 +23,10 @@ func squared() catboost.Config {
 // Rows that would vanish beside the heaviest are learned all the same. The L2
 // penalty is a share of the mean weight, so it is close to none here.
 func TestWideSumsKeepLightRows(t *testing.T) {
-	d := heavy(3000, 1<<44)
+	d := treetest.Heavy(3000, 1<<44)
 	c := squared()
 	c.ScoreFunction = "L2"
-	m, err := catboost.Train(context.Background(), model.Env{Stream: rng.New(1), Workers: 2}, d, core.Data{}, c)
+	m, err := catboost.Train(context.Background(), treetest.Env(2), d, core.Data{}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,13 +42,13 @@ func TestWideSumsKeepLightRows(t *testing.T) {
 }
 
 func TestWideSumsDoNotDependOnWorkers(t *testing.T) {
-	d := heavy(9000, 1<<40)
+	d := treetest.Heavy(9000, 1<<40)
 	for _, kind := range []string{"Plain", "Ordered"} {
 		c := catboost.Default()
 		c.Loss, c.Iterations, c.Depth, c.LearningRate, c.BoostingType, c.BootstrapType = catboost.RMSE, 3, 4, 0.3, kind, "Bernoulli"
 		var want []ensemble.Tree
-		for _, workers := range []int{1, 2, 4, 8} {
-			m, err := catboost.Train(context.Background(), model.Env{Stream: rng.New(1), Workers: workers}, d, core.Data{}, c)
+		for _, workers := range treetest.Workers() {
+			m, err := catboost.Train(context.Background(), treetest.Env(workers), d, core.Data{}, c)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,11 +56,7 @@ func TestWideSumsDoNotDependOnWorkers(t *testing.T) {
 			if want == nil {
 				want = e.Trees
 			}
-			for i := range want {
-				if !slices.Equal(e.Trees[i].Nodes, want[i].Nodes) {
-					t.Fatalf("%s, %d workers: tree %d differs", kind, workers, i)
-				}
-			}
+			treetest.SameTrees(t, fmt.Sprintf("%s, %d workers", kind, workers), e.Trees, want)
 		}
 	}
 }
@@ -89,7 +64,7 @@ func TestWideSumsDoNotDependOnWorkers(t *testing.T) {
 // Where packed sums are exact, wide ones give the same trees, of one score and of
 // several, plain and ordered.
 func TestWideEqualsPacked(t *testing.T) {
-	d := heavy(4000, 3)
+	d := treetest.Heavy(4000, 3)
 	for i := range d.Y {
 		d.Y[i] = float64(i*i%7) + 2*d.Y[i]
 	}
@@ -109,7 +84,7 @@ func TestWideEqualsPacked(t *testing.T) {
 		c := squared()
 		c.Iterations, c.Depth, c.L2LeafReg = 1, 6, 3
 		train := change(&c)
-		env := model.Env{Stream: rng.New(1), Workers: 2}
+		env := treetest.Env(2)
 		packed, err := catboost.Train(context.Background(), env, train, core.Data{}, c)
 		if err != nil {
 			t.Fatal(err)
@@ -118,12 +93,9 @@ func TestWideEqualsPacked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, b := packed.Ensemble().Trees[0], wide.Ensemble().Trees[0]
-		if len(a.Nodes) < 63 {
+		if a := packed.Ensemble().Trees[0]; len(a.Nodes) < 63 {
 			t.Fatalf("%s: a tree of %d nodes says little", name, len(a.Nodes))
 		}
-		if !slices.Equal(a.Nodes, b.Nodes) || !slices.Equal(a.Values, b.Values) {
-			t.Errorf("%s: the trees differ", name)
-		}
+		treetest.SameTrees(t, name, wide.Ensemble().Trees, packed.Ensemble().Trees)
 	}
 }

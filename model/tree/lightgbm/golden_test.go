@@ -12,6 +12,7 @@ import (
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
+	"github.com/mlfactory/mlfactory/model/tree/internal/treetest"
 	"github.com/mlfactory/mlfactory/model/tree/lightgbm"
 	"github.com/mlfactory/mlfactory/view"
 )
@@ -244,7 +245,7 @@ func parity(t *testing.T, fit func(ctx context.Context, env model.Env, train, st
 			if math.Abs(sum-g.SumY) > 1e-9*math.Abs(g.SumY) {
 				t.Fatalf("the data differ from the generator's: labels sum to %v, want %v", sum, g.SumY)
 			}
-			e, err := fit(context.Background(), env(1), d, core.Data{}, g.config(t))
+			e, err := fit(context.Background(), treetest.Env(1), d, core.Data{}, g.config(t))
 			if err != nil {
 				t.Fatal(err)
 			}

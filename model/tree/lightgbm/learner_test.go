@@ -11,26 +11,19 @@ import (
 	"github.com/mlfactory/mlfactory/internal/simd"
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
+	"github.com/mlfactory/mlfactory/model/tree/internal/treetest"
 	"github.com/mlfactory/mlfactory/model/tree/lightgbm"
 	"github.com/mlfactory/mlfactory/view"
 )
 
 func TestLearnsAnInteractionOutOfSample(t *testing.T) {
-	s := synth(4000, 8, 1, 0, 0, 0.05)
-	train, stop, test := s.part(0, 2500), s.part(2500, 3000), s.part(3000, 4000)
+	s := treetest.Synth(4000, 8, 1, 0, 0, 0.05)
+	train, stop, test := s.Part(0, 2500), s.Part(2500, 3000), s.Part(3000, 4000)
 	c := lightgbm.Default()
 	c.NumIterations = 300
 	f := fit(t, c, train, stop, 1)
-	prior := 0.0
-	var count [3]float64
-	for _, c := range train.Class {
-		count[model.ClassIndex(c)]++
-	}
-	for _, c := range test.Class {
-		prior -= math.Log(count[model.ClassIndex(c)] / float64(len(train.Class)))
-	}
-	prior /= float64(len(test.Class))
-	if got := logLoss(probs(t, f, test), test.Class); got > prior-0.15 {
+	prior := treetest.Prior(train, test)
+	if got := treetest.LogLoss(treetest.Probs(t, f, test), test.Class); got > prior-0.15 {
 		t.Errorf("log-loss %.4f on fresh rows, the prior has %.4f: want 0.15 less", got, prior)
 	}
 	if n := rounds(f); n < 3 || n > 150 {
@@ -55,14 +48,14 @@ func TestSameBytesForAnyNumberOfWorkers(t *testing.T) {
 		"dart":  func(c *lightgbm.Config) { c.Boosting, c.SkipDrop, c.DropRate = lightgbm.DART, 0, 0.5 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := synth(12000, 20, 2, 0, 12, 0.05)
+			s := treetest.Synth(12000, 20, 2, 0, 12, 0.05)
 			c := small()
 			c.NumIterations = 5
 			change(&c)
-			train, stop := s.part(0, 11000), s.part(11000, 12000)
-			want := file(t, fit(t, c, train, stop, 1))
+			train, stop := s.Part(0, 11000), s.Part(11000, 12000)
+			want := treetest.File(t, fit(t, c, train, stop, 1))
 			for _, w := range []int{2, 4, 8} {
-				if !bytes.Equal(want, file(t, fit(t, c, train, stop, w))) {
+				if !bytes.Equal(want, treetest.File(t, fit(t, c, train, stop, w))) {
 					t.Errorf("%d workers give another model", w)
 				}
 			}
@@ -71,17 +64,17 @@ func TestSameBytesForAnyNumberOfWorkers(t *testing.T) {
 }
 
 func TestSameBytesOnEveryKernelPath(t *testing.T) {
-	s := synth(3000, 20, 13, 0, 9, 0.05)
-	v := s.part(0, 3000)
+	s := treetest.Synth(3000, 20, 13, 0, 9, 0.05)
+	v := s.Part(0, 3000)
 	for _, change := range []func(*lightgbm.Config){func(*lightgbm.Config) {}, everything} {
 		c := small()
 		c.NumIterations = 5
 		change(&c)
 		simd.Force(t, simd.Generic)
-		want := file(t, fit(t, c, v, v, 2))
+		want := treetest.File(t, fit(t, c, v, v, 2))
 		for _, p := range simd.Supported() {
 			simd.Force(t, p)
-			if !bytes.Equal(want, file(t, fit(t, c, v, v, 2))) {
+			if !bytes.Equal(want, treetest.File(t, fit(t, c, v, v, 2))) {
 				t.Errorf("path %v gives another model than the generic one", p)
 			}
 		}
@@ -89,8 +82,8 @@ func TestSameBytesOnEveryKernelPath(t *testing.T) {
 }
 
 func TestZeroWeightIsARemovedRow(t *testing.T) {
-	s := synth(900, 6, 3, 0, 5, 0.1)
-	full := s.part(0, 900)
+	s := treetest.Synth(900, 6, 3, 0, 5, 0.1)
+	full := s.Part(0, 900)
 	full.Weight = make([]float64, 900)
 	var kept []int
 	for i := range full.Weight {
@@ -111,14 +104,14 @@ func TestZeroWeightIsARemovedRow(t *testing.T) {
 	}
 	c := small()
 	c.BaggingFraction, c.BaggingFreq, c.FeatureFraction, c.CategoricalFeature = 0.8, 1, 0.7, []string{"f5"}
-	if !bytes.Equal(file(t, fit(t, c, full, view.View{}, 2)), file(t, fit(t, c, less, view.View{}, 1))) {
+	if !bytes.Equal(treetest.File(t, fit(t, c, full, view.View{}, 2)), treetest.File(t, fit(t, c, less, view.View{}, 1))) {
 		t.Error("a model with rows of weight 0 differs from one without these rows")
 	}
 }
 
 func TestEarlyStoppingUsesTheStopRowsOnly(t *testing.T) {
-	s := synth(1100, 5, 5, 0, 0, 0)
-	train, stop := s.part(0, 800), s.part(800, 1100)
+	s := treetest.Synth(1100, 5, 5, 0, 0, 0)
+	train, stop := s.Part(0, 800), s.Part(800, 1100)
 	c := small()
 	c.NumIterations, c.LearningRate, c.NumLeaves, c.EarlyStoppingRound = 200, 0.4, 7, 8
 	f := fit(t, c, train, stop, 1)
@@ -127,7 +120,7 @@ func TestEarlyStoppingUsesTheStopRowsOnly(t *testing.T) {
 	for r := 1; r <= best+8; r++ {
 		d := c
 		d.NumIterations = r
-		losses = append(losses, logLoss(probs(t, fit(t, d, train, view.View{}, 1), stop), stop.Class))
+		losses = append(losses, treetest.LogLoss(treetest.Probs(t, fit(t, d, train, view.View{}, 1), stop), stop.Class))
 	}
 	for r, l := range losses {
 		if l < losses[best-1]-1e-7 { // training scores are float32
@@ -136,7 +129,7 @@ func TestEarlyStoppingUsesTheStopRowsOnly(t *testing.T) {
 	}
 	d := c
 	d.NumIterations = best
-	if !bytes.Equal(file(t, f), file(t, fit(t, d, train, view.View{}, 1))) {
+	if !bytes.Equal(treetest.File(t, f), treetest.File(t, fit(t, d, train, view.View{}, 1))) {
 		t.Error("stop rows changed more than the number of rounds")
 	}
 	other := stop
@@ -193,13 +186,13 @@ func TestMissingValuesTakeTheLearnedDirection(t *testing.T) {
 			v.Table.Col(0)[i] = float32(math.NaN())
 		}
 	}
-	p := probs(t, fit(t, small(), v, view.View{}, 1), v)
+	p := treetest.Probs(t, fit(t, small(), v, view.View{}, 1), v)
 	if p[0] < 0.9 || p[3+2] < 0.9 {
 		t.Errorf("missing against present: probabilities %v and %v", p[:3], p[3:6])
 	}
 	// Where the fit has seen none, a missing value counts as 0.
-	s := synth(600, 4, 6, 0, 0, 0)
-	f := fit(t, small(), s.part(0, 600), view.View{}, 1)
+	s := treetest.Synth(600, 4, 6, 0, 0, 0)
+	f := fit(t, small(), s.Part(0, 600), view.View{}, 1)
 	one, two := make([]float64, 3), make([]float64, 3)
 	if err := errors.Join(f.PredictRow([]float32{float32(math.NaN()), 0.3, -1, float32(math.NaN())}, one), f.PredictRow([]float32{0, 0.3, -1, 0}, two)); err != nil {
 		t.Fatal(err)
@@ -212,12 +205,12 @@ func TestMissingValuesTakeTheLearnedDirection(t *testing.T) {
 }
 
 func TestConstantAndEmptyColumnsAreHarmless(t *testing.T) {
-	s := synth(500, 4, 6, 0, 0, 0)
+	s := treetest.Synth(500, 4, 6, 0, 0, 0)
 	for i := range 500 {
-		s.x.Col(1)[i] = 3
-		s.x.Col(2)[i] = float32(math.NaN())
+		s.X.Col(1)[i] = 3
+		s.X.Col(2)[i] = float32(math.NaN())
 	}
-	f := fit(t, small(), s.part(0, 500), view.View{}, 1)
+	f := fit(t, small(), s.Part(0, 500), view.View{}, 1)
 	for _, tree := range f.Ensemble().Trees {
 		for _, nd := range tree.Nodes {
 			if !nd.Leaf() && (nd.Feature == 1 || nd.Feature == 2) {
@@ -225,12 +218,12 @@ func TestConstantAndEmptyColumnsAreHarmless(t *testing.T) {
 			}
 		}
 	}
-	f = fit(t, small(), view.View{Table: s.x.Columns([]int{1, 2}), Class: s.class}, view.View{}, 1)
+	f = fit(t, small(), view.View{Table: s.X.Columns([]int{1, 2}), Class: s.Class}, view.View{}, 1)
 	var n [3]float64
-	for _, c := range s.class {
+	for _, c := range s.Class {
 		n[model.ClassIndex(c)]++
 	}
-	p := probs(t, f, view.View{Table: s.x.Columns([]int{1, 2})})
+	p := treetest.Probs(t, f, view.View{Table: s.X.Columns([]int{1, 2})})
 	for k := range 3 {
 		if math.Abs(p[k]-n[k]/500) > 1e-9 {
 			t.Errorf("class %d has probability %v, its share is %v", k-1, p[k], n[k]/500)
@@ -239,14 +232,14 @@ func TestConstantAndEmptyColumnsAreHarmless(t *testing.T) {
 }
 
 func TestAbsentClass(t *testing.T) {
-	s := synth(600, 4, 7, 0, 0, 0)
-	v := s.part(0, 600)
+	s := treetest.Synth(600, 4, 7, 0, 0, 0)
+	v := s.Part(0, 600)
 	for i, c := range v.Class {
 		if c == 1 {
 			v.Class[i] = 0
 		}
 	}
-	p := probs(t, fit(t, small(), v, view.View{}, 1), v)
+	p := treetest.Probs(t, fit(t, small(), v, view.View{}, 1), v)
 	for i := range 600 {
 		if q := p[3*i+2]; !(q > 0 && q < 0.01) {
 			t.Fatalf("row %d: the absent class has probability %v", i, q)
@@ -254,26 +247,26 @@ func TestAbsentClass(t *testing.T) {
 	}
 	c := small()
 	c.Objective = lightgbm.Binary
-	p = probs(t, fit(t, c, v, view.View{}, 1), v)
+	p = treetest.Probs(t, fit(t, c, v, view.View{}, 1), v)
 	for i := range 600 {
 		if p[3*i+2] != 0 {
 			t.Fatalf("row %d: binary gives the third class %v", i, p[3*i+2])
 		}
 	}
-	if l := logLoss(p, v.Class); l > 0.55 {
+	if l := treetest.LogLoss(p, v.Class); l > 0.55 {
 		t.Errorf("binary log-loss on the training rows %.3f", l)
 	}
 }
 
 func TestCancelledContextStops(t *testing.T) {
-	s := synth(500, 4, 8, 0, 0, 0)
+	s := treetest.Synth(500, 4, 8, 0, 0, 0)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	l, err := lightgbm.New(small())
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, rounds := env(2), 0
+	e, rounds := treetest.Env(2), 0
 	e.Progress = func(done, total int, _ string) {
 		rounds++
 		if done != rounds || total != 20 {
@@ -283,7 +276,7 @@ func TestCancelledContextStops(t *testing.T) {
 			cancel()
 		}
 	}
-	if _, err = l.Fit(ctx, e, s.part(0, 500), view.View{}); !errors.Is(err, context.Canceled) {
+	if _, err = l.Fit(ctx, e, s.Part(0, 500), view.View{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Fit ended with %v", err)
 	}
 	if rounds != 3 {
@@ -338,15 +331,15 @@ func TestErrorsSayWhatAndWhere(t *testing.T) {
 		}, `stop column "f2" row 4 is -1; a category is a whole number`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := synth(100, 3, 9, 0, 0, 0)
-			train, stop := s.part(0, 80), s.part(80, 100)
+			s := treetest.Synth(100, 3, 9, 0, 0, 0)
+			train, stop := s.Part(0, 80), s.Part(80, 100)
 			c := small()
 			tc.make(&train, &stop, &c)
 			l, err := lightgbm.New(c)
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = l.Fit(context.Background(), env(2), train, stop)
+			_, err = l.Fit(context.Background(), treetest.Env(2), train, stop)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want one with %q", err, tc.want)
 			}
@@ -362,20 +355,20 @@ func TestRegistryEntry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := synth(200, 3, 12, 0, 6, 0.1)
-	f, err := l.Fit(context.Background(), env(1), s.part(0, 200), view.View{})
+	s := treetest.Synth(200, 3, 12, 0, 6, 0.1)
+	f, err := l.Fit(context.Background(), treetest.Env(1), s.Part(0, 200), view.View{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := file(t, f)
+	data := treetest.File(t, f)
 	g, err := e.Decode(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(data, file(t, g)) {
+	if !bytes.Equal(data, treetest.File(t, g)) {
 		t.Error("encoding the decoded model gives other bytes")
 	}
-	p, q := probs(t, f, s.part(0, 200)), probs(t, g, s.part(0, 200))
+	p, q := treetest.Probs(t, f, s.Part(0, 200)), treetest.Probs(t, g, s.Part(0, 200))
 	for i := range p {
 		if p[i] != q[i] {
 			t.Fatalf("value %d: %v before, %v after the file", i, p[i], q[i])

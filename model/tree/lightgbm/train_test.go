@@ -9,13 +9,14 @@ import (
 
 	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
+	"github.com/mlfactory/mlfactory/model/tree/internal/treetest"
 	"github.com/mlfactory/mlfactory/model/tree/lightgbm"
 	"github.com/mlfactory/mlfactory/view"
 )
 
 func train(t testing.TB, d core.Data, c lightgbm.Config, o lightgbm.Options) *ensemble.Model {
 	t.Helper()
-	e, err := lightgbm.TrainWith(context.Background(), env(1), d, core.Data{}, c, o)
+	e, err := lightgbm.TrainWith(context.Background(), treetest.Env(1), d, core.Data{}, c, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,27 +36,16 @@ func raw(t testing.TB, m *ensemble.Model, x *view.Table) []float64 {
 	return r
 }
 
-// positive turns a sample into data for two classes.
-func (s sample) positive() core.Data {
-	d := core.Data{X: s.x, Y: make([]float64, len(s.y))}
-	for i, y := range s.y {
-		if y > 0.3 {
-			d.Y[i] = 1
-		}
-	}
-	return d
-}
-
 func TestEveryParameterHasAnEffect(t *testing.T) {
-	s := synth(1200, 6, 20, 0, 12, 0.05)
+	s := treetest.Synth(1200, 6, 20, 0, 12, 0.05)
 	for i := range 300 {
-		s.x.Col(0)[i*4] = 0
-		s.x.Col(4)[i] = 1
+		s.X.Col(0)[i*4] = 0
+		s.X.Col(4)[i] = 1
 	}
-	for i := range s.x.Col(4) { // a column that no split with 20 rows on each side can use, and a flag
-		s.x.Col(4)[i] = 0
+	for i := range s.X.Col(4) { // a column that no split with 20 rows on each side can use, and a flag
+		s.X.Col(4)[i] = 0
 		if i < 15 {
-			s.x.Col(4)[i] = 1
+			s.X.Col(4)[i] = 1
 		}
 	}
 	type cfg = lightgbm.Config
@@ -123,8 +113,8 @@ func TestEveryParameterHasAnEffect(t *testing.T) {
 			tc.base(&a)
 			b := a
 			tc.change(&b)
-			d := s.positive()
-			p, q := raw(t, train(t, d, a, lightgbm.Options{}), s.x), raw(t, train(t, d, b, lightgbm.Options{}), s.x)
+			d := s.Positive()
+			p, q := raw(t, train(t, d, a, lightgbm.Options{}), s.X), raw(t, train(t, d, b, lightgbm.Options{}), s.X)
 			most := 0.0
 			for i := range p {
 				most = max(most, math.Abs(p[i]-q[i]))
@@ -138,11 +128,11 @@ func TestEveryParameterHasAnEffect(t *testing.T) {
 
 // The leaves of every tree are those that the parameters allow.
 func TestParametersKeepTheirPromises(t *testing.T) {
-	s := synth(3000, 6, 21, 0, 0, 0.05)
+	s := treetest.Synth(3000, 6, 21, 0, 0, 0.05)
 	c := lightgbm.Default()
 	c.Objective, c.NumIterations, c.NumLeaves, c.MaxDepth, c.MinDataInLeaf, c.MinGainToSplit, c.MaxDeltaStep = lightgbm.Regression, 10, 13, 4, 40, 2, 0.5
 	c.InteractionConstraints = [][]string{{"f0", "f1"}, {"f1", "f2", "f3"}}
-	m := train(t, core.Data{X: s.x, Y: s.y}, c, lightgbm.Options{})
+	m := train(t, core.Data{X: s.X, Y: s.Y}, c, lightgbm.Options{})
 	deep, full := 0, 0
 	for _, tree := range m.Ensemble().Trees {
 		depth, leaves := make([]int, len(tree.Nodes)), 0
@@ -190,7 +180,7 @@ func TestParametersKeepTheirPromises(t *testing.T) {
 // Scores never rise or fall where a constraint forbids it, whatever the other
 // columns.
 func TestMonotoneConstraintsHold(t *testing.T) {
-	s := synth(2500, 5, 22, 0, 0, 0.05)
+	s := treetest.Synth(2500, 5, 22, 0, 0, 0.05)
 	for _, change := range []func(c *lightgbm.Config){
 		func(*lightgbm.Config) {},
 		func(c *lightgbm.Config) { c.PathSmooth, c.LambdaL1 = 3, 0.2 },
@@ -200,7 +190,7 @@ func TestMonotoneConstraintsHold(t *testing.T) {
 		c.Objective, c.NumIterations, c.MinDataInLeaf = lightgbm.Binary, 30, 5
 		change(&c)
 		broken := func(m *ensemble.Model) (up, down int) {
-			x := s.x.Select(rowsTo(300))
+			x := s.X.Select(treetest.UpTo(0, 300))
 			last := [2][]float64{}
 			for step := range 40 {
 				v := float32(step)/8 - 2.5
@@ -223,11 +213,11 @@ func TestMonotoneConstraintsHold(t *testing.T) {
 			}
 			return up, down
 		}
-		if up, down := broken(train(t, s.positive(), c, lightgbm.Options{})); up == 0 || down == 0 {
+		if up, down := broken(train(t, s.Positive(), c, lightgbm.Options{})); up == 0 || down == 0 {
 			t.Fatalf("without constraints %d and %d steps break them: the test tests nothing", up, down)
 		}
 		c.MonotoneConstraints = map[string]int{"f1": -1, "f2": 1}
-		m := train(t, s.positive(), c, lightgbm.Options{})
+		m := train(t, s.Positive(), c, lightgbm.Options{})
 		if up, down := broken(m); up+down > 0 {
 			t.Errorf("%d steps rise in f1, %d fall in f2", up, down)
 		}
@@ -243,25 +233,17 @@ func TestMonotoneConstraintsHold(t *testing.T) {
 	}
 }
 
-func rowsTo(n int) []int {
-	rows := make([]int, n)
-	for i := range rows {
-		rows[i] = i
-	}
-	return rows
-}
-
 // A quantile model has its share of rows below it, on fresh rows.
 func TestQuantileCovers(t *testing.T) {
-	s := synth(6000, 5, 23, 0, 0, 0)
-	d := core.Data{X: s.x.Select(rowsTo(4000)), Y: s.y[:4000]}
+	s := treetest.Synth(6000, 5, 23, 0, 0, 0)
+	d := core.Data{X: s.X.Select(treetest.UpTo(0, 4000)), Y: s.Y[:4000]}
 	for _, alpha := range []float64{0.1, 0.5, 0.9} {
 		c := lightgbm.Default()
 		c.Objective, c.Alpha, c.NumIterations, c.NumLeaves, c.MinDataInLeaf = lightgbm.Quantile, alpha, 40, 6, 100
-		r := raw(t, train(t, d, c, lightgbm.Options{}), s.x)
+		r := raw(t, train(t, d, c, lightgbm.Options{}), s.X)
 		below := 0.0
 		for i := 4000; i < 6000; i++ {
-			if s.y[i] < r[i] {
+			if s.Y[i] < r[i] {
 				below += 1.0 / 2000
 			}
 		}
@@ -301,9 +283,9 @@ func (expectile) Mean(t *core.Targets, score []float32) float64 {
 }
 
 func TestCustomObjective(t *testing.T) {
-	s := synth(3000, 5, 24, 0, 0, 0)
-	d := core.Data{X: s.x.Select(rowsTo(2000)), Y: s.y[:2000]}
-	stop := core.Data{X: s.x.Select([]int{2000, 2001, 2002, 2003, 2004, 2005}), Y: s.y[2000:2006]}
+	s := treetest.Synth(3000, 5, 24, 0, 0, 0)
+	d := core.Data{X: s.X.Select(treetest.UpTo(0, 2000)), Y: s.Y[:2000]}
+	stop := core.Data{X: s.X.Select([]int{2000, 2001, 2002, 2003, 2004, 2005}), Y: s.Y[2000:2006]}
 	c := lightgbm.Default()
 	c.NumIterations, c.EarlyStoppingRound = 60, 0
 	m := train(t, d, c, lightgbm.Options{Objective: expectile{"expectile"}})
@@ -322,23 +304,23 @@ func TestCustomObjective(t *testing.T) {
 		t.Errorf("the residuals above and below balance as 1 to %.2f, want 3", q)
 	}
 	c.EarlyStoppingRound = 5
-	if _, err := lightgbm.TrainWith(context.Background(), env(2), d, stop, c, lightgbm.Options{Objective: expectile{"expectile"}}); err != nil {
+	if _, err := lightgbm.TrainWith(context.Background(), treetest.Env(2), d, stop, c, lightgbm.Options{Objective: expectile{"expectile"}}); err != nil {
 		t.Error(err)
 	}
-	if _, err := lightgbm.TrainWith(context.Background(), env(1), d, stop, c, lightgbm.Options{Objective: expectile{""}}); err == nil {
+	if _, err := lightgbm.TrainWith(context.Background(), treetest.Env(1), d, stop, c, lightgbm.Options{Objective: expectile{""}}); err == nil {
 		t.Error("an objective without a name was taken")
 	}
 }
 
 // Twenty rounds are ten and ten more, but for the rounding of scores.
 func TestWarmStartContinues(t *testing.T) {
-	s := synth(1500, 5, 25, 0, 7, 0.05)
+	s := treetest.Synth(1500, 5, 25, 0, 7, 0.05)
 	for _, objective := range []string{lightgbm.Binary, lightgbm.Regression, lightgbm.Multiclass} {
 		c := lightgbm.Default()
 		c.Objective, c.NumIterations, c.NumLeaves, c.CategoricalFeature = objective, 20, 8, []string{"f4"}
-		d := s.positive()
+		d := s.Positive()
 		if objective == lightgbm.Multiclass {
-			for i, k := range s.class {
+			for i, k := range s.Class {
 				d.Y[i] = float64(k + 1)
 			}
 		}
@@ -349,7 +331,7 @@ func TestWarmStartContinues(t *testing.T) {
 		if a, b := len(whole.Ensemble().Trees), len(both.Ensemble().Trees); a != b {
 			t.Fatalf("%s: %d trees, want %d", objective, b, a)
 		}
-		p, q := raw(t, whole, s.x), raw(t, both, s.x)
+		p, q := raw(t, whole, s.X), raw(t, both, s.X)
 		for i := range p {
 			if math.Abs(p[i]-q[i]) > 1e-5 {
 				t.Fatalf("%s: score %d is %v, want %v", objective, i, q[i], p[i])
@@ -361,7 +343,7 @@ func TestWarmStartContinues(t *testing.T) {
 			turned.Y[i] = 1 - min(y, 1)
 		}
 		c.EarlyStoppingRound, c.NumIterations = 3, 30
-		m, err := lightgbm.TrainWith(context.Background(), env(1), d, turned, c, lightgbm.Options{Init: half.Ensemble()})
+		m, err := lightgbm.TrainWith(context.Background(), treetest.Env(1), d, turned, c, lightgbm.Options{Init: half.Ensemble()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -371,7 +353,7 @@ func TestWarmStartContinues(t *testing.T) {
 	}
 	c := small()
 	c.Objective = lightgbm.Binary
-	good := train(t, s.positive(), c, lightgbm.Options{}).Ensemble()
+	good := train(t, s.Positive(), c, lightgbm.Options{}).Ensemble()
 	for _, tc := range []struct {
 		want   string
 		change func(e *ensemble.Ensemble)
@@ -383,7 +365,7 @@ func TestWarmStartContinues(t *testing.T) {
 	} {
 		e := *good
 		tc.change(&e)
-		_, err := lightgbm.TrainWith(context.Background(), env(1), s.positive(), core.Data{}, c, lightgbm.Options{Init: &e})
+		_, err := lightgbm.TrainWith(context.Background(), treetest.Env(1), s.Positive(), core.Data{}, c, lightgbm.Options{Init: &e})
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("error %v, want one with %q", err, tc.want)
 		}
@@ -400,8 +382,8 @@ func drawn(m *ensemble.Model) []float64 {
 }
 
 func TestBaggingDrawsItsShare(t *testing.T) {
-	s := synth(4000, 4, 26, 0, 0, 0)
-	d := s.positive()
+	s := treetest.Synth(4000, 4, 26, 0, 0, 0)
+	d := s.Positive()
 	pos := 0.0
 	for _, y := range d.Y {
 		pos += y
@@ -437,12 +419,12 @@ func TestBaggingDrawsItsShare(t *testing.T) {
 // GOSS keeps top_rate and other_rate of the rows after the first rounds, and
 // what it keeps stands for all: the sum of hessians stays that of all rows.
 func TestGOSSKeepsItsShares(t *testing.T) {
-	s := synth(4000, 4, 27, 0, 0, 0)
+	s := treetest.Synth(4000, 4, 27, 0, 0, 0)
 	c := lightgbm.Default()
 	c.Objective, c.NumIterations, c.LearningRate, c.DataSampleStrategy = lightgbm.Binary, 12, 0.2, lightgbm.GOSS
-	m := train(t, s.positive(), c, lightgbm.Options{})
+	m := train(t, s.Positive(), c, lightgbm.Options{})
 	c.DataSampleStrategy = lightgbm.Bagging
-	all := train(t, s.positive(), c, lightgbm.Options{})
+	all := train(t, s.Positive(), c, lightgbm.Options{})
 	for r, n := range drawn(m) {
 		got, want := m.Ensemble().Trees[r].Nodes[0].Cover, all.Ensemble().Trees[r].Nodes[0].Cover
 		if r < 5 {
@@ -463,14 +445,14 @@ func TestGOSSKeepsItsShares(t *testing.T) {
 // With every earlier round left out, the weights of the rounds follow from
 // their number; scores stay the sum of the trees.
 func TestDARTNormalises(t *testing.T) {
-	s := synth(800, 4, 28, 0, 0, 0)
+	s := treetest.Synth(800, 4, 28, 0, 0, 0)
 	base := func() lightgbm.Config {
 		c := lightgbm.Default()
 		c.Objective, c.Boosting, c.NumIterations, c.NumLeaves = lightgbm.Regression, lightgbm.DART, 3, 4
 		c.DropRate, c.SkipDrop, c.UniformDrop, c.LearningRate = 1, 0, true, 0.5
 		return c
 	}
-	d := core.Data{X: s.x, Y: s.y}
+	d := core.Data{X: s.X, Y: s.Y}
 	for _, xgb := range []bool{false, true} {
 		c := base()
 		c.XGBoostDartMode = xgb
@@ -504,19 +486,19 @@ func TestDARTNormalises(t *testing.T) {
 	// Nothing dropped is gbdt.
 	c := base()
 	c.SkipDrop = 1
-	a := file(t, train(t, d, c, lightgbm.Options{}))
+	a := treetest.File(t, train(t, d, c, lightgbm.Options{}))
 	c.Boosting = lightgbm.GBDT
-	if !bytes.Equal(a, file(t, train(t, d, c, lightgbm.Options{}))) {
+	if !bytes.Equal(a, treetest.File(t, train(t, d, c, lightgbm.Options{}))) {
 		t.Error("dart without drops is not gbdt")
 	}
 }
 
 // Categories that the fit has not seen go where missing values go.
 func TestUnseenCategoriesAreMissing(t *testing.T) {
-	s := synth(1000, 3, 29, 0, 10, 0)
+	s := treetest.Synth(1000, 3, 29, 0, 10, 0)
 	c := small()
 	c.CategoricalFeature, c.MinDataPerGroup = []string{"f2"}, 10
-	f := fit(t, c, s.part(0, 1000), view.View{}, 1)
+	f := fit(t, c, s.Part(0, 1000), view.View{}, 1)
 	var want, got [3]float64
 	if err := f.PredictRow([]float32{0.2, 0.3, float32(math.NaN())}, want[:]); err != nil {
 		t.Fatal(err)
@@ -539,13 +521,13 @@ func TestUnseenCategoriesAreMissing(t *testing.T) {
 }
 
 func TestManyClasses(t *testing.T) {
-	s := synth(1500, 4, 30, 0, 0, 0)
-	d := core.Data{X: s.x, Y: make([]float64, 1500), Classes: 6}
-	for i, y := range s.y {
+	s := treetest.Synth(1500, 4, 30, 0, 0, 0)
+	d := core.Data{X: s.X, Y: make([]float64, 1500), Classes: 6}
+	for i, y := range s.Y {
 		d.Y[i] = math.Floor(min(max(y+2.5, 0), 4)) // 0 to 4; 5 never
 	}
 	m := train(t, d, small(), lightgbm.Options{})
-	p, err := m.Probabilities(context.Background(), s.x, nil)
+	p, err := m.Probabilities(context.Background(), s.X, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -567,7 +549,7 @@ func TestManyClasses(t *testing.T) {
 	if right < 900 {
 		t.Errorf("%d of 1500 training rows are right", right)
 	}
-	_, err = lightgbm.Train(context.Background(), env(1), core.Data{X: s.x, Y: s.y}, core.Data{}, small())
+	_, err = lightgbm.Train(context.Background(), treetest.Env(1), core.Data{X: s.X, Y: s.Y}, core.Data{}, small())
 	if err == nil || !strings.Contains(err.Error(), "label of row") {
 		t.Errorf("labels that are no classes: %v", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mlfactory/mlfactory/model/tree/core"
+	"github.com/mlfactory/mlfactory/model/tree/internal/treetest"
 	"github.com/mlfactory/mlfactory/model/tree/lightgbm"
 )
 
@@ -177,13 +178,13 @@ func TestFirstTreeIsTheBestOfAll(t *testing.T) {
 		for seed := range uint64(6) {
 			t.Run(fmt.Sprintf("%s/%d", tc.name, seed), func(t *testing.T) {
 				n := 70 + int(seed)*7
-				s := synth(n, 5, 200+seed, 3, 0, float64(seed%3)*0.1)
+				s := treetest.Synth(n, 5, 200+seed, 3, 0, float64(seed%3)*0.1)
 				w := &twin{c: lightgbm.Default(), closest: 1, g: make([]float64, n)}
 				w.c.Objective, w.c.NumLeaves, w.c.NumIterations, w.c.BoostFromAverage = lightgbm.Regression, 6, 1, false
 				w.c.MinDataInLeaf, w.c.MinDataInBin, w.c.FeaturePreFilter = 4, 1, false
 				tc.change(&w.c)
-				w.d = core.Data{X: s.x, Y: s.y}
-				for i, y := range s.y {
+				w.d = core.Data{X: s.X, Y: s.Y}
+				for i, y := range s.Y {
 					w.g[i] = -float64(float32(y))
 				}
 				values, gains := w.grow()
@@ -208,7 +209,7 @@ func TestFirstTreeIsTheBestOfAll(t *testing.T) {
 						t.Errorf("a split has gain %v, want %v", ours[i], gains[i])
 					}
 				}
-				raw, err := m.Raw(context.Background(), s.x, nil)
+				raw, err := m.Raw(context.Background(), s.X, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -228,18 +229,18 @@ func TestFirstTreeIsTheBestOfAll(t *testing.T) {
 // The children of a split of categories hold those that the brute force over
 // all subsets of two categories against the rest would choose one-hot.
 func TestOneHotSplitIsTheBest(t *testing.T) {
-	s := synth(300, 3, 17, 0, 3, 0)
+	s := treetest.Synth(300, 3, 17, 0, 3, 0)
 	c := lightgbm.Default()
 	c.Objective, c.NumLeaves, c.NumIterations, c.BoostFromAverage = lightgbm.Regression, 2, 1, false
 	c.CategoricalFeature = []string{"f2"}
 	c.InteractionConstraints = [][]string{{"f2"}} // nothing else may be split
-	m := train(t, core.Data{X: s.x, Y: s.y}, c, lightgbm.Options{})
+	m := train(t, core.Data{X: s.X, Y: s.Y}, c, lightgbm.Options{})
 	best, which := 0.0, -1
 	for k := range 3 {
 		var sum, n [2]float64
-		for i, y := range s.y {
+		for i, y := range s.Y {
 			side := 0
-			if int(s.x.Col(2)[i]) == k {
+			if int(s.X.Col(2)[i]) == k {
 				side = 1
 			}
 			sum[side] += y

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mlfactory/mlfactory/model/tree/core"
+	"github.com/mlfactory/mlfactory/model/tree/internal/treetest"
 	"github.com/mlfactory/mlfactory/model/tree/xgboost"
 	"github.com/mlfactory/mlfactory/view"
 )
@@ -97,7 +98,7 @@ func BenchmarkRound(b *testing.B) {
 				cfg.Objective = core.Logistic
 			}
 			var first, last, start time.Time
-			e := env(1)
+			e := treetest.Env(1)
 			e.Progress = func(done, total int, _ string) {
 				last = time.Now()
 				if done == 1 {
@@ -124,7 +125,7 @@ func BenchmarkPredict(b *testing.B) {
 	d := market(20_000, 120, 3)
 	cfg := xgboost.Default()
 	cfg.Rounds, cfg.Eta = 100, 0.1
-	m, err := train(env(1), d, core.Data{}, cfg)
+	m, err := train(treetest.Env(1), d, core.Data{}, cfg)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -13,118 +13,29 @@ import (
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
+	"github.com/mlfactory/mlfactory/model/tree/internal/treetest"
 	"github.com/mlfactory/mlfactory/model/tree/xgboost"
 )
 
-// folds are k purged folds of n rows; the last tenth of the training rows, apart
-// from the rest, stops.
-func folds(n, k int) []core.Fold {
-	const purge = 7
-	var out []core.Fold
-	for i := range k {
-		var f core.Fold
-		for r := range n {
-			switch {
-			case r >= n*i/k && r < n*(i+1)/k:
-				f.Test = append(f.Test, r)
-			case r < n*i/k-purge || r >= n*(i+1)/k+purge:
-				f.Train = append(f.Train, r)
-			}
-		}
-		m := len(f.Train) * 9 / 10
-		f.Train, f.Stop = f.Train[:m:m], f.Train[m+purge:]
-		out = append(out, f)
-	}
-	return out
-}
-
-// pairs are the combinatorial folds that hold out two of k groups.
-func pairs(n, k int) []core.Fold {
-	var out []core.Fold
-	for a := range k {
-		for b := range a {
-			var f core.Fold
-			for r := range n {
-				if g := r * k / n; g == a || g == b {
-					f.Test = append(f.Test, r)
-				} else {
-					f.Train = append(f.Train, r)
-				}
-			}
-			out = append(out, f)
-		}
-	}
-	return out
-}
-
-func bytesOf(t testing.TB, e *ensemble.Ensemble) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := e.Encode(&b); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
 func TestCrossValidationIsSeparateFits(t *testing.T) {
-	s := synth(900, 6, 60, 0, 0.1)
-	d := core.Data{X: s.x, Y: make([]float64, 900), Weight: make([]float64, 900), Classes: 3}
-	for i, c := range s.class {
+	s := treetest.Synth(900, 6, 60, 0, 0, 0.1)
+	d := core.Data{X: s.X, Y: make([]float64, 900), Weight: make([]float64, 900), Classes: 3}
+	for i, c := range s.Class {
 		d.Y[i], d.Weight[i] = float64(c)+1, float64(i%5)/2
 	}
 	cfg := small()
 	cfg.EarlyStoppingRounds, cfg.Subsample, cfg.ColsampleByNode = 4, 0.8, 0.7
-	fs := append(folds(900, 4), pairs(900, 4)...)
-	var first []core.Held
-	for _, workers := range []int{1, 3} {
-		held, err := xgboost.CrossValidate(context.Background(), env(workers), d, fs, cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if first == nil {
-			first = held
-		}
-		for i, f := range fs {
-			if !slices.Equal(held[i].Raw, first[i].Raw) || !slices.Equal(held[i].Prob, first[i].Prob) || held[i].Trees != first[i].Trees {
-				t.Fatalf("fold %d depends on the number of workers", i)
-			}
-			if len(held[i].Raw) != 3*len(f.Test) || len(held[i].Prob) != len(held[i].Raw) {
-				t.Fatalf("fold %d: %d scores and %d probabilities for %d rows", i, len(held[i].Raw), len(held[i].Prob), len(f.Test))
-			}
-		}
-	}
-	for i, f := range fs {
-		// A table of the fold's rows and nothing else, binned on its own.
-		part := func(rows []int) core.Data {
-			o := core.Data{X: s.x.Select(rows), Classes: 3}
-			for _, r := range rows {
-				o.Y, o.Weight = append(o.Y, d.Y[r]), append(o.Weight, d.Weight[r])
-			}
-			return o
-		}
-		e := env(2)
-		e.Stream = e.Stream.Stream("fold", i)
-		var stop core.Data
-		if len(f.Stop) > 0 {
-			stop = part(f.Stop)
-		}
-		m, err := train(e, part(f.Train), stop, cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw, err := m.Raw(context.Background(), s.x.Select(f.Test), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(raw, first[i].Raw) {
-			t.Errorf("fold %d: a fit of its rows alone predicts otherwise", i)
-		}
-	}
+	fs := append(treetest.Folds(900, 4), treetest.Pairs(900, 4)...)
+	treetest.SeparateFits(t, d, fs, func(env model.Env) ([]core.Held, error) {
+		return xgboost.CrossValidate(context.Background(), env, d, fs, cfg)
+	}, func(env model.Env, train, stop core.Data) (*ensemble.Ensemble, error) {
+		return xgboost.Train(context.Background(), env, train, stop, cfg)
+	})
 }
 
 func TestCrossValidationErrors(t *testing.T) {
-	s := synth(100, 3, 61, 0, 0)
-	d := core.Data{X: s.x, Y: s.y}
+	s := treetest.Synth(100, 3, 61, 0, 0, 0)
+	d := core.Data{X: s.X, Y: s.Y}
 	cfg := small()
 	cfg.Objective = core.SquaredError
 	for _, tc := range []struct {
@@ -137,50 +48,50 @@ func TestCrossValidationErrors(t *testing.T) {
 		{"not ascending", core.Fold{Train: []int{1, 2}, Stop: []int{5, 4}}, "stop row 4"},
 		{"overlap", core.Fold{Train: []int{1, 2, 3}, Test: []int{0, 3}}, "row 3 is trained on and held out"},
 	} {
-		_, err := xgboost.CrossValidate(context.Background(), env(2), d, []core.Fold{{Train: []int{1, 2, 3, 4}}, tc.fold}, cfg)
+		_, err := xgboost.CrossValidate(context.Background(), treetest.Env(2), d, []core.Fold{{Train: []int{1, 2, 3, 4}}, tc.fold}, cfg)
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: error %v, want one with %q", tc.name, err, tc.want)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := xgboost.CrossValidate(ctx, env(2), d, []core.Fold{{Train: []int{1, 2, 3, 4}}}, cfg); !errors.Is(err, context.Canceled) {
+	if _, err := xgboost.CrossValidate(ctx, treetest.Env(2), d, []core.Fold{{Train: []int{1, 2, 3, 4}}}, cfg); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
 
 // Continuing after some rounds is the fit of all rounds at once.
 func TestContinuedFitIsOneFit(t *testing.T) {
-	s := synth(600, 5, 62, 0, 0.1)
-	d := core.Data{X: s.x, Y: make([]float64, 600), Classes: 3}
-	for i, c := range s.class {
+	s := treetest.Synth(600, 5, 62, 0, 0, 0.1)
+	d := core.Data{X: s.X, Y: make([]float64, 600), Classes: 3}
+	for i, c := range s.Class {
 		d.Y[i] = float64(c) + 1
 	}
 	cfg := small()
 	cfg.Subsample, cfg.ColsampleByTree, cfg.ColsampleByLevel = 0.7, 0.8, 0.8
-	whole, err := xgboost.Train(context.Background(), env(1), d, core.Data{}, cfg)
+	whole, err := xgboost.Train(context.Background(), treetest.Env(1), d, core.Data{}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg.Rounds = 8
-	start, err := xgboost.Train(context.Background(), env(1), d, core.Data{}, cfg)
+	start, err := xgboost.Train(context.Background(), treetest.Env(1), d, core.Data{}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := bytesOf(t, start)
+	before := treetest.File(t, start)
 	cfg.Rounds = 12
-	more, err := xgboost.TrainWith(context.Background(), env(3), d, core.Data{}, cfg, xgboost.Options{Init: start})
+	more, err := xgboost.TrainWith(context.Background(), treetest.Env(3), d, core.Data{}, cfg, xgboost.Options{Init: start})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(bytesOf(t, whole), bytesOf(t, more)) {
+	if !bytes.Equal(treetest.File(t, whole), treetest.File(t, more)) {
 		t.Error("8 rounds and 12 more are not 20 rounds")
 	}
-	if !bytes.Equal(before, bytesOf(t, start)) {
+	if !bytes.Equal(before, treetest.File(t, start)) {
 		t.Error("the ensemble that was continued has changed")
 	}
 	cfg.Objective = core.SquaredError
-	if _, err := xgboost.TrainWith(context.Background(), env(1), d, core.Data{}, cfg, xgboost.Options{Init: start}); err == nil || !strings.Contains(err.Error(), "cannot continue") {
+	if _, err := xgboost.TrainWith(context.Background(), treetest.Env(1), d, core.Data{}, cfg, xgboost.Options{Init: start}); err == nil || !strings.Contains(err.Error(), "cannot continue") {
 		t.Errorf("another objective: %v", err)
 	}
 }
@@ -211,16 +122,16 @@ func (squared) Mean(t *core.Targets, score []float32) float64 {
 }
 
 func TestCustomObjectiveIsTheBuiltIn(t *testing.T) {
-	s := synth(700, 5, 63, 0, 0.1)
-	d, stop := core.Data{X: s.x.Select(upTo(0, 500)), Y: s.y[:500]}, core.Data{X: s.x.Select(upTo(500, 700)), Y: s.y[500:]}
+	s := treetest.Synth(700, 5, 63, 0, 0, 0.1)
+	d, stop := core.Data{X: s.X.Select(treetest.UpTo(0, 500)), Y: s.Y[:500]}, core.Data{X: s.X.Select(treetest.UpTo(500, 700)), Y: s.Y[500:]}
 	cfg := small()
 	cfg.Objective, cfg.BaseScore, cfg.EarlyStoppingRounds = core.SquaredError, "0.25", 3
-	want, err := train(env(1), d, stop, cfg)
+	want, err := train(treetest.Env(1), d, stop, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg.BaseScore = "auto" // which is what the objective says
-	got, err := trainWith(env(2), d, stop, cfg, xgboost.Options{Objective: squared{0.25, 1}})
+	got, err := trainWith(treetest.Env(2), d, stop, cfg, xgboost.Options{Objective: squared{0.25, 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,30 +148,22 @@ func TestCustomObjectiveIsTheBuiltIn(t *testing.T) {
 		}
 	}
 	for name, o := range map[string]squared{"negative hessian": {0, -1}, "infinite hessian": {0, math.Inf(1)}, "NaN": {0, math.NaN()}, "base": {math.NaN(), 1}} {
-		if _, err := trainWith(env(1), d, core.Data{}, cfg, xgboost.Options{Objective: o}); err == nil || !strings.Contains(err.Error(), "custom:squared") {
+		if _, err := trainWith(treetest.Env(1), d, core.Data{}, cfg, xgboost.Options{Objective: o}); err == nil || !strings.Contains(err.Error(), "custom:squared") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-func upTo(lo, hi int) []int {
-	var out []int
-	for i := lo; i < hi; i++ {
-		out = append(out, i)
-	}
-	return out
-}
-
 // Along a column with a direction the score moves in it, all else equal.
 func TestMonotoneConstraintsHold(t *testing.T) {
-	s := synth(1500, 5, 64, 0, 0.1)
+	s := treetest.Synth(1500, 5, 64, 0, 0, 0.1)
 	cfg := small()
 	cfg.Objective, cfg.MaxDepth = core.SquaredError, 6
 	cfg.MonotoneConstraints = map[string]int{"f1": 1, "f2": -1}
 	free := cfg
 	free.MonotoneConstraints = nil
 	broken := func(c xgboost.Config) (n int) {
-		m, err := train(env(1), core.Data{X: s.x, Y: s.y}, core.Data{}, c)
+		m, err := train(treetest.Env(1), core.Data{X: s.X, Y: s.Y}, core.Data{}, c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -268,7 +171,7 @@ func TestMonotoneConstraintsHold(t *testing.T) {
 		for i := range 300 {
 			x := make([]float32, 5)
 			for j := range x {
-				x[j] = s.x.Col(j)[i]
+				x[j] = s.X.Col(j)[i]
 			}
 			for _, step := range []struct {
 				j int
@@ -301,8 +204,8 @@ func TestMonotoneConstraintsHold(t *testing.T) {
 
 // Columns meet on a path only as the groups allow; trees keep to their limits.
 func TestInteractionsLeavesAndColumns(t *testing.T) {
-	s := synth(1500, 6, 65, 0, 0)
-	d := core.Data{X: s.x, Y: s.y}
+	s := treetest.Synth(1500, 6, 65, 0, 0, 0)
+	d := core.Data{X: s.X, Y: s.Y}
 	cfg := small()
 	cfg.Objective = core.SquaredError
 	paths := func(m *ensemble.Model, visit func(used map[int32]bool)) {
@@ -327,7 +230,7 @@ func TestInteractionsLeavesAndColumns(t *testing.T) {
 	}
 	c := cfg
 	c.InteractionConstraints = [][]string{{"f0", "f1"}, {"f1", "f2", "f3"}}
-	m, err := train(env(1), d, core.Data{}, c)
+	m, err := train(treetest.Env(1), d, core.Data{}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,7 +247,7 @@ func TestInteractionsLeavesAndColumns(t *testing.T) {
 	for _, policy := range []string{"depthwise", "lossguide"} {
 		c = cfg
 		c.GrowPolicy, c.MaxLeaves, c.MaxDepth = policy, 9, 0
-		if m, err = train(env(1), d, core.Data{}, c); err != nil {
+		if m, err = train(treetest.Env(1), d, core.Data{}, c); err != nil {
 			t.Fatal(err)
 		}
 		for i, tr := range m.Ensemble().Trees {
@@ -357,7 +260,7 @@ func TestInteractionsLeavesAndColumns(t *testing.T) {
 	// several columns; with one a level, the nodes of a level share theirs.
 	c = cfg
 	c.ColsampleByNode = 0.17
-	if m, err = train(env(1), d, core.Data{}, c); err != nil {
+	if m, err = train(treetest.Env(1), d, core.Data{}, c); err != nil {
 		t.Fatal(err)
 	}
 	most = 0
@@ -366,7 +269,7 @@ func TestInteractionsLeavesAndColumns(t *testing.T) {
 		t.Error("colsample_bynode gives all nodes of a path the same column")
 	}
 	c.ColsampleByNode, c.ColsampleByLevel = 1, 0.17
-	if m, err = train(env(1), d, core.Data{}, c); err != nil {
+	if m, err = train(treetest.Env(1), d, core.Data{}, c); err != nil {
 		t.Fatal(err)
 	}
 	levels := 0
@@ -400,7 +303,7 @@ func TestInteractionsLeavesAndColumns(t *testing.T) {
 	} {
 		c := cfg
 		change(&c)
-		if _, err := train(env(1), d, core.Data{}, c); err == nil || !strings.Contains(err.Error(), what) {
+		if _, err := train(treetest.Env(1), d, core.Data{}, c); err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("%v, want an error with %q", err, what)
 		}
 	}
@@ -408,9 +311,9 @@ func TestInteractionsLeavesAndColumns(t *testing.T) {
 
 // One model, whatever the number of workers and the kernels.
 func TestWorkersAndKernelsDoNotMatter(t *testing.T) {
-	s := synth(3000, 19, 66, 0, 0.1)
-	d := core.Data{X: s.x, Y: make([]float64, 3000), Weight: make([]float64, 3000)}
-	for i, y := range s.y {
+	s := treetest.Synth(3000, 19, 66, 0, 0, 0.1)
+	d := core.Data{X: s.X, Y: make([]float64, 3000), Weight: make([]float64, 3000)}
+	for i, y := range s.Y {
 		d.Weight[i] = 0.1 + float64(i%7)
 		if y > 0 {
 			d.Y[i] = 1
@@ -432,11 +335,11 @@ func TestWorkersAndKernelsDoNotMatter(t *testing.T) {
 			for _, p := range simd.Supported() {
 				simd.Force(t, p)
 				for _, workers := range []int{1, 2, 4, 8} {
-					e, err := xgboost.Train(context.Background(), env(workers), d, core.Data{}, cfg)
+					e, err := xgboost.Train(context.Background(), treetest.Env(workers), d, core.Data{}, cfg)
 					if err != nil {
 						t.Fatal(err)
 					}
-					got := bytesOf(t, e)
+					got := treetest.File(t, e)
 					if want == nil {
 						want = got
 					}

@@ -12,24 +12,17 @@ import (
 	"github.com/mlfactory/mlfactory/internal/simd"
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
+	"github.com/mlfactory/mlfactory/model/tree/internal/treetest"
 	"github.com/mlfactory/mlfactory/model/tree/xgboost"
 	"github.com/mlfactory/mlfactory/view"
 )
 
 func TestLearnsAnInteractionOutOfSample(t *testing.T) {
-	s := synth(4000, 8, 1, 0, 0.05)
-	train, stop, test := s.part(0, 2500), s.part(2500, 3000), s.part(3000, 4000)
+	s := treetest.Synth(4000, 8, 1, 0, 0, 0.05)
+	train, stop, test := s.Part(0, 2500), s.Part(2500, 3000), s.Part(3000, 4000)
 	f := fit(t, xgboost.Default(), train, stop, 1)
-	prior := 0.0
-	var count [3]float64
-	for _, c := range train.Class {
-		count[model.ClassIndex(c)]++
-	}
-	for _, c := range test.Class {
-		prior -= math.Log(count[model.ClassIndex(c)] / float64(len(train.Class)))
-	}
-	prior /= float64(len(test.Class))
-	if got := logLoss(probs(t, f, test), test.Class); got > prior-0.15 {
+	prior := treetest.Prior(train, test)
+	if got := treetest.LogLoss(treetest.Probs(t, f, test), test.Class); got > prior-0.15 {
 		t.Errorf("log-loss %.4f on fresh rows, the prior has %.4f: want 0.15 less", got, prior)
 	}
 	if n := rounds(f); n < 3 || n > 150 {
@@ -38,36 +31,36 @@ func TestLearnsAnInteractionOutOfSample(t *testing.T) {
 }
 
 func TestSameBytesForAnyNumberOfWorkers(t *testing.T) {
-	s := synth(17000, 37, 2, 0, 0.05)
+	s := treetest.Synth(17000, 37, 2, 0, 0, 0.05)
 	c := small()
 	c.Rounds, c.Subsample, c.ColsampleByTree = 5, 0.7, 0.6
-	train, stop := s.part(0, 16000), s.part(16000, 17000)
-	want := file(t, fit(t, c, train, stop, 1))
+	train, stop := s.Part(0, 16000), s.Part(16000, 17000)
+	want := treetest.File(t, fit(t, c, train, stop, 1))
 	for _, w := range []int{2, 3, 4, 8} {
-		if !bytes.Equal(want, file(t, fit(t, c, train, stop, w))) {
+		if !bytes.Equal(want, treetest.File(t, fit(t, c, train, stop, w))) {
 			t.Errorf("%d workers give another model", w)
 		}
 	}
 }
 
 func TestSameBytesOnEveryKernelPath(t *testing.T) {
-	s := synth(3000, 20, 13, 0, 0.05)
-	v := s.part(0, 3000)
+	s := treetest.Synth(3000, 20, 13, 0, 0, 0.05)
+	v := s.Part(0, 3000)
 	c := small()
 	c.Rounds = 5
 	simd.Force(t, simd.Generic)
-	want := file(t, fit(t, c, v, v, 2))
+	want := treetest.File(t, fit(t, c, v, v, 2))
 	for _, p := range simd.Supported() {
 		simd.Force(t, p)
-		if !bytes.Equal(want, file(t, fit(t, c, v, v, 2))) {
+		if !bytes.Equal(want, treetest.File(t, fit(t, c, v, v, 2))) {
 			t.Errorf("path %v gives another model than the generic one", p)
 		}
 	}
 }
 
 func TestZeroWeightIsARemovedRow(t *testing.T) {
-	s := synth(900, 6, 3, 0, 0.1)
-	full := s.part(0, 900)
+	s := treetest.Synth(900, 6, 3, 0, 0, 0.1)
+	full := s.Part(0, 900)
 	full.Weight = make([]float64, 900)
 	var kept []int
 	for i := range full.Weight {
@@ -87,7 +80,7 @@ func TestZeroWeightIsARemovedRow(t *testing.T) {
 	}
 	c := small()
 	c.Subsample, c.ColsampleByTree = 0.8, 0.7
-	stop := s.part(600, 900)
+	stop := s.Part(600, 900)
 	stop.Weight = append([]float64(nil), full.Weight[600:900]...)
 	stop.Table.Col(1)[0] = float32(math.Inf(1)) // weight 0 too
 	var keptStop []int
@@ -100,7 +93,7 @@ func TestZeroWeightIsARemovedRow(t *testing.T) {
 		}
 	}
 	less2.Table = stop.Table.Select(keptStop)
-	if !bytes.Equal(file(t, fit(t, c, full, stop, 2)), file(t, fit(t, c, less, less2, 1))) {
+	if !bytes.Equal(treetest.File(t, fit(t, c, full, stop, 2)), treetest.File(t, fit(t, c, less, less2, 1))) {
 		t.Error("a model with rows of weight 0 differs from one without these rows")
 	}
 }
@@ -108,8 +101,8 @@ func TestZeroWeightIsARemovedRow(t *testing.T) {
 // On few levels, where bins do not depend on counts, a row of weight 2 is two
 // rows. Quantisation rounds the two cases differently, hence the tolerance.
 func TestWeightTwoIsADuplicatedRow(t *testing.T) {
-	s := synth(600, 5, 4, 5, 0.1)
-	weighted := s.part(0, 600)
+	s := treetest.Synth(600, 5, 4, 5, 0, 0.1)
+	weighted := s.Part(0, 600)
 	weighted.Weight = make([]float64, 600)
 	var rows []int
 	var double view.View
@@ -117,12 +110,12 @@ func TestWeightTwoIsADuplicatedRow(t *testing.T) {
 		weighted.Weight[i] = float64(1 + i%2)
 		for range 1 + i%2 {
 			rows = append(rows, i)
-			double.Class = append(double.Class, s.class[i])
+			double.Class = append(double.Class, s.Class[i])
 		}
 	}
-	double.Table = s.x.Select(rows)
+	double.Table = s.X.Select(rows)
 	a, b := fit(t, small(), weighted, view.View{}, 1), fit(t, small(), double, view.View{}, 1)
-	p, q := probs(t, a, weighted), probs(t, b, weighted)
+	p, q := treetest.Probs(t, a, weighted), treetest.Probs(t, b, weighted)
 	for i := range p {
 		if math.Abs(p[i]-q[i]) > 1e-5 {
 			t.Fatalf("probability %d: %v with weight 2, %v with the row twice", i, p[i], q[i])
@@ -131,8 +124,8 @@ func TestWeightTwoIsADuplicatedRow(t *testing.T) {
 }
 
 func TestEarlyStoppingUsesTheStopRowsOnly(t *testing.T) {
-	s := synth(1100, 5, 5, 0, 0)
-	train, stop := s.part(0, 800), s.part(800, 1100)
+	s := treetest.Synth(1100, 5, 5, 0, 0, 0)
+	train, stop := s.Part(0, 800), s.Part(800, 1100)
 	c := small()
 	c.Rounds, c.Eta, c.MaxDepth, c.EarlyStoppingRounds = 200, 0.4, 3, 8
 	f := fit(t, c, train, stop, 1)
@@ -143,8 +136,8 @@ func TestEarlyStoppingUsesTheStopRowsOnly(t *testing.T) {
 	for r := 1; r <= best+8; r++ {
 		d := c
 		d.Rounds = r
-		p := probs(t, fit(t, d, train, view.View{}, 1), stop)
-		losses = append(losses, logLoss(p, stop.Class))
+		p := treetest.Probs(t, fit(t, d, train, view.View{}, 1), stop)
+		losses = append(losses, treetest.LogLoss(p, stop.Class))
 	}
 	for r, l := range losses {
 		if l < losses[best-1]-1e-12 {
@@ -154,7 +147,7 @@ func TestEarlyStoppingUsesTheStopRowsOnly(t *testing.T) {
 	// The trees themselves are those of the training rows.
 	d := c
 	d.Rounds = best
-	if !bytes.Equal(file(t, f), file(t, fit(t, d, train, view.View{}, 1))) {
+	if !bytes.Equal(treetest.File(t, f), treetest.File(t, fit(t, d, train, view.View{}, 1))) {
 		t.Error("stop rows changed more than the number of rounds")
 	}
 	// Relabelled stop rows stop elsewhere.
@@ -212,19 +205,19 @@ func TestMissingValuesTakeTheLearnedDirection(t *testing.T) {
 		}
 	}
 	f := fit(t, small(), v, view.View{}, 1)
-	p := probs(t, f, v)
+	p := treetest.Probs(t, f, v)
 	if p[0] < 0.9 || p[3+2] < 0.9 {
 		t.Errorf("missing against present: probabilities %v and %v", p[:3], p[3:6])
 	}
 }
 
 func TestConstantAndEmptyColumnsAreHarmless(t *testing.T) {
-	s := synth(500, 4, 6, 0, 0)
+	s := treetest.Synth(500, 4, 6, 0, 0, 0)
 	for i := range 500 {
-		s.x.Col(1)[i] = 3
-		s.x.Col(2)[i] = float32(math.NaN())
+		s.X.Col(1)[i] = 3
+		s.X.Col(2)[i] = float32(math.NaN())
 	}
-	f := fit(t, small(), s.part(0, 500), view.View{}, 1)
+	f := fit(t, small(), s.Part(0, 500), view.View{}, 1)
 	for j, im := range f.Importance() {
 		if (j == 1 || j == 2) != (im.Splits == 0) {
 			t.Errorf("column %s has %d splits", im.Name, im.Splits)
@@ -234,12 +227,12 @@ func TestConstantAndEmptyColumnsAreHarmless(t *testing.T) {
 		}
 	}
 	// Only such columns: the model is the prior.
-	f = fit(t, small(), view.View{Table: s.x.Columns([]int{1, 2}), Class: s.class}, view.View{}, 1)
+	f = fit(t, small(), view.View{Table: s.X.Columns([]int{1, 2}), Class: s.Class}, view.View{}, 1)
 	var n [3]float64
-	for _, c := range s.class {
+	for _, c := range s.Class {
 		n[model.ClassIndex(c)]++
 	}
-	p := probs(t, f, view.View{Table: s.x.Columns([]int{1, 2})})
+	p := treetest.Probs(t, f, view.View{Table: s.X.Columns([]int{1, 2})})
 	for k := range 3 {
 		if math.Abs(p[k]-n[k]/500) > 0.002 {
 			t.Errorf("class %d has probability %v, its share is %v", k-1, p[k], n[k]/500)
@@ -248,15 +241,15 @@ func TestConstantAndEmptyColumnsAreHarmless(t *testing.T) {
 }
 
 func TestAbsentClass(t *testing.T) {
-	s := synth(600, 4, 7, 0, 0)
-	v := s.part(0, 600)
+	s := treetest.Synth(600, 4, 7, 0, 0, 0)
+	v := s.Part(0, 600)
 	for i, c := range v.Class {
 		if c == 1 {
 			v.Class[i] = 0
 		}
 	}
 	f := fit(t, small(), v, view.View{}, 1)
-	p := probs(t, f, v)
+	p := treetest.Probs(t, f, v)
 	for i := range 600 {
 		if q := p[3*i+2]; !(q > 0 && q < 0.01) {
 			t.Fatalf("row %d: the absent class has probability %v", i, q)
@@ -265,26 +258,26 @@ func TestAbsentClass(t *testing.T) {
 	c := small()
 	c.Objective = core.Logistic
 	f = fit(t, c, v, view.View{}, 1)
-	p = probs(t, f, v)
+	p = treetest.Probs(t, f, v)
 	for i := range 600 {
 		if p[3*i+2] != 0 {
 			t.Fatalf("row %d: binary:logistic gives the third class %v", i, p[3*i+2])
 		}
 	}
-	if l := logLoss(p, v.Class); l > 0.55 {
+	if l := treetest.LogLoss(p, v.Class); l > 0.55 {
 		t.Errorf("binary log-loss on the training rows %.3f", l)
 	}
 }
 
 func TestCancelledContextStops(t *testing.T) {
-	s := synth(500, 4, 8, 0, 0)
+	s := treetest.Synth(500, 4, 8, 0, 0, 0)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	l, err := xgboost.New(small())
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, rounds := env(2), 0
+	e, rounds := treetest.Env(2), 0
 	e.Progress = func(done, total int, note string) {
 		rounds++
 		if done != rounds || total != 20 {
@@ -294,22 +287,22 @@ func TestCancelledContextStops(t *testing.T) {
 			cancel()
 		}
 	}
-	if _, err = l.Fit(ctx, e, s.part(0, 500), view.View{}); !errors.Is(err, context.Canceled) {
+	if _, err = l.Fit(ctx, e, s.Part(0, 500), view.View{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Fit ended with %v", err)
 	}
 	if rounds != 3 {
 		t.Errorf("%d rounds were made after the cancellation in round 3", rounds-3)
 	}
-	f := fit(t, small(), s.part(0, 500), view.View{}, 1)
-	if err := f.Predict(ctx, s.part(0, 10), &model.Prediction{}); !errors.Is(err, context.Canceled) {
+	f := fit(t, small(), s.Part(0, 500), view.View{}, 1)
+	if err := f.Predict(ctx, s.Part(0, 10), &model.Prediction{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Predict ended with %v", err)
 	}
 }
 
 func TestErrorsSayWhatAndWhere(t *testing.T) {
 	base := func() (view.View, view.View) {
-		s := synth(100, 3, 9, 0, 0)
-		return s.part(0, 80), s.part(80, 100)
+		s := treetest.Synth(100, 3, 9, 0, 0, 0)
+		return s.Part(0, 80), s.Part(80, 100)
 	}
 	for _, tc := range []struct {
 		name string
@@ -351,7 +344,7 @@ func TestErrorsSayWhatAndWhere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = l.Fit(context.Background(), env(2), train, stop)
+			_, err = l.Fit(context.Background(), treetest.Env(2), train, stop)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want one with %q", err, tc.want)
 			}
@@ -360,8 +353,8 @@ func TestErrorsSayWhatAndWhere(t *testing.T) {
 }
 
 func TestPredictionRefusesOtherColumns(t *testing.T) {
-	s := synth(200, 3, 10, 0, 0)
-	f := fit(t, small(), s.part(0, 200), view.View{}, 1)
+	s := treetest.Synth(200, 3, 10, 0, 0, 0)
+	f := fit(t, small(), s.Part(0, 200), view.View{}, 1)
 	var p model.Prediction
 	for _, tc := range []struct {
 		names []string
@@ -376,7 +369,7 @@ func TestPredictionRefusesOtherColumns(t *testing.T) {
 			t.Errorf("columns %v: error %v, want %q", tc.names, err, tc.want)
 		}
 	}
-	bad := s.part(0, 100)
+	bad := s.Part(0, 100)
 	bad.Table.Col(2)[70] = float32(math.Inf(1))
 	if err := f.Predict(context.Background(), bad, &p); err == nil || !strings.Contains(err.Error(), `column "f2" row 70 is +Inf`) {
 		t.Errorf("infinite input: %v", err)
@@ -397,10 +390,10 @@ func TestPredictionRefusesOtherColumns(t *testing.T) {
 }
 
 func TestRowAndBatchAgreeAndRowsDoNotAllocate(t *testing.T) {
-	s := synth(333, 11, 11, 0, 0.2)
-	v := s.part(0, 333)
+	s := treetest.Synth(333, 11, 11, 0, 0, 0.2)
+	v := s.Part(0, 333)
 	f := fit(t, small(), v, view.View{}, 1)
-	p := probs(t, f, v)
+	p := treetest.Probs(t, f, v)
 	x, out := make([]float32, 11), make([]float64, 3)
 	for i := range 333 {
 		for j := range x {
@@ -438,20 +431,20 @@ func TestRegistryEntry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := synth(200, 3, 12, 0, 0)
-	f, err := l.Fit(context.Background(), env(1), s.part(0, 200), view.View{})
+	s := treetest.Synth(200, 3, 12, 0, 0, 0)
+	f, err := l.Fit(context.Background(), treetest.Env(1), s.Part(0, 200), view.View{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := file(t, f)
+	data := treetest.File(t, f)
 	g, err := e.Decode(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(data, file(t, g)) {
+	if !bytes.Equal(data, treetest.File(t, g)) {
 		t.Error("encoding the decoded model gives other bytes")
 	}
-	p, q := probs(t, f, s.part(0, 200)), probs(t, g, s.part(0, 200))
+	p, q := treetest.Probs(t, f, s.Part(0, 200)), treetest.Probs(t, g, s.Part(0, 200))
 	for i := range p {
 		if p[i] != q[i] {
 			t.Fatalf("value %d: %v before, %v after the file", i, p[i], q[i])

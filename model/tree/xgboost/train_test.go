@@ -10,12 +10,13 @@ import (
 
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
+	"github.com/mlfactory/mlfactory/model/tree/internal/treetest"
 	"github.com/mlfactory/mlfactory/model/tree/xgboost"
 )
 
 func TestEveryParameterHasAnEffect(t *testing.T) {
-	s := synth(700, 5, 40, 0, 0.1)
-	train, stop := s.part(0, 500), s.part(500, 700)
+	s := treetest.Synth(700, 5, 40, 0, 0, 0.1)
+	train, stop := s.Part(0, 500), s.Part(500, 700)
 	base := xgboost.Default()
 	base.Rounds, base.EarlyStoppingRounds, base.MaxDepth = 8, 3, 5
 	binary := base
@@ -24,15 +25,15 @@ func TestEveryParameterHasAnEffect(t *testing.T) {
 	two.Class = make([]int8, 500)
 	stop2 := stop
 	stop2.Class = make([]int8, 200)
-	for i, c := range s.class {
+	for i, c := range s.Class {
 		if c > 0 && i < 500 {
 			two.Class[i] = 1
 		} else if c > 0 {
 			stop2.Class[i-500] = 1
 		}
 	}
-	multi := file(t, fit(t, base, train, stop, 1))
-	logit := file(t, fit(t, binary, two, stop2, 1))
+	multi := treetest.File(t, fit(t, base, train, stop, 1))
+	logit := treetest.File(t, fit(t, binary, two, stop2, 1))
 	for name, change := range map[string]func(c *xgboost.Config){
 		"rounds":                func(c *xgboost.Config) { c.Rounds = 2 },
 		"early_stopping_rounds": func(c *xgboost.Config) { c.EarlyStoppingRounds = 0 },
@@ -56,12 +57,12 @@ func TestEveryParameterHasAnEffect(t *testing.T) {
 	} {
 		c := base
 		change(&c)
-		if bytes.Equal(multi, file(t, fit(t, c, train, stop, 1))) {
+		if bytes.Equal(multi, treetest.File(t, fit(t, c, train, stop, 1))) {
 			t.Errorf("%s changes nothing", name)
 		}
 	}
 	binary.ScalePosWeight = 2
-	if bytes.Equal(logit, file(t, fit(t, binary, two, stop2, 1))) {
+	if bytes.Equal(logit, treetest.File(t, fit(t, binary, two, stop2, 1))) {
 		t.Error("scale_pos_weight changes nothing")
 	}
 	if bytes.Equal(multi, logit) {
@@ -72,20 +73,20 @@ func TestEveryParameterHasAnEffect(t *testing.T) {
 // The quantile of a constant model is that of the targets, and a share alpha of
 // the targets lies below the predictions of a deeper one.
 func TestQuantileErrorEstimatesQuantiles(t *testing.T) {
-	s := synth(2000, 5, 46, 0, 0)
+	s := treetest.Synth(2000, 5, 46, 0, 0, 0)
 	for _, alpha := range []float64{0.1, 0.5, 0.9} {
 		c := xgboost.Default()
 		c.Objective, c.QuantileAlpha, c.Rounds, c.MaxDepth, c.MinChildWeight = core.Quantile, alpha, 40, 3, 50
-		b, err := train(env(2), core.Data{X: s.x, Y: s.y}, core.Data{}, c)
+		b, err := train(treetest.Env(2), core.Data{X: s.X, Y: s.Y}, core.Data{}, c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw, err := b.Raw(context.Background(), s.x, nil)
+		raw, err := b.Raw(context.Background(), s.X, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		below := 0
-		for i, y := range s.y {
+		for i, y := range s.Y {
 			if y <= float64(raw[i]) {
 				below++
 			}
@@ -99,16 +100,16 @@ func TestQuantileErrorEstimatesQuantiles(t *testing.T) {
 // With a steep slope the pseudo-Huber loss is the squared error, with a small
 // one a far target hardly moves the model.
 func TestPseudoHuberTurnsAtItsSlope(t *testing.T) {
-	s := synth(500, 4, 47, 0, 0)
+	s := treetest.Synth(500, 4, 47, 0, 0, 0)
 	predict := func(change func(c *xgboost.Config)) []float64 {
 		c := xgboost.Default()
 		c.Rounds, c.MaxDepth, c.BaseScore, c.MinChildWeight = 10, 3, "0", 9.5
 		change(&c)
-		b, err := train(env(1), core.Data{X: s.x, Y: s.y}, core.Data{}, c)
+		b, err := train(treetest.Env(1), core.Data{X: s.X, Y: s.Y}, core.Data{}, c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw, err := b.Raw(context.Background(), s.x, nil)
+		raw, err := b.Raw(context.Background(), s.X, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,19 +129,19 @@ func TestPseudoHuberTurnsAtItsSlope(t *testing.T) {
 		t.Errorf("a steep slope differs from the squared error by %v", d)
 	}
 	calm := predict(huber(1))
-	s.y[7] = 1e6
+	s.Y[7] = 1e6
 	if d := far(calm, predict(huber(1))); d > 1 {
 		t.Errorf("one far target moves a prediction by %v", d)
 	}
 }
 
 func TestParametersKeepTheirPromises(t *testing.T) {
-	s := synth(600, 5, 41, 0, 0.1)
-	d := core.Data{X: s.x, Y: s.y}
+	s := treetest.Synth(600, 5, 41, 0, 0, 0.1)
+	d := core.Data{X: s.X, Y: s.Y}
 	c := xgboost.Default()
 	c.Objective, c.Rounds, c.Eta = core.SquaredError, 10, 0.5
 	c.MaxDepth, c.MinChildWeight, c.Gamma, c.MaxDeltaStep, c.ColsampleByTree = 4, 20, 3, 0.2, 0.2
-	b, err := train(env(1), d, core.Data{}, c)
+	b, err := train(treetest.Env(1), d, core.Data{}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,15 +179,15 @@ func TestParametersKeepTheirPromises(t *testing.T) {
 
 // A constant leaf minimises the penalised loss: its value is −G/(H+λ).
 func TestSingleLeafIsTheNewtonStep(t *testing.T) {
-	s := synth(50, 1, 42, 0, 0)
+	s := treetest.Synth(50, 1, 42, 0, 0, 0)
 	c := xgboost.Default()
 	c.Objective, c.Rounds, c.Eta, c.BaseScore, c.Gamma, c.Lambda = core.SquaredError, 1, 1, "2", 1e9, 5
-	b, err := train(env(1), core.Data{X: s.x, Y: s.y}, core.Data{}, c)
+	b, err := train(treetest.Env(1), core.Data{X: s.X, Y: s.Y}, core.Data{}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	g := 0.0
-	for _, y := range s.y {
+	for _, y := range s.Y {
 		g += 2 - y
 	}
 	var out [1]float64
@@ -202,13 +203,13 @@ func TestSingleLeafIsTheNewtonStep(t *testing.T) {
 // Rows left out by subsample still receive each tree, and so do their scores:
 // boosting with half of the rows keeps lowering the loss on all of them.
 func TestSampledRowsAndOthersShareTheModel(t *testing.T) {
-	s := synth(2000, 5, 43, 0, 0.1)
-	v := s.part(0, 2000)
+	s := treetest.Synth(2000, 5, 43, 0, 0, 0.1)
+	v := s.Part(0, 2000)
 	last := math.Inf(1)
 	for _, rounds := range []int{1, 5, 20, 60} {
 		c := small()
 		c.Rounds, c.Subsample = rounds, 0.5
-		l := logLoss(probs(t, fit(t, c, v, v, 1), v), v.Class)
+		l := treetest.LogLoss(treetest.Probs(t, fit(t, c, v, v, 1), v), v.Class)
 		if l >= last {
 			t.Errorf("%d rounds: loss %v on the training rows, fewer rounds had %v", rounds, l, last)
 		}
@@ -217,7 +218,7 @@ func TestSampledRowsAndOthersShareTheModel(t *testing.T) {
 	// The least sample is one row.
 	c := small()
 	c.Subsample = 1e-3
-	few := s.part(0, 20)
+	few := s.Part(0, 20)
 	if n := rounds(fit(t, c, few, few, 1)); n == 0 {
 		t.Error("no rounds")
 	}
@@ -246,10 +247,10 @@ func TestTrainErrors(t *testing.T) {
 		{"too many classes", core.Softprob, func(d *core.Data) { d.Classes = 5000 }, "5000 classes"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := synth(100, 3, 44, 0, 0)
-			d := core.Data{X: s.x, Y: append([]float64(nil), s.y...)}
+			s := treetest.Synth(100, 3, 44, 0, 0, 0)
+			d := core.Data{X: s.X, Y: append([]float64(nil), s.Y...)}
 			if tc.objective != core.SquaredError {
-				for i, c := range s.class {
+				for i, c := range s.Class {
 					d.Y[i] = max(float64(c), 0)
 				}
 			}
@@ -259,52 +260,52 @@ func TestTrainErrors(t *testing.T) {
 			tc.change(&d)
 			c := xgboost.Default()
 			c.Objective = tc.objective
-			_, err := train(env(1), d, core.Data{}, c)
+			_, err := train(treetest.Env(1), d, core.Data{}, c)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want one with %q", err, tc.want)
 			}
 		})
 	}
-	s := synth(30, 2, 45, 0, 0)
-	d := core.Data{X: s.x, Y: make([]float64, 30)}
+	s := treetest.Synth(30, 2, 45, 0, 0, 0)
+	d := core.Data{X: s.X, Y: make([]float64, 30)}
 	c := xgboost.Default()
-	if _, err := train(env(1), d, core.Data{}, c); !errors.Is(err, model.ErrOneClass) {
+	if _, err := train(treetest.Env(1), d, core.Data{}, c); !errors.Is(err, model.ErrOneClass) {
 		t.Errorf("one class: %v", err)
 	}
 	d.Weight = make([]float64, 30)
-	if _, err := train(env(1), d, core.Data{}, c); !errors.Is(err, model.ErrNoRows) {
+	if _, err := train(treetest.Env(1), d, core.Data{}, c); !errors.Is(err, model.ErrNoRows) {
 		t.Errorf("no weight: %v", err)
 	}
 	d.Weight = nil
 	c.Objective = core.SquaredError
-	b, err := train(env(1), d, core.Data{}, c)
+	b, err := train(treetest.Env(1), d, core.Data{}, c)
 	if err != nil {
 		t.Fatalf("a constant target: %v", err)
 	}
-	if _, err := b.Probabilities(context.Background(), s.x, nil); err == nil {
+	if _, err := b.Probabilities(context.Background(), s.X, nil); err == nil {
 		t.Error("a regression gave probabilities")
 	}
-	raw, err := b.Raw(context.Background(), s.x, nil)
+	raw, err := b.Raw(context.Background(), s.X, nil)
 	if err != nil || raw[0] != 0 {
 		t.Errorf("a constant target of 0 is predicted as %v, %v", raw[0], err)
 	}
 }
 
 func TestManyClasses(t *testing.T) {
-	s := synth(1500, 4, 46, 0, 0)
-	d := core.Data{X: s.x, Y: make([]float64, 1500)}
+	s := treetest.Synth(1500, 4, 46, 0, 0, 0)
+	d := core.Data{X: s.X, Y: make([]float64, 1500)}
 	for i := range d.Y {
-		d.Y[i] = math.Floor(min(max(float64(s.x.Col(0)[i])*2+3, 0), 5.9))
+		d.Y[i] = math.Floor(min(max(float64(s.X.Col(0)[i])*2+3, 0), 5.9))
 	}
 	c := small()
-	b, err := train(env(2), d, core.Data{}, c)
+	b, err := train(treetest.Env(2), d, core.Data{}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if b.Scores() != 6 || rounds(b) != c.Rounds {
 		t.Fatalf("%d scores, %d rounds", b.Scores(), rounds(b))
 	}
-	p, err := b.Probabilities(context.Background(), s.x, nil)
+	p, err := b.Probabilities(context.Background(), s.X, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mlfactory/mlfactory/model/tree/core"
+	"github.com/mlfactory/mlfactory/model/tree/internal/treetest"
 	"github.com/mlfactory/mlfactory/model/tree/xgboost"
 )
 
@@ -131,22 +132,22 @@ func TestFirstTreeAgreesWithBruteForce(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("%s/%d", tc.name, seed), func(t *testing.T) {
 				n := 60 + int(seed)*5
-				s := synth(n, 5, 100+seed, []int{0, 3}[seed%2], float64(seed%3)*0.1)
+				s := treetest.Synth(n, 5, 100+seed, []int{0, 3}[seed%2], 0, float64(seed%3)*0.1)
 				w := &twin{c: xgboost.Default(), closest: 1, g: make([]float64, n), h: make([]float64, n)}
 				w.c.Objective, w.c.MaxDepth, w.c.BaseScore, w.c.Rounds = core.SquaredError, 3, "0", 1
 				tc.change(&w.c)
-				w.d = core.Data{X: s.x, Y: s.y, Weight: make([]float64, n)}
+				w.d = core.Data{X: s.X, Y: s.Y, Weight: make([]float64, n)}
 				rows := make([]int, n)
 				for i := range rows {
 					rows[i] = i
 					w.d.Weight[i] = float64(1+i%4) / 2
-					w.g[i], w.h[i] = -float64(float32(s.y[i]))*w.d.Weight[i], w.d.Weight[i]
+					w.g[i], w.h[i] = -float64(float32(s.Y[i]))*w.d.Weight[i], w.d.Weight[i]
 				}
 				w.grow(rows, 0)
 				if w.closest < 1e-5 {
 					t.Fatalf("two different divisions have gains within %.1g of each other: the seed tests nothing", w.closest)
 				}
-				b, err := train(env(1), w.d, core.Data{}, w.c)
+				b, err := train(treetest.Env(1), w.d, core.Data{}, w.c)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -181,14 +182,14 @@ func values(t *testing.T, a, b *xgbTree, i, j int) {
 
 // Moving the columns about moves the model with them, where no two columns tie.
 func TestColumnOrderDoesNotMatter(t *testing.T) {
-	s := synth(800, 7, 30, 0, 0.1)
+	s := treetest.Synth(800, 7, 30, 0, 0, 0.1)
 	order := []int{4, 2, 6, 0, 1, 5, 3}
-	v := s.part(0, 800)
+	v := s.Part(0, 800)
 	moved := v
 	moved.Table = v.Table.Columns(order)
 	c := small()
 	c.Rounds = 10
-	p, q := probs(t, fit(t, c, v, v, 1), v), probs(t, fit(t, c, moved, moved, 1), moved)
+	p, q := treetest.Probs(t, fit(t, c, v, v, 1), v), treetest.Probs(t, fit(t, c, moved, moved, 1), moved)
 	for i := range p {
 		if p[i] != q[i] {
 			t.Fatalf("value %d: %v, with columns in another order %v", i, p[i], q[i])
@@ -199,8 +200,8 @@ func TestColumnOrderDoesNotMatter(t *testing.T) {
 // A strictly increasing transformation of a column changes thresholds and
 // nothing else.
 func TestIncreasingTransformationsDoNotMatter(t *testing.T) {
-	s := synth(800, 5, 31, 0, 0.1)
-	v := s.part(0, 800)
+	s := treetest.Synth(800, 5, 31, 0, 0, 0.1)
+	v := s.Part(0, 800)
 	moved := v
 	moved.Table = v.Table.Columns([]int{0, 1, 2, 3, 4})
 	for j := range 5 {
@@ -216,7 +217,7 @@ func TestIncreasingTransformationsDoNotMatter(t *testing.T) {
 			a[i] = (x - 1000) / 8
 		}
 	}
-	p, q := probs(t, fit(t, small(), v, v, 1), v), probs(t, fit(t, small(), moved, moved, 1), moved)
+	p, q := treetest.Probs(t, fit(t, small(), v, v, 1), v), treetest.Probs(t, fit(t, small(), moved, moved, 1), moved)
 	for i := range p {
 		if p[i] != q[i] {
 			t.Fatalf("value %d: %v, after the transformation %v", i, p[i], q[i])

@@ -2,41 +2,22 @@ package xgboost_test
 
 import (
 	"context"
+	"fmt"
 	"math"
-	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
+	"github.com/mlfactory/mlfactory/model/tree/internal/treetest"
 	"github.com/mlfactory/mlfactory/model/tree/xgboost"
-	"github.com/mlfactory/mlfactory/view"
 )
-
-// heavy has rows of weight 1 that follow the sign of the first column, and one
-// row that outweighs a packed sum, in a corner of its own.
-func heavy(n int, weight float64) core.Data {
-	r := rand.New(rand.NewPCG(6, 6))
-	d := core.Data{X: view.NewTable(n, []string{"a", "b", "c"}), Y: make([]float64, n), Weight: make([]float64, n)}
-	for i := range n {
-		for j := range 3 {
-			d.X.Col(j)[i] = float32(math.Round(r.NormFloat64()*10) / 10) // so that every value has a bin
-		}
-		d.Y[i], d.Weight[i] = -1, 1
-		if d.X.Col(0)[i] > 0 {
-			d.Y[i] = 1
-		}
-	}
-	d.X.Col(1)[0], d.Y[0], d.Weight[0] = 9, 0.25, weight
-	return d
-}
 
 // Rows that would vanish beside the heaviest are learned all the same.
 func TestWideSumsKeepLightRows(t *testing.T) {
-	d := heavy(3000, 1<<44)
+	d := treetest.Heavy(3000, 1<<44)
 	c := xgboost.Default()
 	c.Objective, c.Rounds, c.MaxDepth, c.Lambda = core.SquaredError, 60, 3, 0.01
-	m, err := train(env(2), d, core.Data{}, c)
+	m, err := train(treetest.Env(2), d, core.Data{}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,22 +33,18 @@ func TestWideSumsKeepLightRows(t *testing.T) {
 }
 
 func TestWideSumsDoNotDependOnWorkers(t *testing.T) {
-	d := heavy(9000, 1<<40)
+	d := treetest.Heavy(9000, 1<<40)
 	c := xgboost.Default()
 	c.Objective, c.Rounds, c.MaxDepth = core.SquaredError, 5, 4
 	var want []ensemble.Tree
-	for _, workers := range []int{1, 2, 4, 8} {
-		e, err := xgboost.Train(context.Background(), env(workers), d, core.Data{}, c)
+	for _, workers := range treetest.Workers() {
+		e, err := xgboost.Train(context.Background(), treetest.Env(workers), d, core.Data{}, c)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if want == nil {
 			want = e.Trees
 		}
-		for i := range want {
-			if !slices.Equal(e.Trees[i].Nodes, want[i].Nodes) {
-				t.Fatalf("%d workers: tree %d differs", workers, i)
-			}
-		}
+		treetest.SameTrees(t, fmt.Sprintf("%d workers", workers), e.Trees, want)
 	}
 }
