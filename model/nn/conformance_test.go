@@ -27,6 +27,14 @@ func small(t *testing.T, e model.Entry, epochs int) any {
 		c.Width, c.State, c.Layers = 16, 16, 1
 	case *S5:
 		c.Width, c.State, c.Layers = 8, 16, 1
+	case *TCN:
+		c.Channels = 8
+	case *InceptionTime:
+		c.Filters, c.Depth, c.Bottleneck, c.Kernel = 4, 3, 4, 8
+	case *ResNet1D:
+		c.Channels, c.Widest, c.Stages = 8, 8, 2
+	case *ModernTCN:
+		c.Features, c.Patch, c.Stride, c.Large, c.Small = 4, 3, 2, 3, 0
 	case *LSTM:
 		c.Hidden = 16
 	}

@@ -11,6 +11,10 @@ func Entries() []model.Entry {
 		mambaEntry(),
 		s4dEntry(),
 		s5Entry(),
+		tcnEntry(),
+		inceptionTimeEntry(),
+		resNet1DEntry(),
+		modernTCNEntry(),
 	}
 }
 

@@ -30,6 +30,21 @@ func presets(name string) []model.Preset {
 			c.Layers, c.Hidden, c.Dropout = 2, 256, 0.3
 			train(&c.Common, 100, 256, 1e-3, 1e-4, 15, 5)
 		})}
+	case "tcn":
+		return []model.Preset{preset(predecessor, predecessorDoc, DefaultTCN, func(c *TCN) {
+			c.Channels, c.Kernel, c.WeightNorm, c.Pool, c.Dropout = 64, 3, false, "mean", 0.2
+			train(&c.Common, 100, 256, 1e-3, 1e-4, 15, 5)
+		})}
+	case "inceptiontime":
+		return []model.Preset{preset(predecessor, predecessorDoc, DefaultInceptionTime, func(c *InceptionTime) {
+			c.Filters, c.Depth, c.Bottleneck, c.Kernel = 32, 18, 32, 40
+			train(&c.Common, 100, 64, 1e-3, 1e-4, 15, 5)
+		})}
+	case "resnet1d":
+		return []model.Preset{preset(predecessor, predecessorDoc, DefaultResNet1D, func(c *ResNet1D) {
+			c.Channels, c.Widest, c.Stages, c.Blocks, c.Kernel1, c.Kernel2, c.Kernel3, c.Stem, c.Stride = 64, 512, 4, 2, 3, 3, 0, 7, 2
+			train(&c.Common, 100, 64, 1e-3, 1e-4, 15, 5)
+		})}
 	}
 	return nil
 }

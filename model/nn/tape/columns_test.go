@@ -148,7 +148,38 @@ func columnOperations() []operation {
 			}
 			return y
 		})
-	for _, p := range []Patches{{4, 2, 0}, {4, 2, 2}, {3, 5, 0}, {9, 9, 0}} {
+	add("swap columns", [][2]int{{4, 6}}, nil,
+		func(t *Tape, x []*Tensor, _ []*Param) *Tensor { return t.SwapColumns(x[0], 2, 3) },
+		func(x []mat) mat {
+			y := newMat(4, 6)
+			for r := range 4 {
+				for i := range 2 {
+					for j := range 3 {
+						y.set(r, j*2+i, x[0].at(r, i*3+j))
+					}
+				}
+			}
+			return y
+		})
+	add("weight norm, used twice", [][2]int{{2 * 5, 3}}, [][]int{{4, 3, 2}, {4}},
+		func(t *Tape, x []*Tensor, p []*Param) *Tensor {
+			c := &Conv{Weight: t.WeightNorm(p[0], p[1]), Left: 1}
+			return t.Add(t.Conv(x[0], 5, c, None), t.Conv(x[0], 5, &Conv{Weight: t.WeightNorm(p[0], p[1]), Left: 1}, Tanh))
+		},
+		func(x []mat) mat {
+			w := newMat(4, 6)
+			for i := range 4 {
+				square := 0.0
+				for j := range 6 {
+					square += x[1].at(i, j) * x[1].at(i, j)
+				}
+				for j := range 6 {
+					w.set(i, j, x[1].at(i, j)*x[2].v[i]/math.Sqrt(square))
+				}
+			}
+			return plainConv(x[0], w, newMat(1, 4), 5, 2, 1, 1, 1, 1, 0).each(func(v float64) float64 { return v + math.Tanh(v) })
+		})
+	for _, p := range []Patches{{Length: 4, Stride: 2}, {Length: 4, Stride: 2, End: 2}, {Length: 3, Stride: 5, ByStep: true}, {Length: 9, Stride: 9}, {Length: 4, Stride: 2, End: 2, ByStep: true}} {
 		add("patch", [][2]int{{2 * 9, 3}}, nil,
 			func(t *Tape, x []*Tensor, _ []*Param) *Tensor { return t.Patch(x[0], 9, p) },
 			func(x []mat) mat {
@@ -158,7 +189,11 @@ func columnOperations() []operation {
 					for c := range 3 {
 						for k := range n {
 							for i := range p.Length {
-								y.set((b*3+c)*n+k, i, x[0].at(b*9+min(k*p.Stride+i, 8), c))
+								row := (b*3+c)*n + k
+								if p.ByStep {
+									row = (b*n+k)*3 + c
+								}
+								y.set(row, i, x[0].at(b*9+min(k*p.Stride+i, 8), c))
 							}
 						}
 					}

@@ -89,5 +89,10 @@ func (t *Tape) tracePatch(y, x *Tensor, steps int, p Patches) {
 		}
 	}
 	cut := tr.node("Gather", []string{tr.channelsFirst(tr.of(x), steps, x.Cols), tr.ints(at...)}, axis(2))
+	if p.ByStep { // samples × channels × (count·length)
+		count := p.Count(steps)
+		shape := tr.ints(-1, int64(x.Cols), int64(count), int64(p.Length))
+		cut = tr.transpose(tr.node("Reshape", []string{cut, shape}), 0, 2, 1, 3)
+	}
 	tr.names[y] = tr.matrix(cut, p.Length)
 }

@@ -33,6 +33,9 @@ def save(name, module, inputs, classes, call=None, rename=lambda n: n, tolerance
     for n, b in module.named_buffers():
         if rename(n) is not None and b.is_floating_point():
             tensors["param." + rename(n)] = b
+    if any(b.is_floating_point() for b in module.buffers()):  # such as running statistics
+        module.eval()
+        tensors["extra.eval"] = (call or module)(*[tensors[f"input.{k}"] for k in inputs]).detach()
     write(name, tensors, {"reference": reference or "PyTorch", "version": torch.__version__.split("+")[0],
                           "generator": name + ".py", "tolerance": repr(tolerance)})
 
