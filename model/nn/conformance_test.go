@@ -23,6 +23,8 @@ func small(t *testing.T, e model.Entry, epochs int) any {
 		c.Hidden = 16
 	case *Mamba:
 		c.Width, c.State, c.Layers = 8, 4, 1
+	case *Mamba2:
+		c.Width, c.State, c.Head, c.Layers = 16, 8, 16, 1
 	case *S4D:
 		c.Width, c.State, c.Layers = 16, 16, 1
 	case *S5:

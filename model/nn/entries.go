@@ -9,6 +9,7 @@ func Entries() []model.Entry {
 		lstmEntry(),
 		gruEntry(),
 		mambaEntry(),
+		mamba2Entry(),
 		s4dEntry(),
 		s5Entry(),
 		tcnEntry(),
