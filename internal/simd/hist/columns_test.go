@@ -42,3 +42,26 @@ func TestBuildColumnsAndAddAgainstNaive(t *testing.T) {
 		}
 	}
 }
+
+// What is fetched ahead, and how much of it, changes no sum.
+func TestBuildAheadAgainstNaive(t *testing.T) {
+	r := rand.New(rand.NewPCG(10, 1))
+	matrix := make([]uint64, 64*16)
+	for _, n := range []int{1, 3, 4, 5, 8, 63, 1024} {
+		for _, lines := range []int{0, 1, n / 4, n} {
+			words, gh, idx := make([]uint64, n), make([]uint64, n), make([]uint32, lines)
+			for i := range words {
+				words[i], gh[i] = r.Uint64(), r.Uint64()
+			}
+			for i := range idx {
+				idx[i] = uint32(r.IntN(64))
+			}
+			var got, want Block
+			BuildAhead(words, gh, &got, Ahead{Rows: matrix, Stride: 16, First: 8, Idx: idx})
+			naive(words, gh, &want)
+			if got != want {
+				t.Fatalf("%d rows, %d lines: BuildAhead differs from the naive sum", n, lines)
+			}
+		}
+	}
+}

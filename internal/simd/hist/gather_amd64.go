@@ -21,16 +21,30 @@ func gather4(base unsafe.Pointer, stride uintptr, idx *uint32, n, ahead int, dst
 // prefetchAhead is the distance in rows; 32 to 64 were equally good.
 const prefetchAhead = 48
 
+// largestAVX2 is the largest of n rows, a multiple of eight; see pick_amd64.s.
+//
+//go:noescape
+func largestAVX2(idx *uint32, n int) uint32
+
+// largest is the largest of some rows. The assembly does not check bounds.
+func largest(idx []uint32) uint32 {
+	top := uint32(0)
+	if n := len(idx) &^ 7; n > 0 {
+		top, idx = largestAVX2(&idx[0], n), idx[n:]
+	}
+	for _, r := range idx {
+		top = max(top, r)
+	}
+	return top
+}
+
 func gather(rows []uint64, stride, first int, idx []uint32, n, nw int, dst []uint64, ld int) {
 	if simd.Current() == simd.Generic {
 		gatherGeneric(rows, stride, first, idx, n, nw, dst, ld)
 		return
 	}
 	// The assembly does not check bounds, so the largest row is checked here.
-	top := uint32(0)
-	for _, r := range idx[:n] {
-		top = max(top, r)
-	}
+	top := largest(idx[:n])
 	if end := int(top)*stride + first + nw; end > len(rows) {
 		panic(fmt.Sprintf("hist: row %d ends at word %d of a matrix of %d words", top, end, len(rows)))
 	}
@@ -88,10 +102,7 @@ func pick(src []uint64, idx []uint32, n int, dst []uint64) int {
 	if n < 4 || simd.Current() == simd.Generic {
 		return 0
 	}
-	top := uint32(0)
-	for _, r := range idx[:n] {
-		top = max(top, r)
-	}
+	top := largest(idx[:n])
 	_ = src[top]
 	end := n &^ 3
 	m := max(0, min(end, (len(idx)-prefetchAhead)&^3))

@@ -42,9 +42,23 @@ func Unpack(p uint64) (g, h int64) { return int64(p) >> 32, int64(p & 0xffffffff
 // Build adds rows to a block: words[i] holds the eight bins of row i and gh[i]
 // its packed gradient and hessian. It runs at about one update per processor
 // cycle, the limit of the store port. gh must be at least as long as words.
-func Build(words, gh []uint64, h *Block) {
+func Build(words, gh []uint64, h *Block) { BuildAhead(words, gh, h, Ahead{}) }
+
+// Ahead names memory that will be gathered soon: the cache lines with word
+// First of the rows Idx of a matrix whose rows are Stride words long.
+type Ahead struct {
+	Rows          []uint64
+	Stride, First int
+	Idx           []uint32
+}
+
+// BuildAhead is [Build], and lets the processor fetch what comes next
+// meanwhile: a line with every fourth row, so that at most len(words)/4 of
+// next.Idx count. Adding leaves the ways to memory idle, gathering waits for
+// them.
+func BuildAhead(words, gh []uint64, h *Block, next Ahead) {
 	if len(words) > 0 {
-		build(words, gh[:len(words)], h)
+		build(words, gh[:len(words)], h, next)
 	}
 }
 

@@ -6,7 +6,7 @@ func gather(rows []uint64, stride, first int, idx []uint32, n, nw int, dst []uin
 	gatherGeneric(rows, stride, first, idx, n, nw, dst, ld)
 }
 
-func build(words, gh []uint64, h *Block) { buildGeneric(words, gh, h) }
+func build(words, gh []uint64, h *Block, _ Ahead) { buildGeneric(words, gh, h) }
 
 func scanUp(h, sub *Block, n int, nd *Node, best *Best) { scanUpGeneric(h, sub, n, nd, best) }
 

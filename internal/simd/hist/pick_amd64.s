@@ -37,3 +37,27 @@ four:
 	SUBQ       $4, CX
 	JNZ        four
 	RET
+
+// func largestAVX2(idx *uint32, n int) uint32
+//
+// n is a positive multiple of eight.
+TEXT ·largestAVX2(SB), NOSPLIT, $0-20
+	MOVQ  idx+0(FP), SI
+	MOVQ  n+8(FP), CX
+	VPXOR Y0, Y0, Y0
+
+eight:
+	VPMAXUD      (SI), Y0, Y0
+	ADDQ         $32, SI
+	SUBQ         $8, CX
+	JNZ          eight
+	VEXTRACTI128 $1, Y0, X1
+	VPMAXUD      X1, X0, X0
+	VPSHUFD      $0x4e, X0, X1
+	VPMAXUD      X1, X0, X0
+	VPSHUFD      $0xb1, X0, X1
+	VPMAXUD      X1, X0, X0
+	VMOVD        X0, AX
+	MOVL         AX, ret+16(FP)
+	VZEROUPPER
+	RET

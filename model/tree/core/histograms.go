@@ -158,10 +158,14 @@ func (g *Histograms) add(w, lo, hi int, h []hist.Block, b0, b1 int) {
 		for from := b0; from < b1; from += group {
 			to := min(b1, from+group)
 			hist.Gather(m.Words, m.Stride, from, g.Idx[s:hi], n, to-from, k.words, runLen)
+			next := ahead{rows: g.Idx[s : s+n], word: to &^ 7, end: min(b1, to+group)}
+			if to == b1 {
+				next = ahead{rows: g.Idx[s+n : min(hi, s+n+tile)], word: b0 &^ 7, end: min(b1, b0+group)}
+			}
 			for b := from; b < to; b++ {
 				if g.mask[b] != 0 {
 					o := (b - from) * runLen
-					hist.Build(k.words[o:o+n], k.gh[:n], &h[b])
+					hist.BuildAhead(k.words[o:o+n], k.gh[:n], &h[b], next.take(m, n/4))
 					if g.H != nil {
 						hist.Build(k.words[o:o+n], k.h[:n], &g.Wide(h)[b])
 					}
@@ -169,4 +173,24 @@ func (g *Histograms) add(w, lo, hi int, h []hist.Block, b0, b1 int) {
 			}
 		}
 	}
+}
+
+// ahead is what will be gathered next: the lines of some rows that hold the
+// words from word to end−1. at is the first row whose line at word has not been
+// asked for.
+type ahead struct {
+	rows          []uint32
+	at, word, end int
+}
+
+// take is up to n lines.
+func (a *ahead) take(m *Matrix, n int) hist.Ahead {
+	if a.word >= a.end || len(a.rows) == 0 {
+		return hist.Ahead{}
+	}
+	out := hist.Ahead{Rows: m.Words, Stride: m.Stride, First: a.word, Idx: a.rows[a.at:min(len(a.rows), a.at+n)]}
+	if a.at += n; a.at >= len(a.rows) {
+		a.at, a.word = 0, a.word+8
+	}
+	return out
 }

@@ -1,6 +1,10 @@
 package core
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/mlfactory/mlfactory/internal/simd/hist"
+)
 
 // Rule divides the rows of a node by one feature: bins 1 to Bin go left, larger
 // ones right, missing values (bin 0) as MissingLeft says. With a set, its bins
@@ -22,7 +26,7 @@ func (s *BinSet) Has(b uint8) bool { return s[b>>6]>>(b&63)&1 == 1 }
 func (s *BinSet) Add(b uint8) { s[b>>6] |= 1 << (b & 63) }
 
 // sides is 1 for every bin that a rule sends left.
-func (r *Rule) sides() (left [256]uint8) {
+func (r *Rule) sides() (left [hist.Bins]uint8) {
 	if r.Set != nil {
 		for b := range left {
 			left[b] = uint8(r.Set[b>>6] >> (b & 63) & 1) // #nosec G115 -- a bit
@@ -38,11 +42,10 @@ func (r *Rule) sides() (left [256]uint8) {
 	return left
 }
 
-// route sends the rows of idx left or right of a split, in order: left rows go
-// to l, right rows to r, and the number of left ones is returned. Both must
-// have room for all rows; l may be idx itself. The loop has no branch that
-// depends on data.
-func route(col []uint8, left *[256]uint8, idx, l, r []uint32) int {
+// route sends the rows of idx, in order, to l where left is 1 for their bin, to
+// r where it is 0, and returns the number of left ones. Both must have room for
+// all rows; l may be idx itself. The loop has no branch that depends on data.
+func route(col []uint8, left *[hist.Bins]uint8, idx, l, r []uint32) int {
 	l, r = l[:len(idx)], r[:len(idx)]
 	nl, nr := 0, 0
 	for _, row := range idx {
@@ -54,9 +57,9 @@ func route(col []uint8, left *[256]uint8, idx, l, r []uint32) int {
 	return nl
 }
 
-// routeEnds is route into one list: left rows in order from its beginning,
-// right rows in order from its end downwards.
-func routeEnds(col []uint8, left *[256]uint8, idx, out []uint32) int {
+// routeEnds is route into one list as long as idx: left rows in order from its
+// beginning, right rows in order from its end downwards.
+func routeEnds(col []uint8, left *[hist.Bins]uint8, idx, out []uint32) int {
 	out = out[:len(idx)]
 	nl, nr := 0, len(idx)-1
 	for _, row := range idx {
