@@ -52,12 +52,13 @@ func CheckRows(rows []int, n int) error {
 }
 
 // Jobs calls f for the numbers 0 to n−1 on up to workers goroutines and waits.
-// Each call is a whole fit on one goroutine: folds side by side use two cores
-// far better than two goroutines in one tree. After an error or the end of ctx
+// A call is a whole fit, which may use the number of workers that it is given:
+// one, since folds side by side use two cores better than two goroutines in one
+// tree, or a share of all for the last calls, which would leave some idle. After an error or the end of ctx
 // no further call begins; the error of the lowest number is returned. done, if
 // not nil, is called after each success, one call at a time, with the number
 // of successes so far.
-func Jobs(ctx context.Context, workers, n int, done func(count int), f func(i int) error) error {
+func Jobs(ctx context.Context, workers, n int, done func(count int), f func(i, workers int) error) error {
 	errs := make([]error, n)
 	var mu sync.Mutex
 	count, failed := 0, false
@@ -70,7 +71,7 @@ func Jobs(ctx context.Context, workers, n int, done func(count int), f func(i in
 				return
 			}
 			if errs[i] = ctx.Err(); errs[i] == nil {
-				errs[i] = f(i)
+				errs[i] = f(i, share(i, n, workers))
 			}
 			mu.Lock()
 			if errs[i] != nil {
@@ -87,6 +88,18 @@ func Jobs(ctx context.Context, workers, n int, done func(count int), f func(i in
 		}
 	}
 	return nil
+}
+
+// share is the number of workers of job i of n: the last n mod workers jobs
+// divide all workers among them.
+func share(i, n, workers int) int {
+	workers = max(1, workers)
+	rest := n % workers
+	k := i - (n - rest)
+	if k < 0 {
+		return 1
+	}
+	return workers*(k+1)/rest - workers*k/rest
 }
 
 // Held is what a fit says about the rows that it did not see.

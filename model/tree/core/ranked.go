@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"sort"
 
 	"github.com/mlfactory/mlfactory/view"
 )
@@ -77,18 +78,47 @@ func (r *Ranked) sort(j int, a, b []uint64) error {
 	return nil
 }
 
-// tally counts the rows of every rank, NaN last, in count.
-func tally(rank []uint32, rows []int, count []uint32) {
+// manyValues is the number of distinct values from which counts of one byte,
+// which stay in cache, are tried first.
+const manyValues = 1 << 12
+
+// tally counts the rows of every rank, NaN last, in count. It reports whether
+// all counts are right: one of more rows than T holds begins anew.
+func tally[T uint8 | uint32](rank []uint32, rows []int, count []T) (ok bool) {
 	clear(count)
+	ok = true
 	if rows == nil {
 		for _, k := range rank {
-			count[k]++
+			c := count[k] + 1
+			if count[k] = c; c == 0 {
+				ok = false
+			}
 		}
-		return
+		return ok
 	}
 	for _, i := range rows {
-		count[rank[i]]++
+		k := rank[i]
+		c := count[k] + 1
+		if count[k] = c; c == 0 {
+			ok = false
+		}
 	}
+	return ok
+}
+
+// lay writes every value as often as it was counted, in order, and returns how
+// many there are. dst has room for one more.
+func lay[T uint8 | uint32](value []float32, count []T, dst []float32) int {
+	k := 0
+	for d, v := range value {
+		c := int(count[d])
+		dst[k] = v
+		for i := 1; i < c; i++ {
+			dst[k+i] = v
+		}
+		k += c
+	}
+	return k
 }
 
 // Matrix is what [NewMatrix] makes of these rows (nil: all) and their weights,
@@ -136,6 +166,7 @@ func (r *Ranked) Like(m *Matrix, rows []int, pl *Pool) (*Matrix, error) {
 type ranker struct {
 	r            *Ranked
 	rows         []int
+	small        []uint8 // counts: of columns of many values, few rows share one
 	count, at    []uint32
 	sorted, wgts []float32
 	bin          []uint8 // of every rank
@@ -148,23 +179,24 @@ func (s *ranker) cuts(j int, w []float32, cut Cutter) Cuts {
 	if s.rows == nil {
 		n = len(rank)
 	}
-	if cap(s.count) <= len(value) {
-		s.count, s.at = make([]uint32, len(rank)+1), make([]uint32, len(rank)+1)
-	}
 	if s.sorted == nil {
 		s.sorted = make([]float32, n+1)
 	}
+	if w == nil && len(value) > manyValues {
+		if s.small == nil {
+			s.small = make([]uint8, len(rank)+1)
+		}
+		small := s.small[:len(value)+1]
+		if tally(rank, s.rows, small) {
+			return cut(s.sorted[:lay(value, small, s.sorted)], nil)
+		}
+	}
+	if s.count == nil {
+		s.count, s.at = make([]uint32, len(rank)+1), make([]uint32, len(rank)+1)
+	}
 	count := s.count[:len(value)+1]
 	tally(rank, s.rows, count)
-	k := 0
-	for d, v := range value {
-		c := int(count[d])
-		s.sorted[k] = v
-		for i := 1; i < c; i++ {
-			s.sorted[k+i] = v
-		}
-		k += c
-	}
+	k := lay(value, count, s.sorted)
 	if w == nil {
 		return cut(s.sorted[:k], nil)
 	}
@@ -204,14 +236,18 @@ func (s *ranker) table(j int, c *Cuts) {
 		return
 	}
 	d := 0
-	for b, e := range c.Edge { // values below edge b have bin b+1 at most
-		for ; d < len(value) && value[d] < e; d++ {
-			s.bin[d] = uint8(b + 1) // #nosec G115 -- at most 254 edges
+	fill := func(to int, bin int) {
+		run := s.bin[d:to]
+		for i := range run {
+			run[i] = uint8(bin) // #nosec G115 -- at most 255
 		}
+		d = to
 	}
-	for ; d < len(value); d++ {
-		s.bin[d] = uint8(len(c.Edge) + 1) // #nosec G115
+	for b, e := range c.Edge { // values below edge b have bin b+1 at most
+		rest := value[d:]
+		fill(d+sort.Search(len(rest), func(i int) bool { return rest[i] >= e }), b+1)
 	}
+	fill(len(value), len(c.Edge)+1)
 	s.bin[d] = MissingBin
 }
 

@@ -40,7 +40,7 @@ func mixed(n int, seed uint64) *view.Table {
 
 // The edges and bins of a fold are those of a matrix made of its rows alone.
 func TestRankedMatrixIsTheMatrixOfItsRows(t *testing.T) {
-	x := mixed(3000, 11)
+	x := mixed(16000, 11) // so many that counts of one byte are tried, suffice and overflow
 	r := rand.New(rand.NewPCG(12, 1))
 	ranked, err := NewRanked(x, NewPool(2))
 	if err != nil {

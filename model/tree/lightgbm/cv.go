@@ -54,13 +54,13 @@ func Run(ctx context.Context, env model.Env, d core.Data, jobs []Job) ([]core.He
 		done = func(count int) { env.Progress(count, len(jobs), "") }
 	}
 	out := make([]core.Held, len(jobs))
-	err = core.Jobs(ctx, env.Workers, len(jobs), done, func(i int) error {
+	err = core.Jobs(ctx, env.Workers, len(jobs), done, func(i, workers int) error {
 		j := &jobs[i]
 		stop := d
 		if len(j.Fold.Stop) == 0 {
 			stop = core.Data{}
 		}
-		e, err := TrainWith(ctx, model.Env{Stream: j.Stream, Workers: 1}, d, stop, j.Config, Options{Rows: j.Fold.Train, StopRows: j.Fold.Stop, Ranked: ranked})
+		e, err := TrainWith(ctx, model.Env{Stream: j.Stream, Workers: workers}, d, stop, j.Config, Options{Rows: j.Fold.Train, StopRows: j.Fold.Stop, Ranked: ranked})
 		if err != nil {
 			return err
 		}

@@ -30,8 +30,8 @@ func CrossValidate(ctx context.Context, env model.Env, d core.Data, folds []core
 	return Run(ctx, env, d, jobs)
 }
 
-// Run fits many jobs on the same data, one on each goroutine, and predicts
-// their test rows. The rules of [CrossValidate] hold.
+// Run fits many jobs on the same data, side by side, and predicts their test
+// rows. The rules of [CrossValidate] hold.
 func Run(ctx context.Context, env model.Env, d core.Data, jobs []Job) ([]core.Held, error) {
 	if _, err := d.Kept("training"); err != nil {
 		return nil, err
@@ -53,9 +53,9 @@ func Run(ctx context.Context, env model.Env, d core.Data, jobs []Job) ([]core.He
 		done = func(count int) { env.Progress(count, len(jobs), "") }
 	}
 	out := make([]core.Held, len(jobs))
-	err = core.Jobs(ctx, env.Workers, len(jobs), done, func(i int) error {
+	err = core.Jobs(ctx, env.Workers, len(jobs), done, func(i, workers int) error {
 		j := &jobs[i]
-		e, err := TrainWith(ctx, model.Env{Stream: j.Stream, Workers: 1}, d, stopOf(d, &j.Fold), j.Config,
+		e, err := TrainWith(ctx, model.Env{Stream: j.Stream, Workers: workers}, d, stopOf(d, &j.Fold), j.Config,
 			Options{Rows: j.Fold.Train, StopRows: j.Fold.Stop, Ranked: ranked})
 		if err != nil {
 			return err
