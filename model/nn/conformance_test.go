@@ -39,6 +39,14 @@ func small(t *testing.T, e model.Entry, epochs int) any {
 		c.Features, c.Patch, c.Stride, c.Large, c.Small = 4, 3, 2, 3, 0
 	case *LSTM:
 		c.Hidden = 16
+	case *DLinear:
+		c.Head = 16
+	case *NLinear:
+		c.Head = 16
+	case *NBEATS:
+		c.Hidden = 16
+	case *TSMixer:
+		c.Hidden = 8
 	}
 	return cfg
 }

@@ -16,6 +16,10 @@ func Entries() []model.Entry {
 		inceptionTimeEntry(),
 		resNet1DEntry(),
 		modernTCNEntry(),
+		dlinearEntry(),
+		nlinearEntry(),
+		nbeatsEntry(),
+		tsmixerEntry(),
 	}
 }
 

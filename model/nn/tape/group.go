@@ -1,8 +1,6 @@
 package tape
 
 import (
-	"fmt"
-
 	"github.com/mlfactory/mlfactory/internal/simd/gemm"
 	"github.com/mlfactory/mlfactory/internal/simd/vec"
 )
@@ -199,49 +197,4 @@ func (t *Tape) Select(w, x *Tensor) *Tensor {
 		}
 	})
 	return y
-}
-
-// Turn swaps steps and channels: row c of sample b of the result is channel c of
-// its steps, so that samples·steps × channels become samples·channels × steps.
-// Turning twice gives x back.
-func (t *Tape) Turn(x *Tensor, steps int) *Tensor {
-	c := x.Cols
-	samples := x.Rows / steps
-	if samples*steps != x.Rows {
-		panic(fmt.Sprintf("tape: %v turned over %d steps", x, steps))
-	}
-	y := t.fresh(samples*c, steps)
-	for b := range samples {
-		turn(y.Value[b*steps*c:(b+1)*steps*c], x.Value[b*steps*c:], steps, c, false)
-	}
-	y.input = x.input
-	if !t.train {
-		return y
-	}
-	t.back = append(t.back, func() {
-		if !y.wants() || x.input {
-			return
-		}
-		dx, add := t.gradOf(x)
-		for b := range samples {
-			turn(dx[b*steps*c:(b+1)*steps*c], y.grad[b*steps*c:], c, steps, add)
-		}
-	})
-	return y
-}
-
-// turn writes the transpose of src, of rows×cols, to dst, or adds it.
-func turn(dst, src []float32, rows, cols int, add bool) {
-	for r := range rows {
-		row := src[r*cols : (r+1)*cols]
-		if add {
-			for c, v := range row {
-				dst[c*rows+r] += v
-			}
-			continue
-		}
-		for c, v := range row {
-			dst[c*rows+r] = v
-		}
-	}
 }

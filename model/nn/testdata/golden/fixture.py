@@ -7,7 +7,7 @@ folder:  python lstm.py
 import torch
 
 
-def save(name, module, inputs, classes, call=None, rename=lambda n: n, tolerance=1e-5, reference=None, outputs=None):
+def save(name, module, inputs, classes, call=None, rename=lambda n: n, tolerance=1e-5, reference=None, outputs=None, generator=None):
     """Write NAME.safetensors.
 
     module   a torch.nn.Module; its named parameters (and floating buffers) are written as param.<rename(name)>.
@@ -37,7 +37,7 @@ def save(name, module, inputs, classes, call=None, rename=lambda n: n, tolerance
         module.eval()
         tensors["extra.eval"] = (call or module)(*[tensors[f"input.{k}"] for k in inputs]).detach()
     write(name, tensors, {"reference": reference or "PyTorch", "version": torch.__version__.split("+")[0],
-                          "generator": name + ".py", "tolerance": repr(tolerance)})
+                          "generator": generator or name + ".py", "tolerance": repr(tolerance)})
 
 
 def write(name, tensors, metadata):
