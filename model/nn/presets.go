@@ -30,6 +30,11 @@ func presets(name string) []model.Preset {
 			c.Layers, c.Hidden, c.Dropout = 2, 256, 0.3
 			train(&c.Common, 100, 256, 1e-3, 1e-4, 15, 5)
 		})}
+	case "nbeats":
+		return []model.Preset{preset(predecessor, predecessorDoc, DefaultNBEATS, func(c *NBEATS) {
+			c.Stacks, c.Blocks, c.Layers, c.Hidden, c.Theta, c.Degree, c.Harmonics = []string{"generic", "trend", "seasonality"}, 3, 4, 256, 32, 3, 4
+			train(&c.Common, 100, 128, 5e-4, 1e-4, 15, 5)
+		})}
 	case "tcn":
 		return []model.Preset{preset(predecessor, predecessorDoc, DefaultTCN, func(c *TCN) {
 			c.Channels, c.Kernel, c.WeightNorm, c.Pool, c.Dropout = 64, 3, false, "mean", 0.2
@@ -44,10 +49,6 @@ func presets(name string) []model.Preset {
 		return []model.Preset{preset(predecessor, predecessorDoc, DefaultResNet1D, func(c *ResNet1D) {
 			c.Channels, c.Widest, c.Stages, c.Blocks, c.Kernel1, c.Kernel2, c.Kernel3, c.Stem, c.Stride = 64, 512, 4, 2, 3, 3, 0, 7, 2
 			train(&c.Common, 100, 64, 1e-3, 1e-4, 15, 5)
-	case "nbeats":
-		return []model.Preset{preset(predecessor, predecessorDoc, DefaultNBEATS, func(c *NBEATS) {
-			c.Stacks, c.Blocks, c.Layers, c.Hidden, c.Theta, c.Degree, c.Harmonics = []string{"generic", "trend", "seasonality"}, 3, 4, 256, 32, 3, 4
-			train(&c.Common, 100, 128, 5e-4, 1e-4, 15, 5)
 		})}
 	}
 	return nil
