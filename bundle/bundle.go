@@ -53,10 +53,10 @@ const (
 
 // Model is one fitted base model.
 type Model struct {
-	Name    string   `json:"name"`    // in the recipe
-	Use     string   `json:"use"`     // registered learner
-	Columns []string `json:"columns"` // what it looks at, in its order
-	Body    []byte   `json:"-"`       // as its Encode wrote it
+	Name   string `json:"name"` // in the recipe
+	Use    string `json:"use"`  // registered learner
+	Inputs        // what it looks at, in its order
+	Body   []byte `json:"-"` // as its Encode wrote it
 }
 
 // Digest names a thing that the bundle came from by the digest of its content.
@@ -114,11 +114,12 @@ func (b *Bundle) Validate() error {
 	}
 	for i, m := range b.Models {
 		switch {
-		case m.Name == "" || m.Use == "" || len(m.Columns) == 0 || len(m.Body) == 0:
-			bad("model %d (%q) lacks a name, a learner, columns or its fitted bytes", i, m.Name)
+		case m.Name == "" || m.Use == "" || len(m.Body) == 0:
+			bad("model %d (%q) lacks a name, a learner or its fitted bytes", i, m.Name)
 		case i > 0 && m.Name <= b.Models[i-1].Name:
 			bad("model %q does not follow %q: models are in ascending order of their names", m.Name, b.Models[i-1].Name)
 		}
+		errs = append(errs, m.problems(m.Name)...)
 	}
 	if b.Ensemble == "" && (len(b.Models) != 1 || len(b.Combiner) > 0) {
 		bad("%d models and %d bytes of a combiner, but no ensemble is named", len(b.Models), len(b.Combiner))

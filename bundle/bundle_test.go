@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	mlfactory "github.com/mlfactory/mlfactory"
@@ -18,6 +19,8 @@ import (
 	"github.com/mlfactory/mlfactory/frame"
 	"github.com/mlfactory/mlfactory/label"
 	"github.com/mlfactory/mlfactory/model"
+	"github.com/mlfactory/mlfactory/model/modeltest"
+	"github.com/mlfactory/mlfactory/model/nn"
 	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/recipe"
 	"github.com/mlfactory/mlfactory/store"
@@ -48,9 +51,20 @@ func smallRecipe(m recipe.Market) recipe.Recipe {
 
 func run(t testing.TB, dir string, r recipe.Recipe) *trained {
 	t.Helper()
+	return runWith(t, dir, r)
+}
+
+// runWith runs a recipe with further learners.
+func runWith(t testing.TB, dir string, r recipe.Recipe, entries ...model.Entry) *trained {
+	t.Helper()
 	c, err := factory.NewCatalogue()
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if err := c.Models.Add(e); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := r.Complete(c); err != nil {
 		t.Fatal(err)
@@ -372,5 +386,64 @@ func testRefusals(t *testing.T, tr *trained) {
 	}
 	if _, err := rt.Advance(t.Context(), 99); err == nil {
 		t.Error("the clock went back")
+	}
+}
+
+// TestStreamEqualsBatchOnWindows: models that look at windows of one or several
+// timeframes, at a table beside them and at the scheduled future see the same bits
+// in a stream as in the run, alone and combined.
+func TestStreamEqualsBatchOnWindows(t *testing.T) {
+	cfg := synth.Default()
+	cfg.Sessions = 60
+	r := smallRecipe(recipe.Market{Name: "small", Instrument: "SYNTH", Synth: &cfg, Read: ingest.Default()})
+	net := nn.DefaultLSTM()
+	net.Hidden, net.Epochs, net.Patience = 4, 1, 0
+	r.Models = []recipe.Model{
+		{Use: "logistic"},
+		{Use: "lstm", Config: &net, Route: recipe.Route{Window: 12, Families: []string{"volume", "session"}}},
+		{Use: "window_witness", Route: recipe.Route{Timeframes: []string{"15m"}, Window: 100}},
+		{Use: "stream_witness", Route: recipe.Route{Window: 7, Ahead: 3}},
+		{Name: "some_streams", Use: "stream_witness", Route: recipe.Route{Timeframes: []string{"5m", "15m"}, Window: 7, Static: []string{"5m"}}},
+		{Name: "no_table", Use: "stream_witness", Route: recipe.Route{Timeframes: []string{"15m"}, Window: 9, Static: []string{"none"}}},
+	}
+	tr := runWith(t, t.TempDir(), r, modeltest.Witness("window_witness", model.InputWindows, model.Abilities{}),
+		modeltest.Witness("stream_witness", model.InputStreams, model.Abilities{Static: true, Known: true}))
+	for _, s := range tr.res.Outcomes[0].Strategy {
+		t.Run(s.Name, func(t *testing.T) {
+			parity(t, tr, s.Name, func(int) bool { return true })
+		})
+	}
+	parity(t, tr, "stack", func(i int) bool { return i%7 == 0 })
+	testState(t, tr)
+	b, err := tr.f.Bundle(tr.store, tr.res, "small", "some_streams", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := b.Models[0]
+	if len(m.Streams) != 2 || m.Streams[1].Timeframe != 15*bar.Minute || m.Streams[0].Length != 7 || len(m.Columns) == 0 || m.Known == nil || m.Known.Bars != r.Label.Horizon || m.Known.Timeframe != 5*bar.Minute {
+		t.Errorf("the model looks at %+v", m.Inputs)
+	}
+	for _, c := range m.Columns {
+		if !strings.HasSuffix(c, "@5m") {
+			t.Errorf("column %s is in the table, which is of 5m", c)
+		}
+	}
+	for what, change := range map[string]func(m *bundle.Model){
+		"an unknown channel":           func(m *bundle.Model) { m.Streams[0].Channels[0] = "future@5m" },
+		"a channel of another frame":   func(m *bundle.Model) { m.Streams[0].Channels[0] = m.Streams[1].Channels[0] },
+		"a timeframe without features": func(m *bundle.Model) { m.Streams[0].Timeframe = 2 * bar.Hour },
+		"windows of no bars":           func(m *bundle.Model) { m.Streams[0].Length = 0 },
+		"windows without channels":     func(m *bundle.Model) { m.Streams[0].Channels = nil },
+		"no bars to come":              func(m *bundle.Model) { m.Known.Bars = 0 },
+		"nothing to look at":           func(m *bundle.Model) { m.Inputs = bundle.Inputs{} },
+	} {
+		b, err := tr.f.Bundle(tr.store, tr.res, "small", "some_streams", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(&b.Models[0])
+		if _, err := b.Open(registries(tr.f)); err == nil {
+			t.Errorf("%s: opened", what)
+		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 func FuzzDecode(f *testing.F) {
 	b := &bundle.Bundle{Strategy: "one", Step: 1, Base: bar.Minute, Clock: 5 * bar.Minute, Events: label.DefaultEvents(), Label: label.Default(),
 		Set:        feature.Set{Frames: []feature.Frame{{Timeframe: 5 * bar.Minute, Features: []feature.Spec{{Name: "clv"}}}}},
-		Models:     []bundle.Model{{Name: "one", Use: "logistic", Columns: []string{"clv@5m"}, Body: []byte("body")}},
+		Models:     []bundle.Model{{Name: "one", Use: "logistic", Inputs: bundle.Inputs{Columns: []string{"clv@5m"}}, Body: []byte("body")}},
 		Calibrator: []byte("calibrator"), Rule: trade.DefaultRule()}
 	inst, err := bar.Find("ES")
 	if err != nil {

@@ -65,9 +65,10 @@ type Runtime struct {
 
 type base struct {
 	model.Fitted
-	reader *feature.Reader
-	table  view.Table
-	p      model.Prediction
+	reader  *feature.Reader // nil without columns
+	windows *Reader
+	table   view.Table
+	p       model.Prediction
 }
 
 // Open makes the runtime: it decodes the models and checks that the features
@@ -103,8 +104,16 @@ func (b *Bundle) Open(reg Registries) (*Runtime, error) {
 		if x.Fitted, err = e.Decode(bytes.NewReader(m.Body)); err != nil {
 			return nil, fmt.Errorf("bundle: model %s: %w", m.Name, err)
 		}
-		if x.reader, err = feature.NewReader(r.driver.Store(), m.Columns, cal); err != nil {
+		if len(m.Columns) > 0 {
+			if x.reader, err = feature.NewReader(r.driver.Store(), m.Columns, cal); err != nil {
+				return nil, fmt.Errorf("bundle: model %s: %w", m.Name, err)
+			}
+		}
+		if x.windows, err = m.NewReader(r.driver.Store(), cal); err != nil {
 			return nil, fmt.Errorf("bundle: model %s: %w", m.Name, err)
+		}
+		for _, s := range m.Streams {
+			r.driver.Keep(s.Timeframe, s.Length)
 		}
 		r.bases = append(r.bases, x)
 	}
@@ -219,10 +228,17 @@ func (r *Runtime) decide(ctx context.Context, at int64) (Decision, error) {
 	when := [1]int64{at}
 	for i := range r.bases {
 		x := &r.bases[i]
-		if err := x.reader.Read(r.driver.Store(), when[:], &x.table); err != nil {
+		var v view.View
+		if x.reader != nil {
+			if err := x.reader.Read(r.driver.Store(), when[:], &x.table); err != nil {
+				return d, err
+			}
+			v.Table = &x.table
+		}
+		if err := x.windows.Read(r.driver.Store(), when[:], &v); err != nil {
 			return d, err
 		}
-		if err := x.Predict(ctx, view.View{Table: &x.table}, &x.p); err != nil {
+		if err := x.Predict(ctx, v, &x.p); err != nil {
 			return d, fmt.Errorf("model %s: %w", r.b.Models[i].Name, err)
 		}
 		if err := x.p.Check(); err != nil {

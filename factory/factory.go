@@ -194,7 +194,7 @@ func (f *Factory) market(ctx context.Context, rec *recipe.Recipe, m recipe.Marke
 	if err != nil {
 		return nil, err
 	}
-	o := &Outcome{Market: m.Name, Instrument: inst, Generated: m.Synth != nil, Candidate: -1}
+	o := &Outcome{Market: m.Name, Instrument: inst, Generated: m.Synth != nil, Candidate: -1, cache: l.cache}
 	if o.Base, err = l.loadBars(env.Store, rep); err != nil {
 		return nil, err
 	}

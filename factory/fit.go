@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/mlfactory/mlfactory/bundle"
 	"github.com/mlfactory/mlfactory/flow"
 	"github.com/mlfactory/mlfactory/label"
 	"github.com/mlfactory/mlfactory/model"
@@ -32,11 +33,11 @@ type FitInfo struct {
 	Dropped    []Dropped `json:"dropped"`
 }
 
-// fitted is a model with the columns it was fitted on.
+// fitted is a model with the inputs it was fitted on.
 type fitted struct {
 	model.Fitted
-	Columns []string
-	Info    FitInfo
+	Inputs bundle.Inputs
+	Info   FitInfo
 }
 
 // trainRows thins the candidates and weighs what is left, from their own spans
@@ -46,60 +47,12 @@ func trainRows(s *label.Set, candidates rows, cfg label.WeightConfig) (rows, lab
 	return through(candidates, w.Rows), w, err
 }
 
-// viewOf gathers the given decisions for a learner.
-func viewOf(t *view.Table, cols []int, s *label.Set, r rows, weight []float64) view.View {
-	v := view.View{Table: gather(t, cols, r), Rows: r, Weight: weight}
-	v.Spans = spansOf(s, r)
-	v.Class = make([]int8, len(r))
-	v.NetLong, v.NetShort = make([]float64, len(r)), make([]float64, len(r))
-	for i, d := range r {
-		v.Class[i], v.NetLong[i], v.NetShort[i] = s.Class[d], s.Long.Net[d], s.Short.Net[d]
-	}
-	return v
-}
-
-// gather copies rows and columns of t, in the given order.
-func gather(t *view.Table, cols []int, r rows) *view.Table {
-	names := make([]string, len(cols))
-	for k, j := range cols {
-		names[k] = t.Names[j]
-	}
-	out := view.NewTable(len(r), names)
-	for k, j := range cols {
-		src, dst := t.Col(j), out.Col(k)
-		for i, d := range r {
-			dst[i] = src[d]
-		}
-	}
-	return out
-}
-
-// usable drops the columns that are valid on less than minValid of the rows.
-func usable(t *view.Table, cols []int, r rows, minValid float64) (keep []int, dropped []Dropped) {
-	for _, j := range cols {
-		col, n := t.Col(j), 0
-		for _, d := range r {
-			if x := col[d]; x == x {
-				n++
-			}
-		}
-		share := float64(n) / float64(max(1, len(r)))
-		if n == 0 || share < minValid {
-			dropped = append(dropped, Dropped{Column: t.Names[j], Valid: share,
-				Reason: fmt.Sprintf("valid on %.1f %% of the training rows, less than %.0f %%", 100*share, 100*minValid)})
-			continue
-		}
-		keep = append(keep, j)
-	}
-	return keep, dropped
-}
-
-// fitSpec is everything one fit depends on beside table, labels and folds; it is
+// fitSpec is everything one fit depends on beside table, features, labels and folds; it is
 // the parameters of its stage.
 type fitSpec struct {
 	Use      string             `yaml:"use"`
 	Config   any                `yaml:"config"`
-	Columns  []string           `yaml:"columns"`
+	Inputs   bundle.Inputs      `yaml:"inputs"` // that its route lets through
 	MinValid float64            `yaml:"min_valid"`
 	Weights  label.WeightConfig `yaml:"weights"`
 	Seed     uint64             `yaml:"seed"`
@@ -108,7 +61,7 @@ type fitSpec struct {
 }
 
 // fitFold fits one model on one fold.
-func fitFold(ctx context.Context, reg *model.Registry, spec fitSpec, t *view.Table, s *label.Set, f fold, env model.Env) (*fitted, error) {
+func fitFold(ctx context.Context, reg *model.Registry, spec fitSpec, src *source, s *label.Set, f fold, env model.Env) (*fitted, error) {
 	e, ok := reg.Entry(spec.Use)
 	if !ok {
 		return nil, fmt.Errorf("factory: no learner is called %q", spec.Use)
@@ -121,66 +74,63 @@ func fitFold(ctx context.Context, reg *model.Registry, spec fitSpec, t *view.Tab
 	if err != nil {
 		return nil, err
 	}
-	routed, err := columnsOf(t, spec.Columns)
+	in, dropped, err := src.usable(&spec.Inputs, kept, spec.MinValid)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", spec.Role, err)
+	}
+	if n, of := counted(&in), counted(&spec.Inputs); n == 0 || e.Input != model.InputTable && len(in.Streams) == 0 {
+		return nil, fmt.Errorf("%s: none of %d columns is valid on %.0f %% of the %d training rows; give more history before the first decision or fewer slow features", spec.Role, of, 100*spec.MinValid, len(kept))
+	}
+	train, err := src.rows(&in, s, kept, weights.Weight)
 	if err != nil {
 		return nil, err
 	}
-	cols, dropped := usable(t, routed, kept, spec.MinValid)
-	if len(cols) == 0 {
-		return nil, fmt.Errorf("%s: none of %d columns is valid on %.0f %% of the %d training rows; give more history before the first decision or fewer slow features", spec.Role, len(routed), 100*spec.MinValid, len(kept))
-	}
-	train := viewOf(t, cols, s, kept, weights.Weight)
-	stop := viewOf(t, cols, s, nil, nil)
+	var stop view.View
 	if len(f.Stop) > 0 && e.Abilities.Stops {
 		sr, sw, err := trainRows(s, f.Stop, spec.Weights)
 		if err != nil {
 			return nil, err
 		}
-		stop = viewOf(t, cols, s, sr, sw.Weight)
+		if stop, err = src.rows(&in, s, sr, sw.Weight); err != nil {
+			return nil, err
+		}
+	} else if stop, err = src.rows(&in, s, nil, nil); err != nil {
+		return nil, err
 	}
 	env.Stream = rng.New(spec.Seed).Stream("fit").Stream(spec.Stream).Stream(spec.Role)
 	m, err := learner.Fit(ctx, env, train, stop)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", spec.Role, err)
 	}
-	out := &fitted{Fitted: m, Columns: train.Table.Names, Info: FitInfo{
+	out := &fitted{Fitted: m, Inputs: in, Info: FitInfo{
 		Role: spec.Role, Candidates: len(f.Train), Rows: len(kept), Every: weights.Every,
-		EffectiveN: weights.Effective, Columns: len(cols), Dropped: dropped,
+		EffectiveN: weights.Effective, Columns: counted(&in), Dropped: dropped,
 	}}
 	return out, nil
 }
 
-// columnsOf finds columns by name.
-func columnsOf(t *view.Table, names []string) ([]int, error) {
-	at := make(map[string]int, t.P)
-	for j, n := range t.Names {
-		at[n] = j
+// counted is the number of columns and channels.
+func counted(in *bundle.Inputs) int {
+	n := len(in.Columns)
+	for _, s := range in.Streams {
+		n += len(s.Channels)
 	}
-	cols := make([]int, len(names))
-	for k, n := range names {
-		j, ok := at[n]
-		if !ok {
-			return nil, fmt.Errorf("factory: the table has no column %q", n)
-		}
-		cols[k] = j
-	}
-	return cols, nil
+	return n
 }
 
 // chunk is the number of rows predicted at a time.
 const chunk = 1 << 14
 
 // predictRows predicts decisions with a fitted model.
-func predictRows(ctx context.Context, m *fitted, t *view.Table, r rows) (*probabilities, error) {
-	cols, err := columnsOf(t, m.Columns)
-	if err != nil {
-		return nil, err
-	}
+func predictRows(ctx context.Context, m *fitted, src *source, r rows) (*probabilities, error) {
 	out := &probabilities{Row: r, Prob: make([]float64, 0, 3*len(r))}
 	var p model.Prediction
 	for lo := 0; lo < len(r); lo += chunk {
-		part := r[lo:min(lo+chunk, len(r))]
-		if err := m.Predict(ctx, view.View{Table: gather(t, cols, part)}, &p); err != nil {
+		v, err := src.inputs(&m.Inputs, r[lo:min(lo+chunk, len(r))])
+		if err != nil {
+			return nil, err
+		}
+		if err := m.Predict(ctx, v, &p); err != nil {
 			return nil, err
 		}
 		if err := p.Check(); err != nil {
@@ -191,18 +141,18 @@ func predictRows(ctx context.Context, m *fitted, t *view.Table, r rows) (*probab
 	return out, nil
 }
 
-// saved is a model's columns and bytes as a stage keeps them.
+// saved is what a stage keeps of a model beside its bytes.
 type saved struct {
-	Use     string   `json:"use"`
-	Columns []string `json:"columns"`
-	Info    FitInfo  `json:"info"`
+	Use string `json:"use"`
+	bundle.Inputs
+	Info FitInfo `json:"info"`
 }
 
 func writeFit(t *flow.Task, use string, m *fitted) error {
 	if err := t.Create("model", m.Encode); err != nil {
 		return err
 	}
-	return writeJSON(t, "fit", saved{Use: use, Columns: m.Columns, Info: m.Info})
+	return writeJSON(t, "fit", saved{Use: use, Inputs: m.Inputs, Info: m.Info})
 }
 
 func writeJSON(t *flow.Task, name string, v any) error {
@@ -230,5 +180,5 @@ func readFit(reg *model.Registry, meta, body []byte) (*fitted, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &fitted{Fitted: m, Columns: s.Columns, Info: s.Info}, nil
+	return &fitted{Fitted: m, Inputs: s.Inputs, Info: s.Info}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mlfactory/mlfactory/bar"
+	"github.com/mlfactory/mlfactory/bundle"
 	"github.com/mlfactory/mlfactory/calibrate"
 	"github.com/mlfactory/mlfactory/ensemble"
 	"github.com/mlfactory/mlfactory/feature"
@@ -100,7 +101,7 @@ func specOf(t testing.TB, cat *Catalogue, use string) fitSpec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fitSpec{Use: use, Config: c, Columns: []string{"good", "noise", "rare"}, MinValid: 0.8, Weights: label.DefaultWeights(), Seed: 1, Stream: use, Role: "wf1/final"}
+	return fitSpec{Use: use, Config: c, Inputs: bundle.Inputs{Columns: []string{"good", "noise", "rare"}}, MinValid: 0.8, Weights: label.DefaultWeights(), Seed: 1, Stream: use, Role: "wf1/final"}
 }
 
 func TestUsable(t *testing.T) {
@@ -139,7 +140,7 @@ func TestFitFold(t *testing.T) {
 	for _, use := range []string{"logistic", "xgboost"} {
 		spec := specOf(t, cat, use)
 		fit := func(tab *view.Table, s *label.Set) (*fitted, []byte) {
-			m, err := fitFold(t.Context(), cat.Models, spec, tab, s, f, model.Env{Workers: 1})
+			m, err := fitFold(t.Context(), cat.Models, spec, &source{table: tab}, s, f, model.Env{Workers: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -159,8 +160,8 @@ func TestFitFold(t *testing.T) {
 		if _, got := fit(other, labels); bytes.Equal(got, want) {
 			t.Errorf("%s: the training rows do not change the fit; this test sees nothing", use)
 		}
-		if !slices.Equal(m.Columns, []string{"good", "noise"}) || len(m.Info.Dropped) != 1 {
-			t.Errorf("%s: columns %v, dropped %+v", use, m.Columns, m.Info.Dropped)
+		if !slices.Equal(m.Inputs.Columns, []string{"good", "noise"}) || len(m.Info.Dropped) != 1 {
+			t.Errorf("%s: columns %v, dropped %+v", use, m.Inputs.Columns, m.Info.Dropped)
 		}
 		if i := m.Info; i.Candidates != len(f.Train) || i.Rows > i.Candidates || i.Rows < i.Candidates/4 || !(i.EffectiveN > 0 && i.EffectiveN <= float64(i.Rows)) {
 			t.Errorf("%s: %+v", use, i)
@@ -169,7 +170,7 @@ func TestFitFold(t *testing.T) {
 		for d := range tab.N {
 			all = append(all, d)
 		}
-		p, err := predictRows(t.Context(), m, tab, all)
+		p, err := predictRows(t.Context(), m, &source{table: tab}, all)
 		if err != nil || len(p.Row) != tab.N || len(p.Prob) != 3*tab.N {
 			t.Fatalf("%s: %d predictions of %d decisions: %v", use, len(p.Row), tab.N, err)
 		}
@@ -185,19 +186,19 @@ func TestFitFold(t *testing.T) {
 		}
 	}
 	spec := specOf(t, cat, "logistic")
-	spec.Columns = []string{"rare"}
-	if _, err := fitFold(t.Context(), cat.Models, spec, tab, s, f, model.Env{Workers: 1}); err == nil || !strings.Contains(err.Error(), "wf1/final: none of 1 columns") {
+	spec.Inputs.Columns = []string{"rare"}
+	if _, err := fitFold(t.Context(), cat.Models, spec, &source{table: tab}, s, f, model.Env{Workers: 1}); err == nil || !strings.Contains(err.Error(), "wf1/final: none of 1 columns") {
 		t.Errorf("no usable column: %v", err)
 	}
-	spec.Columns = []string{"absent"}
-	if _, err := fitFold(t.Context(), cat.Models, spec, tab, s, f, model.Env{Workers: 1}); err == nil || !strings.Contains(err.Error(), `"absent"`) {
+	spec.Inputs.Columns = []string{"absent"}
+	if _, err := fitFold(t.Context(), cat.Models, spec, &source{table: tab}, s, f, model.Env{Workers: 1}); err == nil || !strings.Contains(err.Error(), `"absent"`) {
 		t.Errorf("an unknown column: %v", err)
 	}
 	spec = specOf(t, cat, "logistic")
 	for _, d := range f.Train {
 		s.Class[d] = 0
 	}
-	if _, err := fitFold(t.Context(), cat.Models, spec, tab, s, f, model.Env{Workers: 1}); err == nil || !strings.Contains(err.Error(), "wf1/final") || !strings.Contains(err.Error(), "class") {
+	if _, err := fitFold(t.Context(), cat.Models, spec, &source{table: tab}, s, f, model.Env{Workers: 1}); err == nil || !strings.Contains(err.Error(), "wf1/final") || !strings.Contains(err.Error(), "class") {
 		t.Errorf("one class: %v", err)
 	}
 }
@@ -212,11 +213,11 @@ func TestCombineStep(t *testing.T) {
 	st.Inner = []fold{{Train: between(s, 360, 700), Test: between(s, 0, 350)}, {Train: between(s, 0, 345), Test: between(s, 350, 700)}}
 	bases := []string{"logistic", "xgboost"}
 	predict := func(use string, f fold, r rows) *probabilities {
-		m, err := fitFold(t.Context(), cat.Models, specOf(t, cat, use), tab, s, f, model.Env{Workers: 1})
+		m, err := fitFold(t.Context(), cat.Models, specOf(t, cat, use), &source{table: tab}, s, f, model.Env{Workers: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := predictRows(t.Context(), m, tab, r)
+		p, err := predictRows(t.Context(), m, &source{table: tab}, r)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,6 @@ package factory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -187,11 +186,11 @@ func (l *line) addFits(dev development, clock int64) error {
 	all := map[string]*modelFits{}
 	var names []string
 	for _, m := range l.rec.Models {
-		cols, err := routeColumns(l.set, l.f.Catalogue.Features, m.Route)
+		spec, err := l.f.fitSpec(l.rec, m, l.set, l.clock)
 		if err != nil {
-			return fmt.Errorf("model %s: %w", m.Name, err)
+			return err
 		}
-		f := &modelFits{spec: fitSpec{Use: m.Use, Config: m.Config, Columns: cols, MinValid: l.rec.Features.MinValid, Weights: l.rec.Weights, Seed: l.rec.Seed, Stream: m.Name}}
+		f := &modelFits{spec: spec}
 		for w := range l.steps {
 			st, err := l.fitStep(m.Name, f.spec, l.folds, w, w)
 			if err != nil {
@@ -269,31 +268,60 @@ func marketOf(cal *calendar.Calendar, clock int64) split.Market {
 	return split.Market{Clock: cal, Bar: time.Duration(clock)}
 }
 
+// fitSpec is what a model's fits have in common: all but the role.
+func (f *Factory) fitSpec(rec *recipe.Recipe, m recipe.Model, set feature.Set, clock bar.Timeframe) (fitSpec, error) {
+	e, ok := f.Catalogue.Models.Entry(m.Use)
+	if !ok {
+		return fitSpec{}, fmt.Errorf("factory: no learner is called %q", m.Use)
+	}
+	in, err := routeInputs(set, f.Catalogue.Features, e, m.Route, clock, rec.Label.Horizon)
+	if err != nil {
+		return fitSpec{}, fmt.Errorf("model %s: %w", m.Name, err)
+	}
+	return fitSpec{Use: m.Use, Config: m.Config, Inputs: in, MinValid: rec.Features.MinValid, Weights: rec.Weights, Seed: rec.Seed, Stream: m.Name}, nil
+}
+
 // fit makes the stage of one fit and its predictions. pick chooses the fold and
 // the decisions to predict.
 func (l *line) fit(name string, spec fitSpec, role string, folding *flow.Node, pick func(*folds) (fold, rows)) (*flow.Node, error) {
 	spec.Role = role
 	reg := l.f.Catalogue.Models
-	return l.node("fit/"+name+"/"+role, "fit", spec, l.size.fit(len(spec.Columns)), []*flow.Node{l.table, l.labels, folding}, func(ctx context.Context, t *flow.Task) error {
-		tab, err := l.readTable(t, 0)
+	inputs := []*flow.Node{l.labels, folding}
+	if len(spec.Inputs.Columns) > 0 {
+		inputs = append(inputs, l.table)
+	}
+	if len(spec.Inputs.Streams) > 0 {
+		inputs = append(inputs, l.features)
+	}
+	return l.node("fit/"+name+"/"+role, "fit", spec, l.size.fit(&spec.Inputs), inputs, func(ctx context.Context, t *flow.Task) error {
+		s, err := l.readLabels(t, 0)
 		if err != nil {
 			return err
 		}
-		s, err := l.readLabels(t, 1)
+		fs, err := l.readFolds(t, 1)
 		if err != nil {
 			return err
 		}
-		fs, err := l.readFolds(t, 2)
-		if err != nil {
-			return err
+		src := &source{decisions: decisionsOf(s), cal: l.cal}
+		at := 2
+		if len(spec.Inputs.Columns) > 0 {
+			if src.table, err = l.readTable(t, at); err != nil {
+				return err
+			}
+			at++
+		}
+		if len(spec.Inputs.Streams) > 0 {
+			if src.features, err = l.readFeatures(t, at); err != nil {
+				return err
+			}
 		}
 		f, predict := pick(fs)
 		env := model.Env{Workers: t.Workers, Progress: func(done, total int, note string) { t.Progress(int64(done), int64(total), note) }}
-		m, err := fitFold(ctx, reg, spec, tab, s, f, env)
+		m, err := fitFold(ctx, reg, spec, src, s, f, env)
 		if err != nil {
 			return err
 		}
-		p, err := predictRows(ctx, m, tab, predict)
+		p, err := predictRows(ctx, m, src, predict)
 		if err != nil {
 			return err
 		}
@@ -376,47 +404,6 @@ func (l *line) combine(name string, spec combineSpec, w, place int, inputs []*fl
 		}
 		return writeFrame(t, "prob.arrow", c.window.frame(decisionsOf(s)))
 	}, "ensemble", "calibrate", "label")
-}
-
-// routeColumns are the columns that a route lets through.
-func routeColumns(set feature.Set, reg *feature.Registry, r recipe.Route) ([]string, error) {
-	var out []string
-	for _, tf := range r.Timeframes {
-		if !slices.ContainsFunc(set.Frames, func(f feature.Frame) bool { return f.Timeframe.String() == tf }) {
-			var known []string
-			for _, f := range set.Frames {
-				known = append(known, f.Timeframe.String())
-			}
-			return nil, fmt.Errorf("route.timeframes: %w among the features", unknown("timeframe", tf, known))
-		}
-	}
-	var families []string
-	for _, f := range set.Frames {
-		for _, spec := range f.Features {
-			e, _ := reg.Entry(spec.Name)
-			if !slices.Contains(families, e.Family) {
-				families = append(families, e.Family)
-			}
-			if len(r.Timeframes) > 0 && !slices.Contains(r.Timeframes, f.Timeframe.String()) || len(r.Families) > 0 && !slices.Contains(r.Families, e.Family) {
-				continue
-			}
-			one := feature.Set{Frames: []feature.Frame{{Timeframe: f.Timeframe, Features: []feature.Spec{spec}}}}
-			names, err := one.Columns(reg)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, names...)
-		}
-	}
-	for _, x := range r.Families {
-		if !slices.Contains(families, x) {
-			return nil, fmt.Errorf("route.families: %w among the features", unknown("family", x, families))
-		}
-	}
-	if len(out) == 0 {
-		return nil, errors.New("route: no column is left")
-	}
-	return out, nil
 }
 
 // targets are the nodes of the last phase before the verdict.

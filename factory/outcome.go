@@ -46,6 +46,8 @@ type Outcome struct {
 
 	Audit  *AuditResult   // nil if the run had none
 	Ledger judge.Snapshot // what competed
+
+	cache *cache // of its files
 }
 
 // LabelCounts sums up the labels.
@@ -113,6 +115,18 @@ type Skill struct {
 	SkillHi    float64     `json:"skill_high"`
 	ECE        float64     `json:"ece"` // mean over classes
 	Curves     [][]RelyBin `json:"curves"`
+	// Against compares with the recipe's first logistic regression, on the same
+	// rows; nil if the recipe has none, and for that one itself.
+	Against *Comparison `json:"against,omitempty"`
+}
+
+// Comparison is how much less one model loses than another on the same rows.
+type Comparison struct {
+	Name    string  `json:"name"` // of the other
+	LogLoss float64 `json:"logloss"`
+	Gain    float64 `json:"gain"` // its log-loss − this one's, nats
+	GainLow float64 `json:"gain_low"`
+	GainHi  float64 `json:"gain_high"` // 95 % block bootstrap of the differences
 }
 
 // RelyBin is one bin of a reliability curve.

@@ -76,6 +76,18 @@ func (l *line) readTable(t *flow.Task, input int) (*view.Table, error) {
 	return l.cache.table(o)
 }
 
+func (l *line) readFeatures(t *flow.Task, input int) (*feature.Store, error) {
+	objects := map[string]*store.Object{}
+	for _, o := range t.Input(input).Outputs {
+		obj, err := t.Open(input, o.Name)
+		if err != nil {
+			return nil, err
+		}
+		objects[o.Name] = obj
+	}
+	return l.cache.features(objects)
+}
+
 func (l *line) readFolds(t *flow.Task, input int) (*folds, error) {
 	o, err := t.Open(input, "folds.json")
 	if err != nil {
@@ -160,15 +172,7 @@ func (l *line) addData(base *bar.Series, audit AuditFunc) error {
 	l.table, err = l.node("table", "table", struct {
 		Columns []string `yaml:"columns"`
 	}{l.columns}, l.size.table(), []*flow.Node{l.features, l.labels}, func(ctx context.Context, t *flow.Task) error {
-		objects := map[string]*store.Object{}
-		for _, o := range t.Input(0).Outputs {
-			obj, err := t.Open(0, o.Name)
-			if err != nil {
-				return err
-			}
-			objects[o.Name] = obj
-		}
-		st, err := l.cache.features(objects)
+		st, err := l.readFeatures(t, 0)
 		if err != nil {
 			return err
 		}

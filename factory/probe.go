@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/mlfactory/mlfactory/feature"
 	"github.com/mlfactory/mlfactory/label"
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/recipe"
@@ -106,17 +108,30 @@ func (f *Factory) Refit(ctx context.Context, s *store.Store, r *Result, market, 
 	if err != nil {
 		return nil, err
 	}
+	clock, err := clockFrame(r.Recipe.Clock.Timeframe, o.Base.Timeframe)
+	if err != nil {
+		return nil, err
+	}
+	cal, err := o.Instrument.NewCalendar()
+	if err != nil {
+		return nil, err
+	}
 	for _, m := range r.Recipe.Models {
 		if m.Name != name {
 			continue
 		}
-		cols, err := routeColumns(set, f.Catalogue.Features, m.Route)
+		spec, err := f.fitSpec(&r.Recipe, m, set, clock)
 		if err != nil {
 			return nil, err
 		}
-		spec := fitSpec{Use: m.Use, Config: m.Config, Columns: cols, MinValid: r.Recipe.Features.MinValid,
-			Weights: r.Recipe.Weights, Seed: r.Recipe.Seed, Stream: m.Name, Role: role}
-		fit, err := fitFold(ctx, f.Catalogue.Models, spec, o.Table, labels, fo, model.Env{Workers: 1})
+		spec.Role = role
+		src := &source{table: o.Table, decisions: o.Decisions, cal: cal}
+		if len(spec.Inputs.Streams) > 0 {
+			if src.features, err = r.features(s, o); err != nil {
+				return nil, err
+			}
+		}
+		fit, err := fitFold(ctx, f.Catalogue.Models, spec, src, labels, fo, model.Env{Workers: 1})
 		if err != nil {
 			return nil, err
 		}
@@ -125,6 +140,26 @@ func (f *Factory) Refit(ctx context.Context, s *store.Store, r *Result, market, 
 		return b.Bytes(), err
 	}
 	return nil, fmt.Errorf("factory: the recipe has no model %q", name)
+}
+
+// features opens the features of a market; their files are closed with the result.
+func (r *Result) features(s *store.Store, o *Outcome) (*feature.Store, error) {
+	objects := map[string]*store.Object{}
+	for _, rep := range slices.Backward(r.Reports) {
+		n, ok := rep.Result(o.Market + "/features")
+		if !ok {
+			continue
+		}
+		for _, out := range n.Outputs {
+			obj, err := s.Object(out)
+			if err != nil {
+				return nil, err
+			}
+			objects[out.Name] = obj
+		}
+		break
+	}
+	return o.cache.features(objects)
 }
 
 // role finds the fold that a fit's role names.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mlfactory/mlfactory/bar"
 	"github.com/mlfactory/mlfactory/bar/calendar"
+	"github.com/mlfactory/mlfactory/bundle"
 	"github.com/mlfactory/mlfactory/feature"
 	"github.com/mlfactory/mlfactory/recipe"
 )
@@ -17,6 +18,7 @@ import (
 // not count. They are sums of row counts times the bytes that a row takes, the
 // largest copies counted, plus a fixed part.
 type size struct {
+	base      bar.Timeframe
 	bars      int64
 	decisions int64 // at most: bars of the clock, until the labels are there
 	columns   int64 // of the table
@@ -26,29 +28,32 @@ type size struct {
 
 const (
 	fixedMemory = 16 << 20 // of any stage
+	netMemory   = 64 << 20 // of a network at work on a mini-batch of windows
 	barBytes    = 100      // of a bar in a bar.Series: nine numbers of 8 bytes, two of 4, flags, slack
 	rowBytes    = 250      // of a decision in a label.Set with its spans and weights
 )
 
 // newSize measures base; columns are those of set.
 func newSize(base *bar.Series, clock bar.Timeframe, set feature.Set, reg *feature.Registry) (size, error) {
-	z := size{bars: int64(base.Len()), thinned: 1}
-	in := func(tf bar.Timeframe) int64 {
-		if tf > base.Timeframe && base.Timeframe > 0 {
-			return z.bars*int64(base.Timeframe)/int64(tf) + 1
-		}
-		return z.bars
-	}
-	z.decisions = in(clock)
+	z := size{base: base.Timeframe, bars: int64(base.Len()), thinned: 1}
+	z.decisions = z.in(clock)
 	for _, f := range set.Frames {
 		names, err := (feature.Set{Frames: []feature.Frame{f}}).Columns(reg)
 		if err != nil {
 			return z, err
 		}
 		z.columns += int64(len(names))
-		z.values += in(f.Timeframe) * int64(len(names))
+		z.values += z.in(f.Timeframe) * int64(len(names))
 	}
 	return z, nil
+}
+
+// in is the number of bars of a timeframe, at most.
+func (z size) in(tf bar.Timeframe) int64 {
+	if tf > z.base && z.base > 0 {
+		return z.bars*int64(z.base)/int64(tf) + 1
+	}
+	return z.bars
 }
 
 // labelled takes what the labels tell: how many decisions there are, and what
@@ -74,10 +79,16 @@ func (z size) audit() int64 { return z.labels() + z.features() + z.table() }
 func (z size) folds() int64 { return fixedMemory + z.decisions*2*rowBytes }
 
 // fit gathers the rows that train, which the learner bins or scales into one
-// more copy, and predicts a chunk at a time.
-func (z size) fit(columns int) int64 {
-	n := int64(math.Ceil(float64(z.decisions) * z.thinned))
-	return fixedMemory + n*int64(columns)*(4+4) + n*rowBytes + chunk*int64(columns)*4 + z.decisions*100
+// more copy, and predicts a chunk at a time. Windows look into files that are
+// mapped; the learner scales the bars of the rows that train, and of those that
+// stop, once each.
+func (z size) fit(in *bundle.Inputs) int64 {
+	n, columns := int64(math.Ceil(float64(z.decisions)*z.thinned)), int64(len(in.Columns))
+	m := fixedMemory + n*columns*(4+4) + n*rowBytes + chunk*columns*4 + z.decisions*100
+	for _, s := range in.Streams {
+		m += netMemory + 2*4*z.in(s.Timeframe)*int64(len(s.Channels)+1) + z.decisions*4
+	}
+	return m
 }
 
 func (z size) combine(bases int) int64 {

@@ -24,6 +24,9 @@ type skillEnsemble struct {
 	Bases  []string `yaml:"bases"`
 }
 
+// baseline is the learner that all others are compared with.
+const baseline = "logistic"
+
 const (
 	skillDraws = 400 // of the block bootstrap
 	skillBins  = 10  // of a reliability curve
@@ -32,6 +35,7 @@ const (
 type skillParams struct {
 	Models    []string        `yaml:"models"`
 	Ensembles []skillEnsemble `yaml:"ensembles"`
+	Baseline  string          `yaml:"baseline"` // one of the models, or ""
 	Seed      uint64          `yaml:"seed"`
 	Draws     int             `yaml:"draws"`
 	Bins      int             `yaml:"bins"`
@@ -41,7 +45,12 @@ type skillParams struct {
 // labels, folds, then for each model (ascending) its k-fold fits.
 func (l *line) skillNode(models []string, ens []skillEnsemble, inputs []*flow.Node) (*flow.Node, error) {
 	k := l.rec.Split.KFold.K
-	p := skillParams{models, ens, l.rec.Seed, skillDraws, skillBins}
+	p := skillParams{Models: models, Ensembles: ens, Seed: l.rec.Seed, Draws: skillDraws, Bins: skillBins}
+	for _, m := range slices.Backward(l.rec.Models) {
+		if m.Use == baseline {
+			p.Baseline = m.Name
+		}
+	}
 	return l.node("skill", "skill", p, l.size.skill(len(models), len(models)+len(ens)), inputs, func(ctx context.Context, t *flow.Task) error {
 		s, err := l.readLabels(t, 0)
 		if err != nil {
@@ -98,6 +107,15 @@ func measureSkill(ctx context.Context, reg *ensemble.Registry, p skillParams, s 
 			all[b] = preds[name]
 		}
 		return collectOOF(ensemble.Provenance{Use: ensemble.KFold}, bases, s, m.test, kf, all)
+	}
+	if p.Baseline != "" {
+		o, err := collect([]string{p.Baseline})
+		if err != nil {
+			return nil, nil, err
+		}
+		if m.baseline, err = stat.LogLosses(nil, o.Prob[0].Prob, model.K, m.index); err != nil {
+			return nil, nil, fmt.Errorf("skill of %s: %w", p.Baseline, err)
+		}
 	}
 	single := func(name string) (Skill, *model.Prediction, error) {
 		o, err := collect([]string{name})
@@ -170,6 +188,7 @@ type measure struct {
 	weight     []float64
 	begin, end []int64
 	prior      []float64 // loss of each row
+	baseline   []float64 // loss of each row; nil if there is none
 }
 
 // newMeasure computes the prior of each row: the class shares of the rows that
@@ -232,6 +251,16 @@ func (m *measure) of(name string, q *model.Prediction) (Skill, error) {
 	}
 	out := Skill{Name: name, Rows: len(m.test), LogLoss: li.Value, LogLossLow: li.Low, LogLossHi: li.High,
 		Prior: stat.Mean(m.prior), Skill: gi.Value, SkillLow: gi.Low, SkillHi: gi.High}
+	if m.baseline != nil && name != m.p.Baseline {
+		for i := range loss {
+			gain[i] = m.baseline[i] - loss[i]
+		}
+		ci, err := stat.MeanInterval(gain, m.begin, m.end, m.p.Draws, 0.95, stream.Stream("baseline"))
+		if err != nil {
+			return fail(err)
+		}
+		out.Against = &Comparison{Name: m.p.Baseline, LogLoss: stat.Mean(m.baseline), Gain: ci.Value, GainLow: ci.Low, GainHi: ci.High}
+	}
 	var tables [][]calibrate.Bin
 	for c := int8(-1); c <= 1; c++ {
 		bins, err := calibrate.Reliability(q, m.class, m.weight, c, m.p.Bins)

@@ -25,6 +25,7 @@ import (
 	"github.com/mlfactory/mlfactory/feature"
 	"github.com/mlfactory/mlfactory/judge"
 	"github.com/mlfactory/mlfactory/label"
+	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/split"
 	"github.com/mlfactory/mlfactory/trade"
@@ -91,15 +92,23 @@ type Split struct {
 type Model struct {
 	Name   string `yaml:"name" doc:"name in tables; the learner's name when empty"`
 	Use    string `yaml:"use" doc:"registered learner; see mlfactory models list"`
-	Route  Route  `yaml:"route" doc:"which columns this model sees; empty: all"`
+	Route  Route  `yaml:"route" doc:"what this model sees; empty: all"`
 	Config any    `yaml:"config" doc:"parameters of the learner; see mlfactory models show"`
 }
 
-// Route narrows the columns of one model.
+// Route says what one model sees: a learner of tables the latest value of each
+// column, a learner of windows the last bars of one timeframe, a learner of
+// streams those of several.
 type Route struct {
-	Timeframes []string `yaml:"timeframes" doc:"timeframes; empty: all"`
+	Timeframes []string `yaml:"timeframes" doc:"timeframes; empty: all, or for a learner of windows the decision clock's (the first of the features where they do not have it)"`
 	Families   []string `yaml:"families" doc:"families; empty: all"`
+	Window     int      `yaml:"window" doc:"bars of a window, for learners that take windows or streams (60 if not stated); 0 for all others" min:"0" max:"10000"`
+	Static     []string `yaml:"static" doc:"timeframes of which a learner that takes a table beside its windows sees the latest values; empty: those that its windows do not show; none"`
+	Ahead      int      `yaml:"ahead" doc:"bars of the decision clock still to come whose place in session and week is given to learners that take a known future; 0: label.horizon of them" min:"0" max:"10000"`
 }
+
+// DefaultWindow is the number of bars of a window.
+const DefaultWindow = 60
 
 // Ensemble is one combination of base models.
 type Ensemble struct {
@@ -116,6 +125,8 @@ type Catalogue interface {
 	ModelConfig(use string) (any, error)
 	// EnsembleConfig does the same for an ensemble.
 	EnsembleConfig(use string) (any, error)
+	// Learner finds a registered learner.
+	Learner(use string) (model.Entry, bool)
 	// Known is nil if there is an instrument, a family of features or a
 	// feature (the kinds) of that name, or an error that names the nearest.
 	Known(kind, name string) error
@@ -213,6 +224,19 @@ func Read(src []byte, file string, base Recipe, cat Catalogue) (*Draft, error) {
 	return &Draft{Recipe: r, file: d}, nil
 }
 
+// Detach says that the values at a path and below are no longer those of the
+// file, so that what is wrong with them is not shown at its lines.
+func (d *Draft) Detach(path string) {
+	if d.file == nil {
+		return
+	}
+	for at := range d.file.at {
+		if at == path || strings.HasPrefix(at, path+".") {
+			delete(d.file.at, at)
+		}
+	}
+}
+
 // Finish completes the recipe and checks every value. What is wrong with a
 // value that a file stated is shown at its line.
 func (d *Draft) Finish(cat Catalogue) (Recipe, error) {
@@ -286,6 +310,9 @@ func (r *Recipe) Complete(cat Catalogue) error {
 			}
 			m.Config = c
 		}
+		if e, ok := cat.Learner(m.Use); ok && e.Input != model.InputTable && m.Route.Window == 0 {
+			m.Route.Window = DefaultWindow
+		}
 	}
 	for i := range r.Ensembles {
 		e := &r.Ensembles[i]
@@ -335,6 +362,30 @@ func (r *Recipe) names(cat Catalogue) error {
 		for j, f := range m.Route.Families {
 			check(KindFamily, f, fmt.Sprintf("models.%d.route.families.%d", i, j))
 		}
+		if e, ok := cat.Learner(m.Use); ok {
+			errs = append(errs, m.Route.fits(e, fmt.Sprintf("models.%d.route.", i)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// fits refuses keys that a learner has no use for.
+func (r Route) fits(e model.Entry, path string) error {
+	var errs []error
+	fail := func(key, format string, args ...any) {
+		errs = append(errs, &param.Error{Path: path + key, Problem: fmt.Sprintf(format, args...)})
+	}
+	if e.Input == model.InputTable && r.Window != 0 {
+		fail("window", "%s takes a table, not windows; leave the key out", e.Name)
+	}
+	if e.Input == model.InputWindows && len(r.Timeframes) > 1 {
+		fail("timeframes", "%s takes windows of one timeframe; name one", e.Name)
+	}
+	if !e.Abilities.Static && len(r.Static) > 0 {
+		fail("static", "%s takes no table beside its windows; leave the key out", e.Name)
+	}
+	if !e.Abilities.Known && r.Ahead != 0 {
+		fail("ahead", "%s takes no known future; leave the key out", e.Name)
 	}
 	return errors.Join(errs...)
 }
@@ -369,6 +420,13 @@ func (r *Recipe) Validate() error {
 	for i, m := range r.Models {
 		for j, tf := range m.Route.Timeframes {
 			timeframe(fmt.Sprintf("models.%d.route.timeframes.%d", i, j), tf)
+		}
+		for j, tf := range m.Route.Static {
+			if tf == "none" && len(m.Route.Static) > 1 {
+				fail(fmt.Sprintf("models.%d.route.static.%d", i, j), "none stands alone or not at all")
+				continue
+			}
+			timeframe(fmt.Sprintf("models.%d.route.static.%d", i, j), tf, "none")
 		}
 	}
 	if len(r.Markets) == 0 {

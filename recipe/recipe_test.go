@@ -9,8 +9,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/mlfactory/mlfactory/bar/synth"
+	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/recipe"
 )
@@ -30,10 +32,23 @@ type vote struct {
 type catalogue struct{}
 
 func (catalogue) ModelConfig(use string) (any, error) {
-	if use == "logistic" || use == "xgboost" {
+	if slices.Contains([]string{"logistic", "xgboost", "windows", "streams"}, use) {
 		return &learner{Depth: 6, Rate: 0.3, Mode: "plain"}, nil
 	}
 	return nil, fmt.Errorf("no learner is called %q; did you mean \"xgboost\"?", use)
+}
+
+// Learner knows three more than the default recipe names.
+func (catalogue) Learner(use string) (model.Entry, bool) {
+	switch use {
+	case "logistic", "xgboost":
+		return model.Entry{Name: use}, true
+	case "windows":
+		return model.Entry{Name: use, Input: model.InputWindows}, true
+	case "streams":
+		return model.Entry{Name: use, Input: model.InputStreams, Abilities: model.Abilities{Static: true, Known: true}}, true
+	}
+	return model.Entry{}, false
 }
 
 func (catalogue) EnsembleConfig(use string) (any, error) {
@@ -368,4 +383,62 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("accepted, but cannot be written: %v", err)
 		}
 	})
+}
+
+// A route has the keys that its learner has a use for, and no others.
+func TestRoutes(t *testing.T) {
+	models := func(use, route string) string {
+		return market + "models:\n  - use: " + use + "\n    route: {" + route + "}\nensembles: []\ncandidate: " + use + "\n"
+	}
+	for _, tc := range []struct {
+		use, route string
+		want       recipe.Route
+	}{
+		{"logistic", "", recipe.Route{}},
+		{"windows", "", recipe.Route{Window: 60}},
+		{"windows", "timeframes: [5m], window: 24", recipe.Route{Timeframes: []string{"5m"}, Window: 24}},
+		{"streams", "timeframes: [5m, 1h], static: [none], ahead: 9", recipe.Route{Timeframes: []string{"5m", "1h"}, Window: 60, Static: []string{"none"}, Ahead: 9}},
+	} {
+		r := load(t, models(tc.use, tc.route))
+		if !cmp.Equal(r.Models[0].Route, tc.want) {
+			t.Errorf("%s with route {%s}: %+v, want %+v", tc.use, tc.route, r.Models[0].Route, tc.want)
+		}
+		b, err := recipe.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again := load(t, string(b)); !cmp.Equal(again.Models[0].Route, r.Models[0].Route, cmpopts.EquateEmpty()) {
+			t.Errorf("%s: the route is %+v after a file, was %+v", tc.use, again.Models[0].Route, r.Models[0].Route)
+		}
+	}
+	for _, tc := range []struct{ use, route, want string }{
+		{"logistic", "window: 24", "models.0.route.window: logistic takes a table, not windows"},
+		{"windows", "timeframes: [5m, 15m]", "models.0.route.timeframes: windows takes windows of one timeframe"},
+		{"windows", "static: [1h]", "models.0.route.static: windows takes no table beside"},
+		{"windows", "ahead: 4", "models.0.route.ahead: windows takes no known future"},
+		{"windows", "window: -1", "models.0.route.window"},
+		{"streams", "static: [1h, none]", "none stands alone"},
+		{"streams", "static: [soon]", "models.0.route.static.0"},
+	} {
+		_, err := recipe.Load([]byte(models(tc.use, tc.route)), "r.yaml", recipe.Default(), catalogue{})
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s with route {%s}: %v, want %q", tc.use, tc.route, err, tc.want)
+		}
+	}
+}
+
+// What a draft has detached is not shown at a line of the file.
+func TestDetach(t *testing.T) {
+	src := market + "models:\n  - use: logistic\n    config: {depth: 99}\nensembles: []\ncandidate: logistic\n"
+	for detach, want := range map[string]bool{"": true, "models": false, "model": true} {
+		d, err := recipe.Read([]byte(src), "r.yaml", recipe.Default(), catalogue{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Detach(detach)
+		_, err = d.Finish(catalogue{})
+		if err == nil || strings.Contains(err.Error(), "r.yaml:6:") != want || !strings.Contains(err.Error(), "models.0.config.depth") {
+			t.Errorf("with %q detached: %v", detach, err)
+		}
+	}
 }

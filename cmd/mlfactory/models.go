@@ -130,9 +130,12 @@ func newCV(g *global) *cobra.Command {
 		Use:   "cv --model NAME",
 		Short: "Measure one model by purged k-fold; nothing is traded and no trial is counted",
 		Long: "Fits one model of the recipe (or a learner with its defaults) on each fold of the\n" +
-			"purged k-fold and compares its probabilities with the class shares.",
-		Example: "  mlfactory cv --model xgboost --data es.csv --instrument ES --stamps end --zone UTC",
-		Args:    noArgs,
+			"purged k-fold and compares its probabilities with the class shares, and with those of\n" +
+			"a logistic regression that is fitted beside it. Values of the model are those of\n" +
+			"models.0: --set models.0.config.epochs=20.",
+		Example: "  mlfactory cv --model xgboost --data es.csv --instrument ES --stamps end --zone UTC\n" +
+			"  mlfactory cv --model lstm --set models.0.route.window=40 --set models.0.config.hidden=32",
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if model == "" {
 				return command.Usage("say which model: --model NAME (see mlfactory models list)")
@@ -141,7 +144,9 @@ func newCV(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rec, err := p.Recipe(req.resolve(c.Flags()))
+			q := req.resolve(c.Flags())
+			q.Models = []string{model, command.Baseline}
+			rec, err := p.Recipe(q)
 			if err != nil {
 				return err
 			}
@@ -154,15 +159,20 @@ func newCV(g *global) *cobra.Command {
 				return err
 			}
 			return g.print(skills, func(w io.Writer) error {
-				t := newTable("market", "model", "rows", "log-loss", "prior", "skill", "95 % interval", "ECE")
+				t := newTable("market", "model", "rows", "log-loss", "prior", "skill", "95 % interval", "gain", "95 % interval", "ECE")
 				for _, s := range skills {
+					gain, interval := "", ""
+					if a := s.Against; a != nil {
+						gain, interval = fmt.Sprintf("%+.5f", a.Gain), fmt.Sprintf("%+.5f to %+.5f", a.GainLow, a.GainHi)
+					}
 					t.row(s.Market, s.Name, s.Rows, fmt.Sprintf("%.5f", s.LogLoss), fmt.Sprintf("%.5f", s.Prior), fmt.Sprintf("%+.5f", s.Skill.Skill),
-						fmt.Sprintf("%+.5f to %+.5f", s.SkillLow, s.SkillHi), fmt.Sprintf("%.4f", s.ECE))
+						fmt.Sprintf("%+.5f to %+.5f", s.SkillLow, s.SkillHi), gain, interval, fmt.Sprintf("%.4f", s.ECE))
 				}
 				if err := t.write(w); err != nil {
 					return err
 				}
-				_, err := fmt.Fprintln(w, "skill: prior − log-loss in nats; above 0 is better than the class shares; the interval is a block bootstrap")
+				_, err := fmt.Fprintln(w, "skill: prior − log-loss in nats; above 0 is better than the class shares\n"+
+					"gain: log-loss of the logistic regression − log-loss, in nats, on the same rows; intervals are block bootstraps")
 				return err
 			})
 		},
@@ -188,10 +198,10 @@ func newModels(g *global) *cobra.Command {
 				return err
 			}
 			return g.print(ms, func(w io.Writer) error {
-				t := newTable("name", "kind", "family", "weights", "missing values", "early stop", "doc")
+				t := newTable("name", "kind", "family", "input", "weights", "missing values", "early stop", "doc")
 				for _, m := range ms {
 					first, _, _ := strings.Cut(m.Doc, ". ")
-					t.row(m.Name, m.Kind, m.Family, yes(m.Weights), yes(m.Missing), yes(m.Stops), strings.TrimSuffix(first, "."))
+					t.row(m.Name, m.Kind, m.Family, m.Input, yes(m.Weights), yes(m.Missing), yes(m.Stops), strings.TrimSuffix(first, "."))
 				}
 				return t.write(w)
 			})

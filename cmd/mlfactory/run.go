@@ -70,7 +70,8 @@ func newRun(g *global) *cobra.Command {
 			"was, and a changed value recomputes only what depends on it.",
 		Example: "  mlfactory run\n" +
 			"  mlfactory run --data btcusd_1m.parquet --instrument BTCUSD --stamps begin --zone UTC\n" +
-			"  mlfactory run --config recipe.yaml --set label.horizon=30",
+			"  mlfactory run --config recipe.yaml --set label.horizon=30\n" +
+			"  mlfactory run --config recipe.yaml --model xgboost,lstm",
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			p, err := g.project()
@@ -122,6 +123,7 @@ func newRun(g *global) *cobra.Command {
 	}
 	req.add(c.Flags())
 	f := c.Flags()
+	f.StringSliceVar(&req.request.Models, "model", nil, "base models of the run in place of the recipe's: models of the recipe or learners, separated by commas")
 	f.StringVarP(&o.Out, "out", "o", "", "run folder (default: runs/NAME)")
 	f.Var((*countFlag)(&o.Workers), "workers", "goroutines that compute at once (default: one per processor); results do not depend on it")
 	f.Var(&memory, "memory", "memory that the run plans with, such as 3GiB; 0: no limit")

@@ -23,12 +23,9 @@ func Entries() []model.Entry {
 	}
 }
 
-// Register adds the entries that take a table to a registry.
+// Register adds all entries to a registry.
 func Register(r *model.Registry) error {
 	for _, e := range Entries() {
-		if e.Input != model.InputTable {
-			continue
-		}
 		if err := r.Add(e); err != nil {
 			return err
 		}
