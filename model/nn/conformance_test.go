@@ -19,6 +19,8 @@ func small(t *testing.T, e model.Entry, epochs int) any {
 	switch c := cfg.(type) {
 	case *MLP:
 		c.Hidden = 32
+	case *TabM:
+		c.Hidden, c.Members = 16, 4
 	case *GRU:
 		c.Hidden = 16
 	case *Mamba:

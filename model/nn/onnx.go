@@ -168,6 +168,12 @@ func (f *predictor) ExportONNX() ([]byte, error) {
 		}
 		p := prefix + "probabilities"
 		node("Softmax", p, z).Int("axis", 1)
+		if m, ok := net.(trainer.Members); ok { // rows × members × classes
+			g.Ints(prefix+"members", -1, int64(m.Members()), 3)
+			node("Reshape", p+".members", p, prefix+"members")
+			p = prefix + "mean"
+			node("ReduceMean", p, prefix+"probabilities.members").Ints("axes", 1).Int("keepdims", 0)
+		}
 		if sum == "" {
 			sum = p
 			continue
