@@ -41,22 +41,23 @@ const (
 // number has 0 and a text has "none" or "all". sampling, oob_purge and the
 // value uniqueness of max_samples are not scikit-learn's.
 type Config struct {
-	Trees                 int     `yaml:"n_estimators" doc:"number of trees" min:"1" max:"100000" search:"int 50 500"`
-	Criterion             string  `yaml:"criterion" doc:"impurity: gini, entropy or log_loss (the same) for classes, squared_error for a number (only below the classifier)" enum:"gini,entropy,log_loss,squared_error"`
-	MaxDepth              int     `yaml:"max_depth" doc:"most levels of splits in a tree; 0: no limit" min:"0" max:"100000"`
-	MinSamplesSplit       int     `yaml:"min_samples_split" doc:"least rows of a node that is split; a row drawn twice is one" min:"2" max:"1000000000"`
-	MinSamplesLeaf        int     `yaml:"min_samples_leaf" doc:"least rows of a leaf; a row drawn twice is one" min:"1" max:"1000000000" search:"int 1 200"`
-	MinWeightFractionLeaf float64 `yaml:"min_weight_fraction_leaf" doc:"least share of the weight of a tree's sample in a leaf" min:"0" max:"0.5"`
-	MaxFeatures           string  `yaml:"max_features" doc:"columns tried in a node: sqrt, log2, all, a whole number, or a share with a decimal point (1.0 is all)"`
-	MaxLeafNodes          int     `yaml:"max_leaf_nodes" doc:"most leaves of a tree, which then grows its best node first; 0: no limit" min:"0" max:"1000000000"`
-	MinImpurityDecrease   float64 `yaml:"min_impurity_decrease" doc:"least decrease of impurity by a split, times the node's share of the weight" min:"0" max:"1e12"`
-	CCPAlpha              float64 `yaml:"ccp_alpha" doc:"minimal cost-complexity pruning: impurity that a leaf must save; 0: no pruning" min:"0" max:"1e12"`
-	ClassWeight           string  `yaml:"class_weight" doc:"none, balanced (n/(K·rows of the class)), or balanced_subsample (the same within each tree's sample)" enum:"none,balanced,balanced_subsample"`
-	Bootstrap             bool    `yaml:"bootstrap" doc:"grow each tree on rows drawn with replacement; otherwise on all rows"`
-	MaxSamples            string  `yaml:"max_samples" doc:"draws of a tree: all (as many as rows), a whole number, a share of the total weight with a decimal point, or uniqueness (rows times the mean uniqueness of their labels)"`
-	Sampling              string  `yaml:"sampling" doc:"uniform: rows are drawn by weight; sequential: by weight times their uniqueness among the rows already drawn" enum:"uniform,sequential"`
-	OOBScore              bool    `yaml:"oob_score" doc:"judge each row by the trees that did not draw it and keep the score with the model"`
-	OOBPurge              bool    `yaml:"oob_purge" doc:"out of bag, leave out the trees that drew a row whose label overlaps"`
+	Trees                 int            `yaml:"n_estimators" doc:"number of trees" min:"1" max:"100000" search:"int 50 500"`
+	Criterion             string         `yaml:"criterion" doc:"impurity: gini, entropy or log_loss (the same) for classes, squared_error for a number (only below the classifier)" enum:"gini,entropy,log_loss,squared_error"`
+	MaxDepth              int            `yaml:"max_depth" doc:"most levels of splits in a tree; 0: no limit" min:"0" max:"100000"`
+	MinSamplesSplit       int            `yaml:"min_samples_split" doc:"least rows of a node that is split; a row drawn twice is one" min:"2" max:"1000000000"`
+	MinSamplesLeaf        int            `yaml:"min_samples_leaf" doc:"least rows of a leaf; a row drawn twice is one" min:"1" max:"1000000000" search:"int 1 200"`
+	MinWeightFractionLeaf float64        `yaml:"min_weight_fraction_leaf" doc:"least share of the weight of a tree's sample in a leaf" min:"0" max:"0.5"`
+	MaxFeatures           string         `yaml:"max_features" doc:"columns tried in a node: sqrt, log2, all, a whole number, or a share with a decimal point (1.0 is all)"`
+	MaxLeafNodes          int            `yaml:"max_leaf_nodes" doc:"most leaves of a tree, which then grows its best node first; 0: no limit" min:"0" max:"1000000000"`
+	MinImpurityDecrease   float64        `yaml:"min_impurity_decrease" doc:"least decrease of impurity by a split, times the node's share of the weight" min:"0" max:"1e12"`
+	MonotonicCst          map[string]int `yaml:"monotonic_cst" doc:"column: 1 where the predicted number, or the probability of the higher of two classes, must not fall as the column rises, −1 where it must not rise" min:"-1" max:"1"`
+	CCPAlpha              float64        `yaml:"ccp_alpha" doc:"minimal cost-complexity pruning: impurity that a leaf must save; 0: no pruning" min:"0" max:"1e12"`
+	ClassWeight           string         `yaml:"class_weight" doc:"none, balanced (n/(K·rows of the class)), or balanced_subsample (the same within each tree's sample)" enum:"none,balanced,balanced_subsample"`
+	Bootstrap             bool           `yaml:"bootstrap" doc:"grow each tree on rows drawn with replacement; otherwise on all rows"`
+	MaxSamples            string         `yaml:"max_samples" doc:"draws of a tree: all (as many as rows), a whole number, a share of the total weight with a decimal point, or uniqueness (rows times the mean uniqueness of their labels)"`
+	Sampling              string         `yaml:"sampling" doc:"uniform: rows are drawn by weight; sequential: by weight times their uniqueness among the rows already drawn" enum:"uniform,sequential"`
+	OOBScore              bool           `yaml:"oob_score" doc:"judge each row by the trees that did not draw it and keep the score with the model"`
+	OOBPurge              bool           `yaml:"oob_purge" doc:"out of bag, leave out the trees that drew a row whose label overlaps"`
 }
 
 // Default is scikit-learn's RandomForestClassifier.

@@ -22,6 +22,11 @@
 // column constant in a node if it varies by less than 1e-7; here it must not
 // vary at all, so the scale of a column does not matter.
 //
+// With monotonic_cst a split of a named column must not turn the order of its
+// children against the direction, values below stay on their side of the middle
+// of the two, and leaves are clipped to that: for two classes or a number, not
+// for three classes, as in scikit-learn, nor for quantiles.
+//
 // # Samples
 //
 // With bootstrap a tree sees max_samples draws with replacement, each row with

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/mlfactory/mlfactory/model"
@@ -28,10 +29,11 @@ type params struct {
 	Alpha       float64 `json:"ccp_alpha"`
 	ClassWeight string  `json:"class_weight"`
 	Criterion   string
-	Features    any  `json:"max_features"`
-	Samples     any  `json:"max_samples"`
-	Bootstrap   bool `json:"bootstrap"`
-	OOB         bool `json:"oob_score"`
+	Features    any   `json:"max_features"`
+	Samples     any   `json:"max_samples"`
+	Bootstrap   bool  `json:"bootstrap"`
+	OOB         bool  `json:"oob_score"`
+	Monotone    []int `json:"monotonic_cst"`
 }
 
 func (p params) apply(c *forest.Config) {
@@ -58,6 +60,12 @@ func (p params) apply(c *forest.Config) {
 	text(p.Samples, &c.MaxSamples)
 	c.Bootstrap = c.Bootstrap || p.Bootstrap
 	c.OOBScore = p.OOB
+	for j, d := range p.Monotone {
+		if c.MonotonicCst == nil {
+			c.MonotonicCst = map[string]int{}
+		}
+		c.MonotonicCst[fmt.Sprintf("f%d", j)] = d
+	}
 }
 
 // skNode is a node of scikit-learn's tree.
@@ -109,7 +117,7 @@ func TestTreeEqualsScikitLearn(t *testing.T) {
 		Class      []float64
 		Cases      []struct {
 			Name, Criterion string
-			Missing         bool
+			Missing, Two    bool
 			Params          params
 			Root            *skNode
 		}
@@ -128,6 +136,12 @@ func TestTreeEqualsScikitLearn(t *testing.T) {
 			}
 			if tc.Criterion == forest.SquaredError {
 				d.Y, d.Classes = doc.Y, 0
+			}
+			if tc.Two {
+				d.Y, d.Classes = slices.Clone(d.Y), 2
+				for i, c := range d.Y {
+					d.Y[i] = min(c, 1)
+				}
 			}
 			f, err := forest.Train(context.Background(), model.Env{Stream: rng.New(1), Workers: 1}, forest.Random, d, nil, cfg)
 			if err != nil {
@@ -185,7 +199,8 @@ func (c *comparison) equal(i int, want *skNode, path string) error {
 		threshold = ensemble.Above(*want.T)
 	}
 	if n.Feature != want.Feature || n.Threshold != threshold || n.DefaultLeft != want.Miss {
-		return fmt.Errorf("%s: column %d < %v, missing left %v; want %d < %v, %v", path, n.Feature, n.Threshold, n.DefaultLeft, want.Feature, threshold, want.Miss)
+		return fmt.Errorf("%s: column %d < %v, missing left %v, gain %v; want %d < %v, %v, gain %v", path, n.Feature, n.Threshold, n.DefaultLeft, n.Gain, want.Feature, threshold, want.Miss,
+			want.W/c.total*(want.Imp-want.L.W/want.W*want.L.Imp-want.R.W/want.W*want.R.Imp))
 	}
 	gain := want.W / c.total * (want.Imp - want.L.W/want.W*want.L.Imp - want.R.W/want.W*want.R.Imp)
 	if math.Abs(n.Gain-gain) > 1e-7 {

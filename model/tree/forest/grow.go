@@ -41,6 +41,7 @@ type node struct {
 	left     int32 // 0: leaf
 	right    int32
 	sum      sums
+	bounds   bounds
 	impurity float64
 	gain     float64 // of its split, times the node's share of the weight
 	split    split
@@ -99,7 +100,7 @@ func (g *grower) grow(r *rand.Rand) {
 	}
 	g.sample()
 	g.nodes = g.nodes[:0]
-	root := node{hi: len(g.key), sum: g.sumRows()}
+	root := node{hi: len(g.key), sum: g.sumRows(), bounds: free()}
 	g.total = root.sum.w
 	g.minLeaf = g.cfg.MinWeightFractionLeaf * g.total
 	root.impurity = g.impurity(&root)
@@ -276,6 +277,10 @@ func (g *grower) divide(i int) bool {
 	mid := nd.lo + g.partition(&nd)
 	l := node{lo: nd.lo, hi: mid, depth: nd.depth + 1, sum: nd.split.left}
 	r := node{lo: mid, hi: nd.hi, depth: nd.depth + 1, sum: nd.sum.less(nd.split.left)}
+	l.bounds, r.bounds = nd.bounds, nd.bounds
+	if g.mono != nil {
+		l.bounds, r.bounds = nd.bounds.split(g.mono[nd.split.feature], &l.sum, &r.sum)
+	}
 	l.impurity, r.impurity = g.impurity(&l), g.impurity(&r)
 	nd.gain = nd.sum.w / g.total * (nd.impurity - l.sum.w/nd.sum.w*l.impurity - r.sum.w/nd.sum.w*r.impurity)
 	const eps = 0x1p-52

@@ -44,6 +44,7 @@ type problem struct {
 	draws  int
 	bag    sampler
 	oneVal []bool // columns that are the same in all rows
+	mono   []int8 // direction of the value of a node by column, nil: none has one; see bounds
 
 	// Random forests.
 	m      *core.Matrix
@@ -87,6 +88,9 @@ func newProblem(kind Kind, d core.Data, spans []view.Span, cfg Config, pl *core.
 		return nil, fmt.Errorf("forest: max_features: %w", err)
 	}
 	if err := p.targets(d); err != nil {
+		return nil, err
+	}
+	if err := p.directions(); err != nil {
 		return nil, err
 	}
 	if err := p.weights(d); err != nil {

@@ -34,6 +34,9 @@ func TrainQuantile(ctx context.Context, env model.Env, kind Kind, d core.Data, s
 	if cfg.classifies() {
 		return nil, fmt.Errorf("forest: criterion: a quantile forest needs %s, got %s", SquaredError, cfg.Criterion)
 	}
+	if len(cfg.MonotonicCst) > 0 {
+		return nil, fmt.Errorf("forest: monotonic_cst bounds the means of leaves and not the quantiles of a quantile forest; leave it out")
+	}
 	f, err := Train(ctx, env, kind, d, spans, cfg)
 	if err != nil {
 		return nil, err

@@ -153,7 +153,10 @@ func (g *grower) scan(nd *node, f int32, missLeft bool) {
 		last++ // all values left, the missing ones right
 	}
 	minN, minW, entropy := float64(g.cfg.MinSamplesLeaf), g.minLeaf, g.y == nil && g.cfg.Criterion != Gini
-	score := best.score
+	score, mono := best.score, int8(0)
+	if g.mono != nil {
+		mono = g.mono[f]
+	}
 	for k := range last {
 		v := &b.sum[k]
 		left.s[0] += v.s[0]
@@ -163,6 +166,9 @@ func (g *grower) scan(nd *node, f int32, missLeft bool) {
 		left.n += v.n
 		rw := t.w - left.w
 		if left.n < minN || t.n-left.n < minN || left.w < minW || rw < minW {
+			continue
+		}
+		if mono != 0 && !nd.bounds.allow(mono, left.s[0]/left.w, (t.s[0]-left.s[0])/rw) {
 			continue
 		}
 		var s float64
@@ -290,6 +296,9 @@ func (g *grower) searchExtra(nd *node) {
 		s.left = g.leftOf(nd, vals, &s, missing > 0)
 		right := nd.sum.n - s.left.n
 		if s.left.n == 0 || right == 0 || s.left.n < minN || right < minN || s.left.w < g.minLeaf || nd.sum.w-s.left.w < g.minLeaf {
+			return false, false
+		}
+		if g.mono != nil && g.mono[f] != 0 && !nd.bounds.allow(g.mono[f], s.left.s[0]/s.left.w, (nd.sum.s[0]-s.left.s[0])/(nd.sum.w-s.left.w)) {
 			return false, false
 		}
 		if s.score = g.score(&s.left, &nd.sum); s.score > best.score {

@@ -101,8 +101,12 @@ func (g *grower) finish() ensemble.Tree {
 			for c := range g.k {
 				t.Values[k*g.k+c] = nd.sum.s[c] / nd.sum.w
 			}
+			if g.mono != nil { // two classes
+				t.Values[k*g.k] = nd.bounds.clip(t.Values[k*g.k])
+				t.Values[k*g.k+1] = 1 - t.Values[k*g.k]
+			}
 		} else {
-			out.Value = nd.sum.s[0] / nd.sum.w * (g.unit / g.unitY)
+			out.Value = nd.bounds.clip(nd.sum.s[0]/nd.sum.w) * (g.unit / g.unitY)
 		}
 		if nd.left == 0 {
 			continue

@@ -50,15 +50,16 @@ def node(t, i, k):
 
 def trees():
     r = np.random.default_rng(SEED)
-    x, c, z = sample(r, 400, 6, 8)
+    x, classes, z = sample(r, 400, 6, 8)
     xm = x.copy()
     xm[r.random(x.shape) < 0.1] = np.nan
     xm[:, 5] = np.where(np.isnan(xm[:, 5]) | (z > 1), np.nan, xm[:, 5])  # missing says something
     w = np.round(r.uniform(0.2, 3, size=len(x)), 3)
     cases = []
 
-    def add(name, criterion, missing=False, **kw):
+    def add(name, criterion, missing=False, two=False, **kw):
         data = xm if missing else x
+        c = (classes > 0).astype(int) if two else classes
         reg = criterion == "squared_error"
         cls = DecisionTreeRegressor if reg else DecisionTreeClassifier
         kw.setdefault("min_samples_leaf", 7)
@@ -68,7 +69,7 @@ def trees():
         else:  # a forest balances the weights, a tree the rows
             m = RandomForestClassifier(1, bootstrap=False, max_features=None, criterion=criterion, class_weight=cw, random_state=1, **kw)
             m = m.fit(data, c, sample_weight=w).estimators_[0]
-        cases.append({"name": name, "criterion": criterion, "missing": missing, "params": {**kw, "class_weight": cw}, "root": node(m.tree_, 0, 1 if reg else 3)})
+        cases.append({"name": name, "criterion": criterion, "missing": missing, "params": {**kw, "class_weight": cw}, "two": two, "root": node(m.tree_, 0, 1 if reg else 2 if two else 3)})
 
     add("gini", "gini")
     add("entropy", "entropy")
@@ -85,9 +86,16 @@ def trees():
     add("pruning", "gini", ccp_alpha=0.004)
     add("pruning of a number", "squared_error", ccp_alpha=0.02)
     add("balanced", "gini", class_weight="balanced")
+    rises = [1, 1, -1, 0, 0, 0]  # against what the target does in column 2, and where it does neither
+    add("monotone number", "squared_error", monotonic_cst=rises, min_samples_leaf=4)
+    add("monotone number, missing values", "squared_error", True, monotonic_cst=[1, 0, 1, -1, 0, 1])
+    add("monotone number of few leaves", "squared_error", monotonic_cst=[0, -1, 1, 0, 1, 0], max_leaf_nodes=13)
+    add("two classes", "gini", two=True)
+    add("monotone classes", "gini", two=True, monotonic_cst=rises, min_samples_leaf=4)
+    add("monotone classes, missing values", "entropy", True, two=True, monotonic_cst=[1, 0, 1, -1, 0, -1], min_samples_leaf=4)
     cells = lambda a: [[None if np.isnan(v) else round(float(v) * 8) for v in row] for row in a]
     write("tree.json", {"header": header("thresholds exact, values 1e-7 relative"), "x": cells(x), "missing": cells(xm), "weight": w.tolist(),
-                        "class": c.tolist(), "y": z.tolist(), "cases": cases})
+                        "class": classes.tolist(), "y": z.tolist(), "cases": cases})
 
 
 def forests():
