@@ -49,6 +49,16 @@ func small(t *testing.T, e model.Entry, epochs int) any {
 		c.Hidden = 16
 	case *TSMixer:
 		c.Hidden = 8
+	case *Transformer:
+		c.Heads, c.HeadWidth, c.Layers, c.Hidden = 2, 8, 1, 32
+	case *ITransformer:
+		c.Heads, c.HeadWidth, c.Layers, c.Hidden = 2, 8, 1, 32
+	case *PatchTST:
+		c.Heads, c.HeadWidth, c.Layers, c.Hidden, c.Patch, c.Stride = 2, 4, 1, 16, 6, 6
+	case *TFT:
+		c.Heads, c.HeadWidth = 2, 4
+	case *VSNLSTM:
+		c.Width = 8
 	}
 	return cfg
 }

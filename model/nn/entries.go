@@ -21,6 +21,11 @@ func Entries() []model.Entry {
 		nlinearEntry(),
 		nbeatsEntry(),
 		tsmixerEntry(),
+		transformerEntry(),
+		itransformerEntry(),
+		patchtstEntry(),
+		tftEntry(),
+		vsnLSTMEntry(),
 	}
 }
 

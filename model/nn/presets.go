@@ -50,6 +50,26 @@ func presets(name string) []model.Preset {
 			c.Channels, c.Widest, c.Stages, c.Blocks, c.Kernel1, c.Kernel2, c.Kernel3, c.Stem, c.Stride = 64, 512, 4, 2, 3, 3, 0, 7, 2
 			train(&c.Common, 100, 64, 1e-3, 1e-4, 15, 5)
 		})}
+	case "transformer":
+		return []model.Preset{preset(predecessor, predecessorDoc, DefaultTransformer, func(c *Transformer) {
+			c.Heads, c.HeadWidth, c.Layers, c.Hidden, c.Causal = 8, 32, 3, 512, true
+			train(&c.Common, 50, 128, 1e-4, 1e-2, 10, 3)
+		})}
+	case "patchtst":
+		return []model.Preset{preset(predecessor, predecessorDoc, DefaultPatchTST, func(c *PatchTST) {
+			c.Heads, c.HeadWidth, c.Layers, c.Hidden = 8, 32, 3, 512
+			train(&c.Common, 50, 128, 1e-4, 1e-2, 10, 3)
+		})}
+	case "itransformer":
+		return []model.Preset{preset(predecessor, predecessorDoc, DefaultITransformer, func(c *ITransformer) {
+			c.Heads, c.HeadWidth, c.Layers, c.Hidden = 8, 32, 2, 512
+			train(&c.Common, 50, 256, 1e-4, 1e-2, 10, 3)
+		})}
+	case "tft":
+		return []model.Preset{preset(predecessor, predecessorDoc, DefaultTFT, func(c *TFT) {
+			c.Heads, c.HeadWidth = 4, 64
+			train(&c.Common, 50, 128, 1e-4, 1e-2, 10, 3)
+		})}
 	}
 	return nil
 }

@@ -2,7 +2,7 @@ package main
 
 // attentionFunctions are the element-wise kernels of gates and activations that attention networks use.
 func attentionFunctions() []*function {
-	return []*function{glu(), gluGrad(), elu(), eluGrad()}
+	return []*function{glu(), gluGrad(), elu(), eluGrad(), normal(), normalGrad()}
 }
 
 func glu() *function {
@@ -34,6 +34,21 @@ func eluGrad() *function {
 		doc: "sets dx to dy where y, the value of [ELU], is positive and to dy·(y + 1) elsewhere. dx may be dy."}
 	y, dy := f.in(0), f.in(1)
 	f.results = []val{f.pick(f.less(f.num(0), y), dy, f.mul(dy, f.add(y, f.num(1))))}
+	return f
+}
+
+func normal() *function {
+	f := &function{name: "Normal", ins: []string{"c", "v"}, outs: []string{"y", "inv"}, params: []string{"eps"},
+		doc: "sets inv to 1/√(v + eps) and y to c·inv: the end of a normalisation of centred values c by variances v. y and inv may be\nc and v."}
+	inv := f.div(f.num(1), f.sqrt(f.add(f.in(1), f.param(0))))
+	f.results = []val{f.mul(f.in(0), inv), inv}
+	return f
+}
+
+func normalGrad() *function {
+	f := &function{name: "NormalGrad", ins: []string{"u", "y", "m", "inv"}, outs: []string{"dx"},
+		doc: "sets dx to inv·(u − y·m), the gradient of a normalisation of rows: u is the centred gradient of the values y, m\nthe mean of the gradient times y. dx may be any of them."}
+	f.results = []val{f.mul(f.in(3), f.sub(f.in(0), f.mul(f.in(1), f.in(2))))}
 	return f
 }
 

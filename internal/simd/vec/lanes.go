@@ -1317,6 +1317,62 @@ func eLUGradGeneric(y, dy, dx []float32) {
 	}
 }
 
+// Normal sets inv to 1/√(v + eps) and y to c·inv: the end of a normalisation of centred values c by variances v. y and inv may be
+// c and v.
+func Normal(c, v, y, inv []float32, eps float32) {
+	same("Normal", len(c), len(v))
+	same("Normal", len(c), len(y))
+	same("Normal", len(c), len(inv))
+	done := normalBlocks(simd.Current(), c, v, y, inv, eps)
+	normalGeneric(c[done:], v[done:], y[done:], inv[done:], eps)
+}
+
+// normalGeneric is the twin of the assembly.
+func normalGeneric(c, v, y, inv []float32, eps float32) {
+	v = v[:len(c)]
+	y = y[:len(c)]
+	inv = inv[:len(c)]
+	for e := range c {
+		x1 := v[e]
+		x3 := float32(x1 + eps)
+		x4 := float32(math.Sqrt(float64(x3)))
+		x5 := float32(1 / x4)
+		x6 := c[e]
+		x7 := float32(x6 * x5)
+		y[e] = x7
+		inv[e] = x5
+	}
+}
+
+// NormalGrad sets dx to inv·(u − y·m), the gradient of a normalisation of rows: u is the centred gradient of the values y, m
+// the mean of the gradient times y. dx may be any of them.
+func NormalGrad(u, y, m, inv, dx []float32) {
+	same("NormalGrad", len(u), len(y))
+	same("NormalGrad", len(u), len(m))
+	same("NormalGrad", len(u), len(inv))
+	same("NormalGrad", len(u), len(dx))
+	done := normalGradBlocks(simd.Current(), u, y, m, inv, dx)
+	normalGradGeneric(u[done:], y[done:], m[done:], inv[done:], dx[done:])
+}
+
+// normalGradGeneric is the twin of the assembly.
+func normalGradGeneric(u, y, m, inv, dx []float32) {
+	y = y[:len(u)]
+	m = m[:len(u)]
+	inv = inv[:len(u)]
+	dx = dx[:len(u)]
+	for e := range u {
+		x0 := inv[e]
+		x1 := u[e]
+		x2 := y[e]
+		x3 := m[e]
+		x4 := float32(x2 * x3)
+		x5 := float32(x1 - x4)
+		x6 := float32(x0 * x5)
+		dx[e] = x6
+	}
+}
+
 // MaxIndex keeps a running maximum and where it was found: where x is above best, best1 is x and index1 is k; elsewhere
 // they are best and index, so that the first of equal values counts. best1 and index1 may be best and index.
 func MaxIndex(x, best, index, best1, index1 []float32, k float32) {

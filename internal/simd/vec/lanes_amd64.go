@@ -491,6 +491,50 @@ func eLUGradBlocks(p simd.Path, y, dy, dx []float32) int {
 }
 
 //go:noescape
+func normalAVX2(c, v, y, inv *float32, blocks int, eps float32)
+
+//go:noescape
+func normalAVX512(c, v, y, inv *float32, blocks int, eps float32)
+
+func normalBlocks(p simd.Path, c, v, y, inv []float32, eps float32) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(c) / 8; blocks > 0 {
+			normalAVX2(&c[0], &v[0], &y[0], &inv[0], blocks, eps)
+			return blocks * 8
+		}
+	case simd.AVX512:
+		if blocks := len(c) / 16; blocks > 0 {
+			normalAVX512(&c[0], &v[0], &y[0], &inv[0], blocks, eps)
+			return blocks * 16
+		}
+	}
+	return 0
+}
+
+//go:noescape
+func normalGradAVX2(u, y, m, inv, dx *float32, blocks int)
+
+//go:noescape
+func normalGradAVX512(u, y, m, inv, dx *float32, blocks int)
+
+func normalGradBlocks(p simd.Path, u, y, m, inv, dx []float32) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(u) / 8; blocks > 0 {
+			normalGradAVX2(&u[0], &y[0], &m[0], &inv[0], &dx[0], blocks)
+			return blocks * 8
+		}
+	case simd.AVX512:
+		if blocks := len(u) / 16; blocks > 0 {
+			normalGradAVX512(&u[0], &y[0], &m[0], &inv[0], &dx[0], blocks)
+			return blocks * 16
+		}
+	}
+	return 0
+}
+
+//go:noescape
 func maxIndexAVX2(x, best, index, best1, index1 *float32, blocks int, k float32)
 
 //go:noescape

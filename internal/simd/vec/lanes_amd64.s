@@ -2828,6 +2828,138 @@ done:
 	VZEROUPPER
 	RET
 
+// func normalAVX2(c, v, y, inv *float32, blocks int, eps float32)
+TEXT ·normalAVX2(SB), NOSPLIT, $0-44
+	MOVQ         c+0(FP), SI
+	MOVQ         v+8(FP), DI
+	MOVQ         y+16(FP), DX
+	MOVQ         inv+24(FP), BX
+	MOVQ         blocks+32(FP), CX
+	VBROADCASTSS eps+40(FP), Y0
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (DI), Y2
+	VADDPS       Y0, Y2, Y2
+	VSQRTPS      Y2, Y2
+	VMOVUPS      lane3f800000<>(SB), Y1
+	VDIVPS       Y2, Y1, Y2
+	VMOVUPS      (SI), Y3
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, (DX)
+	VMOVUPS      Y2, (BX)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	ADDQ         $32, DX
+	ADDQ         $32, BX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func normalAVX512(c, v, y, inv *float32, blocks int, eps float32)
+TEXT ·normalAVX512(SB), NOSPLIT, $0-44
+	MOVQ         c+0(FP), SI
+	MOVQ         v+8(FP), DI
+	MOVQ         y+16(FP), DX
+	MOVQ         inv+24(FP), BX
+	MOVQ         blocks+32(FP), CX
+	VBROADCASTSS eps+40(FP), Z0
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (DI), Z2
+	VADDPS       Z0, Z2, Z2
+	VSQRTPS      Z2, Z2
+	VMOVUPS      lane3f800000<>(SB), Z1
+	VDIVPS       Z2, Z1, Z2
+	VMOVUPS      (SI), Z3
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z2, (BX)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	ADDQ         $64, BX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func normalGradAVX2(u, y, m, inv, dx *float32, blocks int)
+TEXT ·normalGradAVX2(SB), NOSPLIT, $0-48
+	MOVQ         u+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         m+16(FP), DX
+	MOVQ         inv+24(FP), BX
+	MOVQ         dx+32(FP), R8
+	MOVQ         blocks+40(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (BX), Y1
+	VMOVUPS      (SI), Y2
+	VMOVUPS      (DI), Y3
+	VMOVUPS      (DX), Y4
+	VMULPS       Y4, Y3, Y4
+	VSUBPS       Y4, Y2, Y4
+	VMULPS       Y4, Y1, Y4
+	VMOVUPS      Y4, (R8)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	ADDQ         $32, DX
+	ADDQ         $32, BX
+	ADDQ         $32, R8
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func normalGradAVX512(u, y, m, inv, dx *float32, blocks int)
+TEXT ·normalGradAVX512(SB), NOSPLIT, $0-48
+	MOVQ         u+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         m+16(FP), DX
+	MOVQ         inv+24(FP), BX
+	MOVQ         dx+32(FP), R8
+	MOVQ         blocks+40(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (BX), Z1
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMOVUPS      (DX), Z4
+	VMULPS       Z4, Z3, Z4
+	VSUBPS       Z4, Z2, Z4
+	VMULPS       Z4, Z1, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	ADDQ         $64, BX
+	ADDQ         $64, R8
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
 // func maxIndexAVX2(x, best, index, best1, index1 *float32, blocks int, k float32)
 TEXT ·maxIndexAVX2(SB), NOSPLIT, $0-52
 	MOVQ         x+0(FP), SI

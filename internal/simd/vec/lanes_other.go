@@ -62,6 +62,10 @@ func eLUBlocks(simd.Path, []float32, []float32) int { return 0 }
 
 func eLUGradBlocks(simd.Path, []float32, []float32, []float32) int { return 0 }
 
+func normalBlocks(simd.Path, []float32, []float32, []float32, []float32, float32) int { return 0 }
+
+func normalGradBlocks(simd.Path, []float32, []float32, []float32, []float32, []float32) int { return 0 }
+
 func maxIndexBlocks(simd.Path, []float32, []float32, []float32, []float32, []float32, float32) int {
 	return 0
 }

@@ -50,6 +50,13 @@ func lanesCalls() []lanesCall {
 		}},
 		{"GLU", 2, 1, func(v [][]float32) { GLU(v[0], v[1], v[2]) }},
 		{"GLUGrad", 3, 2, func(v [][]float32) { GLUGrad(v[0], v[1], v[2], v[3], v[4]) }},
+		{"Normal", 2, 2, func(v [][]float32) {
+			for i, x := range v[1] { // a variance is not negative
+				v[1][i] = x * x
+			}
+			Normal(v[0], v[1], v[2], v[3], 1e-5)
+		}},
+		{"NormalGrad", 4, 1, func(v [][]float32) { NormalGrad(v[0], v[1], v[2], v[3], v[4]) }},
 		{"ELU", 1, 1, func(v [][]float32) { ELU(v[0], v[1]) }},
 		{"ELUGrad", 2, 1, func(v [][]float32) { ELUGrad(v[0], v[1], v[2]) }},
 		{"AdamW", 4, 3, func(v [][]float32) {

@@ -121,6 +121,9 @@ func (t *Tape) Attend(a Attention) (*Tensor, Weights) {
 		vec.Scale(y.Value, y.Value, 1/float32(a.Heads))
 	}
 	w := Weights{p, a.Heads, nq, nk, ld}
+	if t.trace != nil {
+		t.traceAttend(y, &a, start, ld, scale)
+	}
 	if !t.train {
 		return y, w
 	}

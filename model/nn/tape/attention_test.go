@@ -134,7 +134,7 @@ func attentionOperations() []operation {
 			}},
 		{name: "rotated heads", inputs: [][2]int{{2 * 3, 11}},
 			tape: func(t *Tape, x []*Tensor, _ []*Param) *Tensor {
-				return t.Add(t.Rotate(x[0], 3, 2, 4, Rotation(3, 4)), x[0])
+				return t.Add(t.Rotate(x[0], 3, 2, 4, 4, Rotation(3, 4)), x[0])
 			},
 			plain: func(x []mat) mat {
 				y := newMat(6, 11)

@@ -42,6 +42,9 @@ func (t *Tape) Embedding(ids []int, w *Param) *Tensor {
 func (t *Tape) AddSteps(x *Tensor, steps int, w *Param) *Tensor {
 	mustMatch("positions", x.Rows%steps == 0 && w.Shape[0] == steps && w.cols() == x.Cols, x, w)
 	y, period := t.addPeriod(x, w.Value)
+	if t.trace != nil {
+		t.tracePeriod(y, x, steps, t.trace.param(w))
+	}
 	if !t.train {
 		return y
 	}
@@ -62,6 +65,9 @@ func (t *Tape) AddConstant(x *Tensor, steps int, c []float32) *Tensor {
 		panic(fmt.Sprintf("tape: %v plus a constant of %d values for %d steps", x, len(c), steps))
 	}
 	y, _ := t.addPeriod(x, c)
+	if t.trace != nil {
+		t.tracePeriod(y, x, steps, t.trace.floats(c, steps, x.Cols))
+	}
 	return y
 }
 
@@ -99,6 +105,9 @@ func (t *Tape) AddRow(x *Tensor, steps int, z *Tensor) *Tensor {
 	for i := range x.Rows {
 		vec.Add(x.Row(i), z.Row(i/steps), y.Row(i))
 	}
+	if t.trace != nil {
+		t.traceAddRow(y, x, steps, z)
+	}
 	if !t.train {
 		return y
 	}
@@ -134,6 +143,9 @@ func (t *Tape) MeanSteps(x *Tensor, steps int) *Tensor {
 			vec.Add(o, x.Row(b*steps+s), o)
 		}
 		vec.Scale(o, o, share)
+	}
+	if t.trace != nil {
+		t.traceMeanSteps(y, x, steps)
 	}
 	if !t.train {
 		return y
@@ -188,18 +200,21 @@ func Rotation(steps, dim int) []float32 {
 	return table
 }
 
-// Rotate turns the pairs of channels (i, i + dim/2) of each of the first heads
-// groups of dim channels by the angles of their step in table ([Rotation]);
-// other columns stay. Of queries and keys that were turned, products depend on
+// Rotate turns the pairs of channels (i, i + dim/2) of the first dim channels of
+// each of the first heads groups of width channels by the angles of their step in
+// table ([Rotation]); other columns stay. Of queries and keys that were turned, products depend on
 // distances alone. (The paper pairs neighbours, 2i and 2i+1; pairing halves, as
 // GPT-NeoX does, is the same up to the order of channels.)
-func (t *Tape) Rotate(x *Tensor, steps, heads, dim int, table []float32) *Tensor {
-	if x.Rows%steps != 0 || len(table) != steps*dim || dim%2 != 0 || heads*dim > x.Cols {
-		panic(fmt.Sprintf("tape: %v rotated as %d heads of %d over %d steps with a table of %d", x, heads, dim, steps, len(table)))
+func (t *Tape) Rotate(x *Tensor, steps, heads, width, dim int, table []float32) *Tensor {
+	if x.Rows%steps != 0 || len(table) != steps*dim || dim%2 != 0 || dim > width || heads*width > x.Cols {
+		panic(fmt.Sprintf("tape: %v rotated as %d heads of %d over %d steps with a table of %d", x, heads, width, steps, len(table)))
 	}
 	y := t.fresh(x.Rows, x.Cols)
 	copy(y.Value, x.Value)
-	rotate(y.Value, x.Cols, steps, heads, dim, table, 1)
+	rotate(y.Value, x.Cols, steps, heads, width, dim, table, 1)
+	if t.trace != nil {
+		t.traceRotate(y, x, steps, heads, width, dim, table)
+	}
 	if !t.train {
 		return y
 	}
@@ -213,7 +228,7 @@ func (t *Tape) Rotate(x *Tensor, steps, heads, dim int, table []float32) *Tensor
 			d = t.alloc(len(dx))
 		}
 		copy(d, y.grad)
-		rotate(d, x.Cols, steps, heads, dim, table, -1)
+		rotate(d, x.Cols, steps, heads, width, dim, table, -1)
 		if add {
 			vec.Add(dx, d, dx)
 		}
@@ -222,13 +237,13 @@ func (t *Tape) Rotate(x *Tensor, steps, heads, dim int, table []float32) *Tensor
 }
 
 // rotate turns pairs in place, back if way is −1.
-func rotate(v []float32, cols, steps, heads, dim int, table []float32, way float32) {
+func rotate(v []float32, cols, steps, heads, width, dim int, table []float32, way float32) {
 	half := dim / 2
 	for r := 0; r*cols < len(v); r++ {
 		angle := table[r%steps*dim : (r%steps+1)*dim]
 		cos, sin := angle[:half], angle[half:]
 		for h := range heads {
-			pair := v[r*cols+h*dim : r*cols+(h+1)*dim]
+			pair := v[r*cols+h*width : r*cols+h*width+dim]
 			lo, hi := pair[:half:half], pair[half:][:half]
 			for i, c := range cos {
 				s := way * sin[i]

@@ -18,8 +18,8 @@ func gateOperations() []operation {
 				return y
 			}}
 	}
-	gated := func(skip, z mat, groups int, gain, bias mat) mat {
-		d, n := z.c/2, z.r/groups
+	gated := func(skip, z mat, gain, bias mat) mat {
+		d := z.c / 2
 		y := newMat(z.r, d)
 		for r := range z.r {
 			row := newMat(1, d)
@@ -29,8 +29,7 @@ func gateOperations() []operation {
 					row.v[j] += skip.at(r, j)
 				}
 			}
-			g := r / n * d
-			copy(y.v[r*d:], normal(row, mat{1, d, gain.v[g : g+d]}, mat{1, d, bias.v[g : g+d]}, 1e-3, true).v)
+			copy(y.v[r*d:], normal(row, gain, bias, 1e-3, true).v)
 		}
 		return y
 	}
@@ -48,12 +47,12 @@ func gateOperations() []operation {
 					return math.Expm1(x) + x
 				})
 			}},
-		{name: "add and gate", inputs: [][2]int{{6, 5}, {6, 10}}, params: [][]int{{2, 5}, {2, 5}},
+		{name: "add and gate", inputs: [][2]int{{6, 5}, {6, 10}}, params: [][]int{{5}, {5}},
 			tape: func(t *Tape, x []*Tensor, p []*Param) *Tensor {
-				return t.Add(t.AddGate(x[0], x[1], 2, p[0], p[1], 1e-3), t.Gate(x[1], Sigmoid))
+				return t.Add(t.AddGate(x[0], x[1], p[0], p[1], 1e-3), t.Gate(x[1], Sigmoid))
 			},
 			plain: func(x []mat) mat {
-				y := gated(x[0], x[1], 2, x[2], x[3])
+				y := gated(x[0], x[1], x[2], x[3])
 				for r := range 6 {
 					for j := range 5 {
 						y.v[r*5+j] += x[1].at(r, j) * sigma(x[1].at(r, 5+j))
@@ -63,9 +62,9 @@ func gateOperations() []operation {
 			}},
 		{name: "gate without a skip", inputs: [][2]int{{4, 34}}, params: [][]int{{17}, {17}},
 			tape: func(t *Tape, x []*Tensor, p []*Param) *Tensor {
-				return t.AddGate(nil, x[0], 1, p[0], p[1], 1e-3)
+				return t.AddGate(nil, x[0], p[0], p[1], 1e-3)
 			},
-			plain: func(x []mat) mat { return gated(mat{}, x[0], 1, x[1], x[2]) }},
+			plain: func(x []mat) mat { return gated(mat{}, x[0], x[1], x[2]) }},
 		{name: "embedding", params: [][]int{{4, 3}},
 			tape: func(t *Tape, _ []*Tensor, p []*Param) *Tensor { return t.Embedding([]int{2, 0, 2, 3, 1}, p[0]) },
 			plain: func(x []mat) mat {
@@ -111,49 +110,20 @@ func gateOperations() []operation {
 				}
 				return y
 			}},
-		{name: "scalars", inputs: [][2]int{{4, 3}}, params: [][]int{{3, 5}, {3, 5}},
-			tape: func(t *Tape, x []*Tensor, p []*Param) *Tensor { return t.Scalars(x[0], p[0], p[1]) },
-			plain: func(x []mat) mat {
-				y := newMat(12, 5)
-				for r := range 12 {
-					for j := range 5 {
-						y.set(r, j, x[0].at(r%4, r/4)*x[1].at(r/4, j)+x[2].at(r/4, j))
-					}
-				}
-				return y
-			}},
-		{name: "linear of groups", inputs: [][2]int{{6, 4}}, params: [][]int{{2, 5, 4}, {2, 5}},
-			tape: func(t *Tape, x []*Tensor, p []*Param) *Tensor { return t.GroupLinear(x[0], 2, p[0], p[1]) },
-			plain: func(x []mat) mat {
-				y := newMat(6, 5)
-				for g := range 2 {
-					part := linear(mat{3, 4, x[0].v[g*12 : g*12+12]}, mat{5, 4, x[1].v[g*20 : g*20+20]}, mat{1, 5, x[2].v[g*5 : g*5+5]})
-					copy(y.v[g*15:], part.v)
-				}
-				return y
-			}},
-		{name: "linear over groups", inputs: [][2]int{{6, 4}}, params: [][]int{{5, 8}, {5}},
-			tape: func(t *Tape, x []*Tensor, p []*Param) *Tensor { return t.FlatLinear(x[0], 2, p[0], p[1]) },
-			plain: func(x []mat) mat {
-				flat := newMat(3, 8)
-				for i := range 3 {
-					copy(flat.v[i*8:], x[0].v[i*4:i*4+4])
-					copy(flat.v[i*8+4:], x[0].v[(3+i)*4:(3+i)*4+4])
-				}
-				return linear(flat, x[1], x[2])
-			}},
-		{name: "selection", inputs: [][2]int{{3, 2}, {6, 5}},
-			tape: func(t *Tape, x []*Tensor, _ []*Param) *Tensor {
-				return t.Add(t.Select(x[0], x[1]), t.Select(x[0], t.Scale(x[1], 2)))
+		selection("selection of variables", 3, 5, 4),
+		selection("selection over more than a block", 2, variableRows+3, 3),
+		{name: "linear of embeddings", inputs: [][2]int{{4, 3}}, params: [][]int{{3, 5}, {3, 5}, {2, 15}, {2}},
+			tape: func(t *Tape, x []*Tensor, p []*Param) *Tensor {
+				return t.EmbeddedLinear(x[0], &Variables{Embed: p[0], EmbedBias: p[1]}, p[2], p[3])
 			},
 			plain: func(x []mat) mat {
-				y := newMat(3, 5)
-				for i := range 3 {
-					for j := range 5 {
-						y.set(i, j, 3*(x[0].at(i, 0)*x[1].at(i, j)+x[0].at(i, 1)*x[1].at(3+i, j)))
+				flat := newMat(4, 15)
+				for i := range 4 {
+					for j := range 15 {
+						flat.set(i, j, x[0].at(i, j/5)*x[1].v[j]+x[2].v[j])
 					}
 				}
-				return y
+				return linear(flat, x[3], x[4])
 			}},
 		{name: "turn", inputs: [][2]int{{6, 4}},
 			tape: func(t *Tape, x []*Tensor, _ []*Param) *Tensor {
@@ -208,4 +178,45 @@ func gateOperations() []operation {
 				return y
 			}},
 	}
+}
+
+// selection is a variable selection of so many variables, rows and channels.
+func selection(name string, vars, rows, d int) operation {
+	return operation{name: name, inputs: [][2]int{{rows, vars}, {rows, vars}},
+		params: [][]int{{vars, d}, {vars, d}, {vars, d, d}, {vars, d}, {vars, d, d}, {vars, d}, {vars, 2 * d, d}, {vars, 2 * d}, {vars, d}, {vars, d}},
+		tape: func(t *Tape, x []*Tensor, p []*Param) *Tensor {
+			v := &Variables{p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9]}
+			return t.SelectVariables(x[0], x[1], v, 1e-3, 0)
+		},
+		plain: func(x []mat) mat {
+			y := newMat(rows, d)
+			for g := range vars {
+				part := func(k, r, c int) mat { return mat{r, c, x[k].v[g*r*c : (g+1)*r*c]} }
+				e := newMat(rows, d)
+				for i := range rows {
+					for j := range d {
+						e.set(i, j, x[0].at(i, g)*x[2].at(g, j)+x[3].at(g, j))
+					}
+				}
+				h := linear(e, part(4, d, d), part(5, 1, d)).each(func(v float64) float64 {
+					if v > 0 {
+						return v
+					}
+					return math.Expm1(v)
+				})
+				z := linear(linear(h, part(6, d, d), part(7, 1, d)), part(8, 2*d, d), part(9, 1, 2*d))
+				for i := range rows {
+					for j := range d {
+						e.v[i*d+j] += z.at(i, j) * sigma(z.at(i, d+j))
+					}
+				}
+				o := normal(e, part(10, 1, d), part(11, 1, d), 1e-3, true)
+				for i := range rows {
+					for j := range d {
+						y.v[i*d+j] += x[1].at(i, g) * o.at(i, j)
+					}
+				}
+			}
+			return y
+		}}
 }

@@ -34,6 +34,7 @@ func (t *Tape) Patch(x *Tensor, steps int, p Patches) *Tensor {
 	}
 	samples, n, count := x.Rows/steps, x.Cols, p.Count(steps)
 	y := t.fresh(samples*n*count, p.Length)
+	y.input = x.input
 	for b := range samples {
 		for c := range n {
 			at := x.Value[b*steps*n+c:]

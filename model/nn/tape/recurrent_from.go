@@ -46,6 +46,9 @@ func (t *Tape) LSTMFrom(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor) (y, 
 	for b := range samples {
 		copy(last.Row(b), at(cell, b*steps+steps-1))
 	}
+	if t.trace != nil {
+		t.traceLSTMFrom(y, last, x, steps, l, h0, c0)
+	}
 	if !t.train {
 		return y, last
 	}

@@ -23,6 +23,9 @@ func (t *Tape) Softmax(x *Tensor) *Tensor {
 		o := y.Row(i)
 		vec.Scale(o, o, 1/sum(o))
 	}
+	if t.trace != nil {
+		t.traceSoftmax(y, x)
+	}
 	if !t.train {
 		return y
 	}
