@@ -112,3 +112,69 @@ func FuzzQuantiseAgainstGeneric(f *testing.F) {
 		}
 	})
 }
+
+// Every path gives the bits of a plain softmax, row by row, and the same sums.
+func TestSoftmaxAgainstAPlainLoop(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 1))
+	for _, k := range []int{2, 3, 7} {
+		for _, n := range []int{0, 1, 7, 8, 255, 256, 300, 1000} {
+			for _, weighted := range []bool{false, true} {
+				score, y := fill(r, n*k, 1), make([]float32, n)
+				var w []float32
+				for i := range y {
+					y[i] = float32(r.IntN(k))
+				}
+				if weighted {
+					w = make([]float32, n)
+					for i := range w {
+						w[i] = r.Float32() * 10
+					}
+				}
+				var first []float64
+				for _, p := range simd.Supported() {
+					simd.Force(t, p)
+					g, h, sums := make([][]float32, k), make([][]float32, k), make([]float64, 2*k)
+					for c := range k {
+						g[c], h[c] = make([]float32, n), make([]float32, n)
+					}
+					Softmax(score, y, w, g, h, make([]float32, SoftmaxRoom(k)), sums)
+					if first == nil {
+						first = sums
+					}
+					if !slices.Equal(sums, first) {
+						t.Errorf("%v, k=%d, n=%d: sums %v, want %v", p, k, n, sums, first)
+					}
+					plain := make([]float64, 2*k)
+					for i := range n {
+						row, e, sum := score[i*k:i*k+k], make([]float32, k), float32(0)
+						for c, v := range row {
+							e[c] = Exp32(v - slices.Max(row))
+							sum += e[c]
+						}
+						for c := range k {
+							q, weight := e[c]*(1/sum), float32(1)
+							if weighted {
+								weight = w[i]
+							}
+							wantG, wantH := q, 2*q*(1-q)
+							if int(y[i]) == c {
+								wantG = q - 1
+							}
+							wantG, wantH = wantG*weight, max(wantH*weight, MinHessian)
+							if g[c][i] != wantG || h[c][i] != wantH {
+								t.Fatalf("%v, k=%d, n=%d, row %d, class %d: %v, %v, want %v, %v", p, k, n, i, c, g[c][i], h[c][i], wantG, wantH)
+							}
+							plain[c] += math.Abs(float64(wantG))
+							plain[k+c] += float64(wantH)
+						}
+					}
+					for c, v := range sums {
+						if math.Abs(v-plain[c]) > 1e-9*plain[c] {
+							t.Errorf("%v, k=%d, n=%d: sum %d is %v, want %v", p, k, n, c, v, plain[c])
+						}
+					}
+				}
+			}
+		}
+	}
+}

@@ -21,3 +21,7 @@ func quantise(g, h []float32, fg, fh float32, gh []uint64) (int, uint64) { retur
 func pick(src []uint64, idx []uint32, n int, dst []uint64) int { return 0 }
 
 func buildColumns(cols []uint8, ld int, gh []uint64, h *Block) { buildColumnsGeneric(cols, ld, gh, h) }
+
+func softExp(e, top, sum []float32) int { return 0 }
+
+func softGrad(e, inv, y, w []float32, class float32, g, h []float32, sums *[16]float64) int { return 0 }

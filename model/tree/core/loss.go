@@ -132,7 +132,7 @@ func (l *Loss) Base(t *Targets, given float64, auto bool) []float32 {
 //	pseudo-Huber, z = score − y: g = z/√(1+z²/δ²), h = (1+z²/δ²)^−3/2
 //
 // each times the weight of the row (Chen and Guestrin 2016, §2.2; the factor 2
-// is XGBoost's). exps has room for k values.
+// is XGBoost's). exps has room for [hist.SoftmaxRoom] of k values.
 func (l *Loss) Gradients(rows []uint32, t *Targets, score []float32, g, h [][]float32, exps []float32, sums []float64) {
 	if l.Custom != nil {
 		l.custom(rows, t, score, g, h, sums)
@@ -198,6 +198,18 @@ func (l *Loss) Gradients(rows []uint32, t *Targets, score []float32, g, h [][]fl
 	case Softprob:
 		clear(sums)
 		k := l.K
+		if lo, hi, ok := contiguous(rows); ok {
+			var w []float32
+			if t.W != nil {
+				w = t.W[lo:hi]
+			}
+			cut := make([][]float32, 2*k)
+			for c := range k {
+				cut[c], cut[k+c] = g[c][lo:hi], h[c][lo:hi]
+			}
+			hist.Softmax(score[lo*k:hi*k], t.Y[lo:hi], w, cut[:k], cut[k:], exps, sums)
+			return
+		}
 		for _, i := range rows {
 			sc := score[int(i)*k : int(i)*k+k]
 			top, sum := sc[0], float32(0)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mlfactory/mlfactory/internal/simd/hist"
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
@@ -330,8 +331,12 @@ func (t *trainer) chunks(f func(w, c int, rows []uint32)) int {
 func (t *trainer) gradients() []float64 {
 	k := t.loss.K
 	parts := make([]float64, (len(t.rows)+core.Chunk-1)/core.Chunk*2*k)
-	n := t.chunks(func(_, c int, rows []uint32) {
-		t.loss.Gradients(rows, &t.tg, t.score, t.g, t.h, make([]float32, k), parts[c*2*k:(c+1)*2*k])
+	exps := make([][]float32, t.pl.Workers)
+	n := t.chunks(func(w, c int, rows []uint32) {
+		if exps[w] == nil && t.loss.Name == core.Softprob {
+			exps[w] = make([]float32, hist.SoftmaxRoom(k))
+		}
+		t.loss.Gradients(rows, &t.tg, t.score, t.g, t.h, exps[w], parts[c*2*k:(c+1)*2*k])
 	})
 	sums := make([]float64, 2*k)
 	for c := range n {
