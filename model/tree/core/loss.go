@@ -254,19 +254,29 @@ func (l *Loss) huber(z float32) (g, h float32) {
 // Mean is the weighted mean loss of the rows at their scores: log-loss for the
 // classifiers, half the squared error, the pinball loss max(α(y−s), (α−1)(y−s))
 // or the pseudo-Huber loss δ²(√(1+z²/δ²)−1). Partial sums are of fixed chunks.
-func (l *Loss) Mean(t *Targets, score []float32) float64 {
+func (l *Loss) Mean(t *Targets, score []float32) float64 { return l.MeanOn(NewPool(1), t, score) }
+
+// MeanOn is [Loss.Mean] on a pool.
+func (l *Loss) MeanOn(pl *Pool, t *Targets, score []float32) float64 {
 	if l.Custom != nil {
 		return l.Custom.Mean(t, score)
 	}
-	total, weight := 0.0, 0.0
-	for lo := 0; lo < len(t.Y); lo += Chunk {
-		part, pw := 0.0, 0.0
-		for i := lo; i < min(lo+Chunk, len(t.Y)); i++ {
-			w := t.Weight(i)
-			pw += w
-			part += float64(w * l.one(t.Y[i], score[i*l.K:i*l.K+l.K]))
+	n := (len(t.Y) + Chunk - 1) / Chunk
+	parts := make([][2]float64, n) // loss and weight
+	pl.Each(n, func(next func() int) {
+		for c := next(); c < n; c = next() {
+			part, pw := 0.0, 0.0
+			for i := c * Chunk; i < min((c+1)*Chunk, len(t.Y)); i++ {
+				w := t.Weight(i)
+				pw += w
+				part += float64(w * l.one(t.Y[i], score[i*l.K:i*l.K+l.K]))
+			}
+			parts[c] = [2]float64{part, pw}
 		}
-		total, weight = total+part, weight+pw
+	})
+	total, weight := 0.0, 0.0
+	for _, p := range parts {
+		total, weight = total+p[0], weight+p[1]
 	}
 	return total / weight
 }

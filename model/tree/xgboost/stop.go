@@ -12,6 +12,7 @@ import (
 
 // stopper follows the loss on the stop rows.
 type stopper struct {
+	pl        *core.Pool
 	m         *core.Matrix
 	tg        core.Targets
 	score     []float32
@@ -29,7 +30,7 @@ func (t *trainer) newStopper(d core.Data, o Options) (*stopper, error) {
 	if err := model.CheckColumns(t.e.Columns, view.View{Table: d.X}); err != nil {
 		return nil, fmt.Errorf("model/tree: stop rows: %w", err)
 	}
-	s := &stopper{k: t.loss.K, best: math.Inf(1)}
+	s := &stopper{pl: t.pl, k: t.loss.K, best: math.Inf(1)}
 	if s.tg, err = d.Targets(&t.loss, rows, "stop"); err != nil {
 		return nil, err
 	}
@@ -49,14 +50,19 @@ func (t *trainer) newStopper(d core.Data, o Options) (*stopper, error) {
 // add adds a tree to score c of every stop row.
 func (s *stopper) add(m *core.Matrix, tree []ensemble.Node, c int) {
 	bt := m.BinTree(tree)
-	for i := range s.tg.Y {
-		s.score[i*s.k+c] += bt.Value(s.m.Words[i*s.m.Stride:])
-	}
+	n := (len(s.tg.Y) + core.Chunk - 1) / core.Chunk
+	s.pl.Each(n, func(next func() int) {
+		for part := next(); part < n; part = next() {
+			for i := part * core.Chunk; i < min((part+1)*core.Chunk, len(s.tg.Y)); i++ {
+				s.score[i*s.k+c] += bt.Value(s.m.Words[i*s.m.Stride:])
+			}
+		}
+	})
 }
 
 // judge notes the loss after a round and reports whether patience has run out.
 func (s *stopper) judge(l *core.Loss, round, patience int) bool {
-	s.loss = l.Mean(&s.tg, s.score)
+	s.loss = l.MeanOn(s.pl, &s.tg, s.score)
 	if s.loss < s.best {
 		s.best, s.bestRound = s.loss, round
 	}

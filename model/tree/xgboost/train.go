@@ -385,9 +385,14 @@ func (t *trainer) tree(c int, sumAbsG, sumH float64) []ensemble.Node {
 	})
 	if len(t.left) > 0 {
 		bt := t.m.BinTree(tree)
-		for _, r := range t.left {
-			t.score[int(r)*k+c] += bt.Value(t.m.Words[int(r)*t.m.Stride:])
-		}
+		n := (len(t.left) + core.Chunk - 1) / core.Chunk
+		t.pl.Each(n, func(next func() int) {
+			for part := next(); part < n; part = next() {
+				for _, r := range t.left[part*core.Chunk : min((part+1)*core.Chunk, len(t.left))] {
+					t.score[int(r)*k+c] += bt.Value(t.m.Words[int(r)*t.m.Stride:])
+				}
+			}
+		})
 	}
 	return tree
 }
