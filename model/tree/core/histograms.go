@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	tile   = 1024     // rows whose words are gathered at once
+	tile   = 512      // rows whose words are gathered at once
 	runLen = tile + 8 // keeps the runs of a tile from sharing one cache set
 	group  = 16       // most blocks that are gathered at once: two cache lines of a row
 )
