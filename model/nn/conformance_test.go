@@ -27,6 +27,8 @@ func small(t *testing.T, e model.Entry, epochs int) any {
 		c.Width, c.State, c.Layers = 8, 4, 1
 	case *Mamba2:
 		c.Width, c.State, c.Head, c.Layers = 16, 8, 16, 1
+	case *XLSTM:
+		c.Width, c.Heads, c.Blocks, c.Round = 8, 1, 1, 4
 	case *S4D:
 		c.Width, c.State, c.Layers = 16, 16, 1
 	case *S5:

@@ -11,6 +11,7 @@ func Entries() []model.Entry {
 		gruEntry(),
 		mambaEntry(),
 		mamba2Entry(),
+		xlstmEntry(),
 		s4dEntry(),
 		s5Entry(),
 		tcnEntry(),

@@ -94,6 +94,34 @@ func (t *Tape) HeadNorm(x *Tensor, heads int, gain *Param, eps float64) *Tensor 
 	return y
 }
 
+// ScaleColumns multiplies every column by a value of its own.
+func (t *Tape) ScaleColumns(x *Tensor, d *Param) *Tensor {
+	n := x.Cols
+	mustMatch("scale of columns", len(d.Value) == n, x, d)
+	y := t.fresh(x.Rows, n)
+	for r := range x.Rows {
+		vec.Mul(d.Value, x.Row(r), y.Row(r))
+	}
+	if t.trace != nil {
+		t.trace.names[y] = t.trace.node("Mul", []string{t.trace.of(x), t.trace.param(d)})
+	}
+	if !t.train {
+		return y
+	}
+	t.back = append(t.back, func() {
+		if !y.wants() {
+			return
+		}
+		t.skipGrad(x, d, y.grad)
+		dx := t.scratchGrad(x)
+		for r := range x.Rows {
+			at := dx[r*n : (r+1)*n]
+			vec.MulAdd(d.Value, y.grad[r*n:(r+1)*n], at, at)
+		}
+	})
+	return y
+}
+
 // SLSTM runs the sLSTM cell (Beck et al. 2024, section 2.2) over sequences from a
 // state of zeros. gates is rows×(4·heads·n): what the input adds to the gates i f z
 // o. kernel is heads×n×4×n, from the state of a head to its gates, and bias

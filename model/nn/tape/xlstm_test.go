@@ -100,6 +100,15 @@ func TestExtendedCellsAgainstTheirDefinitions(t *testing.T) {
 				}
 				return y
 			}},
+		{name: "scale of columns", inputs: [][2]int{{5, 7}}, params: [][]int{{7}},
+			tape: func(t *Tape, x []*Tensor, p []*Param) *Tensor { return t.ScaleColumns(x[0], p[0]) },
+			plain: func(x []mat) mat {
+				y := newMat(5, 7)
+				for i := range y.v {
+					y.v[i] = x[0].v[i] * x[1].v[i%7]
+				}
+				return y
+			}},
 		{name: "norm by head", inputs: [][2]int{{4, 15}}, params: [][]int{{15}},
 			tape: func(t *Tape, x []*Tensor, p []*Param) *Tensor { return t.HeadNorm(x[0], 3, p[0], 1e-5) },
 			plain: func(x []mat) mat {
