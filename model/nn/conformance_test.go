@@ -39,6 +39,8 @@ func small(t *testing.T, e model.Entry, epochs int) any {
 		c.Filters, c.Depth, c.Bottleneck, c.Kernel = 4, 3, 4, 8
 	case *ResNet1D:
 		c.Channels, c.Widest, c.Stages = 8, 8, 2
+	case *MiniRocket:
+		c.Features = 84
 	case *ModernTCN:
 		c.Features, c.Patch, c.Stride, c.Large, c.Small = 4, 3, 2, 3, 0
 	case *LSTM:

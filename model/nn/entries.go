@@ -27,6 +27,7 @@ func Entries() []model.Entry {
 		patchtstEntry(),
 		tftEntry(),
 		vsnLSTMEntry(),
+		miniRocketEntry(),
 	}
 }
 

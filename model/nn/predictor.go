@@ -60,7 +60,10 @@ func (f *predictor) fit(ctx context.Context, env model.Env, c *Common, train, st
 			env.Progress(sum, c.Seeds*c.Epochs, note)
 		}
 		e.Progress = func(epoch, _ int, note string) { say(epoch, note) }
-		net := build(e.Stream.Stream("start"))
+		net, train, stop := build(e.Stream.Stream("start")), train, stop
+		if p, ok := net.(preparer); ok {
+			train.Source, stop.Source = p.prepare(train.Source, stop.Source, e.Stream.Stream("prepare"), workers)
+		}
 		rep, err := trainer.Fit(ctx, e, c.Config, net, model.K, train, stop)
 		if err != nil {
 			return err

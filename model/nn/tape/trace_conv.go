@@ -2,6 +2,30 @@ package tape
 
 import "github.com/mlfactory/mlfactory/internal/onnx"
 
+// TraceAs says how a tensor that a network has filled itself is written. write is
+// called where the tape is traced, and returns the name of the value.
+func (t *Tape) TraceAs(x *Tensor, write func(tr *Trace) string) {
+	if t.trace != nil {
+		t.trace.names[x] = write(t.trace)
+	}
+}
+
+// Node adds an operator with one result and returns its name.
+func (tr *Trace) Node(op string, in []string, set ...func(n *onnx.Node)) string {
+	return tr.node(op, in, set...)
+}
+
+// Ints is the name of a constant vector.
+func (tr *Trace) Ints(values ...int64) string { return tr.ints(values...) }
+
+// Floats is the name of a constant.
+func (tr *Trace) Floats(values []float32, shape ...int) string { return tr.floats(values, shape...) }
+
+// ChannelsFirst is a sequence as samples × channels × steps.
+func (tr *Trace) ChannelsFirst(x *Tensor, steps int) string {
+	return tr.channelsFirst(tr.of(x), steps, x.Cols)
+}
+
 // channelsFirst is a sequence as samples × channels × steps.
 func (tr *Trace) channelsFirst(name string, steps, channels int) string {
 	return tr.transpose(tr.blocks(name, steps, channels), 0, 2, 1)
