@@ -351,6 +351,28 @@ func TestMeasureSkill(t *testing.T) {
 		}
 		near("calibration error", got.ECE, ece)
 	}
+	// Beside a model that gives the truth a share of 0.4, on the same rows.
+	for _, f := range kf {
+		b := &probabilities{Row: f.Test}
+		for _, d := range f.Test {
+			q := [3]float64{0.3, 0.3, 0.3}
+			q[model.ClassIndex(s.Class[d])] = 0.4
+			b.Prob = append(b.Prob, q[:]...)
+		}
+		preds["base"] = append(preds["base"], b)
+	}
+	p.Models, p.Baseline = []string{"base", "m"}, "base"
+	both, _, err := measureSkill(t.Context(), cat.Ensembles, p, s, kf, preds, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := both[1].Against
+	if both[0].Against != nil || a == nil || a.Name != "base" {
+		t.Fatalf("compared with %+v and %+v", both[0].Against, a)
+	}
+	if want := -math.Log(0.4); math.Abs(a.LogLoss-want) > 1e-12 || math.Abs(a.Gain-(want-both[1].LogLoss)) > 1e-12 || !(a.GainLow < a.Gain && a.Gain < a.GainHi) {
+		t.Errorf("against a log-loss of %v: %+v", want, a)
+	}
 	preds["m"][1].Row = preds["m"][1].Row[1:]
 	if _, _, err := measureSkill(t.Context(), cat.Ensembles, p, s, kf, preds, 1); err == nil || !strings.Contains(err.Error(), "fold 2") {
 		t.Errorf("a missing prediction: %v", err)
