@@ -115,7 +115,7 @@ type Packed struct {
 }
 
 // PackedLen is the number of values that [Pack] needs for B of k×n.
-func PackedLen(k, n int) int { return max(1, (k+blockK-1)/blockK) * blockK * (n + 64) }
+func PackedLen(k, n int) int { return k * (n + 64) }
 
 // Pack copies b, of k×n, into data, of at least [PackedLen] values, for products
 // with about m rows of C each. The kernel path is that of this call. O(k·n).

@@ -192,7 +192,7 @@ func fastPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
 	for k0 := 0; k0 < b.k; k0 += blockK {
 		kc := min(blockK, b.k-k0)
 		block(b.path, m, b.n, kc, b.m, Matrix{a.Data[k0*a.ColStride:], a.RowStride, a.ColStride},
-			Matrix{}, b.data[k0/blockK*packedLen(b.n, blockK):], c, ldc, add || k0 > 0)
+			Matrix{}, b.data[packedLen(b.n, k0):], c, ldc, add || k0 > 0)
 	}
 }
 
@@ -201,7 +201,7 @@ func packAll(p *Packed, b Matrix) {
 	width := lanes(p.path)
 	for k0 := 0; k0 < p.k; k0 += blockK {
 		kc := min(blockK, p.k-k0)
-		d := p.data[k0/blockK*packedLen(p.n, blockK):]
+		d := p.data[packedLen(p.n, k0):]
 		for n0 := 0; n0 < p.n; {
 			t := kernelFor(p.path, p.m, p.n-n0)
 			nc := min(t.vectors*width, p.n-n0)

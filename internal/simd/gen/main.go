@@ -14,6 +14,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 func main() {
@@ -43,5 +44,5 @@ func files() []generated {
 		{"field/field_amd64.s", field()},
 		{"tree/tree_amd64.s", tree()},
 		{"gemm/gemm_amd64.s", gemm()},
-	}, append(lanesFiles(), stateFiles()...)...)
+	}, slices.Concat(lanesFiles(), stateFiles(), rowFiles())...)
 }

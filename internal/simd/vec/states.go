@@ -898,3 +898,27 @@ func diagonalScanGradGeneric(lo int, ar, ai, gr, gi, dar, dai []float32, xr, xi,
 		}
 	}
 }
+
+// SumRows adds the rows of x, from the first to the last, to y.
+func SumRows(y []float32, x Matrix, rows int) {
+	x.check("SumRows", rows, len(y))
+	if rows == 0 || len(y) == 0 {
+		return
+	}
+	if done := sumRowsBlocks(simd.Current(), y, x, rows); done < len(y) {
+		sumRowsGeneric(done, y, x, rows)
+	}
+}
+
+// sumRowsGeneric is the twin of the assembly from lane lo on.
+func sumRowsGeneric(lo int, y []float32, x Matrix, rows int) {
+	for r := range rows {
+		xAt := x.row(r, len(y))
+		for e := lo; e < len(y); e++ {
+			x0 := y[e]
+			x1 := xAt[e]
+			x2 := float32(x0 + x1)
+			y[e] = x2
+		}
+	}
+}

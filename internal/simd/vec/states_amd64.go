@@ -269,3 +269,25 @@ func diagonalScanGradBlocks(p simd.Path, ar, ai, gr, gi, dar, dai []float32, xr,
 	}
 	return 0
 }
+
+//go:noescape
+func sumRowsAVX2(y, x *float32, xStep, rows, blocks int)
+
+//go:noescape
+func sumRowsAVX512(y, x *float32, xStep, rows, blocks int)
+
+func sumRowsBlocks(p simd.Path, y []float32, x Matrix, rows int) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(y) / 16; blocks > 0 {
+			sumRowsAVX2(&y[0], &x.Data[x.First], 4*x.Stride, rows, blocks)
+			return blocks * 16
+		}
+	case simd.AVX512:
+		if blocks := len(y) / 16; blocks > 0 {
+			sumRowsAVX512(&y[0], &x.Data[x.First], 4*x.Stride, rows, blocks)
+			return blocks * 16
+		}
+	}
+	return 0
+}

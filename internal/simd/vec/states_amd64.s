@@ -2102,6 +2102,80 @@ done:
 	VZEROUPPER
 	RET
 
+// func sumRowsAVX2(y, x *float32, xStep, rows, blocks int)
+TEXT ·sumRowsAVX2(SB), NOSPLIT, $0-40
+	MOVQ         blocks+32(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	MOVQ         rows+24(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	XORQ         BX, BX
+	PCALIGN      $32
+
+block:
+	MOVQ         y+0(FP), AX
+	VMOVUPS      0(AX)(BX*1), Y1
+	VMOVUPS      32(AX)(BX*1), Y2
+	MOVQ         x+8(FP), SI
+	ADDQ         BX, SI
+	MOVQ         rows+24(FP), CX
+	PCALIGN      $32
+
+row:
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y1, Y1
+	VMOVUPS      32(SI), Y3
+	VADDPS       Y3, Y2, Y2
+	ADDQ         xStep+16(FP), SI
+	DECQ         CX
+	JNE          row
+	MOVQ         y+0(FP), AX
+	VMOVUPS      Y1, 0(AX)(BX*1)
+	VMOVUPS      Y2, 32(AX)(BX*1)
+	ADDQ         $64, BX
+	DECQ         blocks+32(FP)
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func sumRowsAVX512(y, x *float32, xStep, rows, blocks int)
+TEXT ·sumRowsAVX512(SB), NOSPLIT, $0-40
+	MOVQ         blocks+32(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	MOVQ         rows+24(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	XORQ         BX, BX
+	PCALIGN      $32
+
+block:
+	MOVQ         y+0(FP), AX
+	VMOVUPS      0(AX)(BX*1), Z1
+	MOVQ         x+8(FP), SI
+	ADDQ         BX, SI
+	MOVQ         rows+24(FP), CX
+	PCALIGN      $32
+
+row:
+	VMOVUPS      (SI), Z2
+	VADDPS       Z2, Z1, Z1
+	ADDQ         xStep+16(FP), SI
+	DECQ         CX
+	JNE          row
+	MOVQ         y+0(FP), AX
+	VMOVUPS      Z1, 0(AX)(BX*1)
+	ADDQ         $64, BX
+	DECQ         blocks+32(FP)
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
 DATA lane00000000<>+0(SB)/8, $0x0000000000000000
 DATA lane00000000<>+8(SB)/8, $0x0000000000000000
 DATA lane00000000<>+16(SB)/8, $0x0000000000000000

@@ -76,9 +76,7 @@ func sumRows(db, dy []float32, add bool) {
 	if !add {
 		clear(db)
 	}
-	for i := 0; i < len(dy); i += len(db) {
-		vec.Add(db, dy[i:i+len(db)], db)
-	}
+	vec.SumRows(db, vec.Matrix{Data: dy, Stride: len(db)}, len(dy)/len(db))
 }
 
 // Activation is a function of one number.

@@ -16,155 +16,350 @@ type Recurrent struct {
 // and returns the states of all steps: row b·T+t of y is h after step t of
 // sample b. Formulas: [vec.LSTM]. O(rows·hidden·(in + hidden)).
 func (t *Tape) LSTM(x *Tensor, steps int, l *Recurrent) *Tensor {
-	in, hidden := x.Cols, l.HiddenWeight.cols()
-	samples := x.Rows / steps
-	mustMatch("lstm", samples*steps == x.Rows && l.InputWeight.cols() == in && l.InputWeight.Shape[0] == 4*hidden, x, l.InputWeight)
-	g4 := 4 * hidden
-	gates := t.alloc(x.Rows * g4)
-	bias := t.alloc(g4)
-	vec.Add(l.InputBias.Value, l.HiddenBias.Value, bias)
-	repeatRow(gates, bias)
-	gemm.Mul(x.Rows, g4, in, gemm.Rows(x.Value, in), gemm.Cols(l.InputWeight.Value, in), gates, g4, true, &t.gemm)
-	y := t.fresh(x.Rows, hidden)
-	cell, tanh := t.alloc(x.Rows*hidden), t.alloc(x.Rows*hidden)
-	zero := t.alloc(hidden)
-	clear(zero)
-	at := func(v []float32, row int) []float32 { return v[row*hidden : (row+1)*hidden] }
-	for s := range steps {
-		if s > 0 {
-			gemm.Mul(samples, g4, hidden, gemm.Rows(y.Value[(s-1)*hidden:], steps*hidden), gemm.Cols(l.HiddenWeight.Value, hidden), gates[s*g4:], steps*g4, true, &t.gemm)
-		}
-		for b := range samples {
-			r := b*steps + s
-			g, c0 := gates[r*g4:(r+1)*g4], zero
-			if s > 0 {
-				c0 = at(cell, r-1)
-			}
-			i, f, u, o := g[:hidden], g[hidden:2*hidden], g[2*hidden:3*hidden], g[3*hidden:]
-			vec.LSTM(i, f, u, o, c0, i, f, u, o, at(cell, r), at(tanh, r), at(y.Value, r))
-		}
-	}
+	y, _ := t.lstm(x, steps, l, nil, nil)
 	if t.trace != nil {
 		t.traceRecurrent(y, x, "LSTM", steps, l)
 	}
-	if !t.train {
-		return y
-	}
-	t.back = append(t.back, func() {
-		if !y.wants() {
-			return
-		}
-		// gates become their gradients; dh and dc are what later steps ask of this one.
-		dh, dc := t.alloc(samples*hidden), t.alloc(samples*hidden)
-		clear(dh)
-		clear(dc)
-		for s := steps - 1; s >= 0; s-- {
-			for b := range samples {
-				r := b*steps + s
-				g, c0 := gates[r*g4:(r+1)*g4], zero
-				if s > 0 {
-					c0 = at(cell, r-1)
-				}
-				i, f, u, o := g[:hidden], g[hidden:2*hidden], g[2*hidden:3*hidden], g[3*hidden:]
-				vec.Add(at(dh, b), at(y.grad, r), at(dh, b))
-				vec.LSTMGrad(at(dh, b), at(dc, b), i, f, u, o, at(tanh, r), c0, i, f, u, o, at(dc, b))
-			}
-			if s > 0 {
-				gemm.Mul(samples, hidden, g4, gemm.Rows(gates[s*g4:], steps*g4), gemm.Rows(l.HiddenWeight.Value, hidden), dh, hidden, false, &t.gemm)
-			}
-		}
-		t.recurrentGrad(x, y, l, steps, gates, gates)
-	})
 	return y
 }
 
-// recurrentGrad passes the gradients of the sums that enter the gates, from the
-// input and from the state, on to the parameters and to x.
-func (t *Tape) recurrentGrad(x, y *Tensor, l *Recurrent, steps int, fromInput, fromState []float32) {
-	in, hidden, rows := x.Cols, y.Cols, len(l.InputBias.Value)
-	db, add := t.gradOfParam(l.InputBias)
-	sumRows(db, fromInput, add)
-	db, add = t.gradOfParam(l.HiddenBias)
-	sumRows(db, fromState, add)
-	dw, add := t.gradOfParam(l.InputWeight)
-	gemm.Mul(rows, in, x.Rows, gemm.Cols(fromInput, rows), gemm.Rows(x.Value, in), dw, in, add, &t.gemm)
-	dw, add = t.gradOfParam(l.HiddenWeight)
-	if steps == 1 && !add {
-		clear(dw)
+// LSTMFrom is [Tape.LSTM] from a given state: h0 and c0 have one row a sample. It
+// returns the states of all steps and the cells after the last one, from which a
+// decoder may go on.
+func (t *Tape) LSTMFrom(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor) (y, last *Tensor) {
+	samples, hidden := x.Rows/steps, l.HiddenWeight.cols()
+	mustMatch("lstm from a state", h0.Rows == samples && h0.Cols == hidden && c0.Rows == samples && c0.Cols == hidden, h0, c0)
+	y, last = t.lstm(x, steps, l, h0, c0)
+	if t.trace != nil {
+		t.traceLSTMFrom(y, last, x, steps, l, h0, c0)
 	}
-	// Row r of y feeds row r+1 within a sample: one product a sample, less the
-	// rows in between, or one over all rows with those at the seams left out.
-	for b := range x.Rows / steps {
-		if steps > 1 {
-			gemm.Mul(rows, hidden, steps-1, gemm.Cols(fromState[(b*steps+1)*rows:], rows), gemm.Rows(y.Value[b*steps*hidden:], hidden), dw, hidden, add || b > 0, &t.gemm)
+	return y, last
+}
+
+// sequence is the layout in which a recurrence runs: step by step, a row a
+// sample. A row of z is what enters the gates at a step: x, the state before the
+// step, and 1 for the bias. Without gradients all steps use the same rows.
+type sequence struct {
+	x, y           *Tensor
+	steps, samples int
+	in, hidden     int
+	z              []float32
+	keep           int       // 1 if every step has rows of its own, else 0
+	both           []float32 // weights of a row of z: those of x, those of the state, the bias
+	zero           []float32 // a row
+	sums           int       // gates·hidden
+}
+
+// sequence lays out x and the weights.
+func (t *Tape) sequence(name string, x *Tensor, steps int, l *Recurrent, bias []float32, h0 *Tensor) *sequence {
+	s := &sequence{x: x, steps: steps, samples: x.Rows / steps, in: x.Cols, hidden: l.HiddenWeight.cols(), sums: len(bias)}
+	mustMatch(name, s.samples*steps == x.Rows && l.InputWeight.cols() == s.in && l.InputWeight.Shape[0] == s.sums && l.HiddenWeight.Shape[0] == s.sums, x, l.InputWeight)
+	blocks := 1
+	if t.train {
+		s.keep, blocks = 1, steps+1
+	}
+	w := s.width()
+	s.z = t.alloc(blocks * s.samples * w)
+	for b := range blocks * s.samples {
+		s.z[(b+1)*w-1] = 1
+	}
+	for b := range s.samples {
+		if h := s.z[b*w+s.in : (b+1)*w-1]; h0 != nil {
+			copy(h, h0.Row(b))
+		} else {
+			clear(h)
 		}
 	}
-	if !x.input {
-		dx, add := t.gradOf(x)
-		gemm.Mul(x.Rows, in, rows, gemm.Rows(fromInput, rows), gemm.Rows(l.InputWeight.Value, in), dx, in, add, &t.gemm)
+	s.both = t.alloc(s.sums * w)
+	for k := range s.sums {
+		copy(s.both[k*w:], l.InputWeight.Value[k*s.in:(k+1)*s.in])
+		copy(s.both[k*w+s.in:], l.HiddenWeight.Value[k*s.hidden:(k+1)*s.hidden])
+		s.both[(k+1)*w-1] = bias[k]
+	}
+	s.zero = t.alloc(s.hidden)
+	clear(s.zero)
+	s.y = t.fresh(x.Rows, s.hidden)
+	return s
+}
+
+// width is that of z.
+func (s *sequence) width() int { return s.in + s.hidden + 1 }
+
+// block is the place of a step's rows among rows of n values.
+func (s *sequence) block(step, n int) int { return step * s.keep * s.samples * n }
+
+// enter copies x of a step into z and returns the rows of z.
+func (s *sequence) enter(step int) []float32 {
+	w := s.width()
+	z := s.z[s.block(step, w):]
+	for b := range s.samples {
+		copy(z[b*w:b*w+s.in], s.x.Value[(b*s.steps+step)*s.in:])
+	}
+	return z
+}
+
+// state is the part of z that is the state before a step.
+func (s *sequence) state(step int) vec.Matrix {
+	return vec.Matrix{Data: s.z, First: s.block(step, s.width()) + s.in, Stride: s.width()}
+}
+
+// leave copies the states after a step to y.
+func (s *sequence) leave(step int) {
+	w := s.width()
+	h := s.z[s.block(step+1, w)+s.in:]
+	for b := range s.samples {
+		copy(s.y.Value[(b*s.steps+step)*s.hidden:(b*s.steps+step+1)*s.hidden], h[b*w:])
+	}
+}
+
+// grad is the gradient that reaches the states after a step from y.
+func (s *sequence) grad(step int) vec.Matrix {
+	if !s.y.wants() {
+		return vec.Matrix{Data: s.zero}
+	}
+	return vec.Matrix{Data: s.y.grad, First: step * s.hidden, Stride: s.steps * s.hidden}
+}
+
+// pack lays a matrix of weights out for the products of all steps.
+func (t *Tape) pack(rows, k, n int, b gemm.Matrix) gemm.Packed {
+	return gemm.Pack(rows, k, n, b, t.alloc(gemm.PackedLen(k, n)))
+}
+
+// gateOf is the columns of a gate in rows of stride values.
+func gateOf(rows []float32, k, hidden, stride int) vec.Matrix {
+	return vec.Matrix{Data: rows, First: k * hidden, Stride: stride}
+}
+
+// lstm is [Tape.LSTM] from a state, nil for zeros.
+func (t *Tape) lstm(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor) (y, last *Tensor) {
+	bias := t.alloc(len(l.InputBias.Value))
+	vec.Add(l.InputBias.Value, l.HiddenBias.Value, bias)
+	s := t.sequence("lstm", x, steps, l, bias, h0)
+	n, h, g4, w := s.samples, s.hidden, s.sums, s.width()
+	mustMatch("lstm", g4 == 4*h, x, l.InputWeight)
+	weights := t.pack(n, w, g4, gemm.Cols(s.both, w))
+	blocks := 1 + s.keep*(steps-1)
+	gates, tanh := t.alloc(blocks*n*g4), t.alloc(blocks*n*h)
+	cell := t.alloc((blocks + s.keep) * n * h) // a block before the first step
+	if c0 != nil {
+		copy(cell, c0.Value)
+	} else {
+		clear(cell[:n*h])
+	}
+	cells := func(step int) vec.Matrix { return vec.Matrix{Data: cell, First: s.block(step, h), Stride: h} }
+	for step := range steps {
+		z, g := s.enter(step), gates[s.block(step, g4):][:n*g4]
+		gemm.MulPacked(n, gemm.Rows(z, w), &weights, g, g4, false)
+		i, f, u, o := gateOf(g, 0, h, g4), gateOf(g, 1, h, g4), gateOf(g, 2, h, g4), gateOf(g, 3, h, g4)
+		vec.SigmoidRows(n, 2*h, i)
+		vec.TanhRows(n, h, u)
+		vec.SigmoidRows(n, h, o)
+		vec.LSTMStates(n, h, i, f, u, o, cells(step), cells(step+1), vec.Matrix{Data: tanh, First: s.block(step, h), Stride: h}, s.state(step+1))
+		s.leave(step)
+	}
+	if c0 != nil {
+		last = t.fresh(n, h)
+		copy(last.Value, cell[s.block(steps, h):])
+	}
+	if t.train {
+		t.back = append(t.back, func() {
+			if s.y.wants() || last != nil && last.wants() {
+				t.lstmGrad(s, l, gates, cell, tanh, h0, c0, last)
+			}
+		})
+	}
+	return s.y, last
+}
+
+// lstmGrad turns the gates into the gradients of their sums, step by step, and
+// passes them on.
+func (t *Tape) lstmGrad(s *sequence, l *Recurrent, gates, cell, tanh []float32, h0, c0, last *Tensor) {
+	n, h, g4 := s.samples, s.hidden, s.sums
+	// dz is the gradient of a step's rows of z, or of their state alone where x wants none.
+	w, from := s.in+h, s.in
+	weights := gemm.Rows(s.both, s.width())
+	if s.x.input {
+		w, from = h, 0
+		weights = gemm.Rows(l.HiddenWeight.Value, h)
+	}
+	packed := t.pack(n, g4, w, weights)
+	dz, dc := t.alloc(n*w), t.alloc(n*h)
+	clear(dz)
+	if last != nil && last.wants() {
+		copy(dc, last.grad)
+	} else {
+		clear(dc)
+	}
+	dx, add := []float32(nil), false
+	if !s.x.input {
+		dx, add = t.gradOf(s.x)
+	}
+	at := func(v []float32, step int) vec.Matrix {
+		return vec.Matrix{Data: v, First: s.block(step, h), Stride: h}
+	}
+	sums, dw := t.alloc(g4), t.alloc(g4*(s.in+h))
+	clear(sums)
+	end := s.steps
+	for step := s.steps - 1; step >= 0; step-- {
+		g := gates[s.block(step, g4):][:n*g4]
+		vec.LSTMGradRows(n, h, vec.Matrix{Data: dz, First: from, Stride: w}, s.grad(step), vec.Matrix{Data: dc, Stride: h},
+			gateOf(g, 0, h, g4), gateOf(g, 1, h, g4), gateOf(g, 2, h, g4), gateOf(g, 3, h, g4), at(tanh, step), at(cell, step))
+		vec.SumRows(sums, vec.Matrix{Data: g, Stride: g4}, n)
+		if s.flush(step, end) {
+			t.weightGrad(s, step, end, g4, s.in+h, gemm.Cols(gates, g4), 0, dw, end < s.steps)
+			end = step
+		}
+		if step > 0 || dx != nil || h0 != nil {
+			gemm.MulPacked(n, gemm.Rows(g, g4), &packed, dz, w, false)
+			s.pass(step, dz, w, dx, add)
+		}
+	}
+	for _, b := range [2]*Param{l.InputBias, l.HiddenBias} {
+		db, add := t.gradOfParam(b)
+		accumulate(db, sums, add)
+	}
+	t.divide(s, l, g4, dw)
+	for k, v := range [2]*Tensor{h0, c0} {
+		if v == nil || v.input {
+			continue
+		}
+		d, add := t.gradOf(v)
+		for b := range n {
+			from := [2][]float32{dz[b*w+from : b*w+from+h], dc[b*h : (b+1)*h]}[k]
+			accumulate(d[b*h:(b+1)*h], from, add)
+		}
+	}
+}
+
+// pass hands the part of dz that belongs to x on to dx, nil for none.
+func (s *sequence) pass(step int, dz []float32, w int, dx []float32, add bool) {
+	if dx == nil {
+		return
+	}
+	for b := range s.samples {
+		at := (b*s.steps + step) * s.in
+		accumulate(dx[at:at+s.in], dz[b*w:b*w+s.in], add)
+	}
+}
+
+// deep is the number of rows whose part of a weight gradient is computed at once:
+// few enough to be still in the cache, and a whole block of the product.
+const deep = 256
+
+// flush reports whether the steps from step to end−1 are enough for a part of
+// the weight gradients.
+func (s *sequence) flush(step, end int) bool { return step == 0 || (end-step)*s.samples >= deep }
+
+// weightGrad computes, or adds, the part of the steps from lo to hi−1 in the
+// product of gradients (their columns; rows of them are wanted) and the columns
+// of z from first on.
+func (t *Tape) weightGrad(s *sequence, lo, hi, rows, cols int, grads gemm.Matrix, first int, d []float32, add bool) {
+	w := s.width()
+	at := lo * s.samples
+	grads.Data = grads.Data[at*grads.ColStride:]
+	gemm.Mul(rows, cols, (hi-lo)*s.samples, grads, gemm.Rows(s.z[at*w+first:], w), d, cols, add, &t.gemm)
+}
+
+// divide adds the first rows of the gradient of both weights to each.
+func (t *Tape) divide(s *sequence, l *Recurrent, rows int, d []float32) {
+	w := s.in + s.hidden
+	dx, addX := t.gradOfParam(l.InputWeight)
+	dh, addH := t.gradOfParam(l.HiddenWeight)
+	for k := range rows {
+		accumulate(dx[k*s.in:(k+1)*s.in], d[k*w:k*w+s.in], addX)
+		accumulate(dh[k*s.hidden:(k+1)*s.hidden], d[k*w+s.in:(k+1)*w], addH)
 	}
 }
 
 // GRU is [Tape.LSTM] for the gated recurrent unit. Formulas: [vec.GRU].
 func (t *Tape) GRU(x *Tensor, steps int, l *Recurrent) *Tensor {
-	in, hidden := x.Cols, l.HiddenWeight.cols()
-	samples := x.Rows / steps
-	mustMatch("gru", samples*steps == x.Rows && l.InputWeight.cols() == in && l.InputWeight.Shape[0] == 3*hidden, x, l.InputWeight)
-	g3 := 3 * hidden
-	// px: sums of the input, which become r, z and n; ph: those of the state.
-	px, ph := t.alloc(x.Rows*g3), t.alloc(x.Rows*g3)
-	repeatRow(px, l.InputBias.Value)
-	gemm.Mul(x.Rows, g3, in, gemm.Rows(x.Value, in), gemm.Cols(l.InputWeight.Value, in), px, g3, true, &t.gemm)
-	repeatRow(ph, l.HiddenBias.Value)
-	y := t.fresh(x.Rows, hidden)
-	zero := t.alloc(hidden)
-	clear(zero)
-	at := func(v []float32, row int) []float32 { return v[row*hidden : (row+1)*hidden] }
-	for s := range steps {
-		if s > 0 {
-			gemm.Mul(samples, g3, hidden, gemm.Rows(y.Value[(s-1)*hidden:], steps*hidden), gemm.Cols(l.HiddenWeight.Value, hidden), ph[s*g3:], steps*g3, true, &t.gemm)
+	h := l.HiddenWeight.cols()
+	bias := t.alloc(len(l.InputBias.Value))
+	copy(bias, l.InputBias.Value)
+	vec.Add(bias[:2*h], l.HiddenBias.Value[:2*h], bias[:2*h])
+	s := t.sequence("gru", x, steps, l, bias, nil)
+	n, g3, w := s.samples, s.sums, s.width()
+	mustMatch("gru", g3 == 3*h, x, l.InputWeight)
+	// p: the sums of r, z and, of the input alone, n; q: that of n from the state.
+	weights := t.pack(n, w, 2*h, gemm.Cols(s.both, w))
+	ofInput := t.pack(n, s.in, h, gemm.Cols(l.InputWeight.Value[2*h*s.in:], s.in))
+	ofState := t.pack(n, h, h, gemm.Cols(l.HiddenWeight.Value[2*h*h:], h))
+	blocks := 1 + s.keep*(steps-1)
+	ps, qs := t.alloc(blocks*n*g3), t.alloc(blocks*n*h)
+	for step := range steps {
+		z, p, q := s.enter(step), ps[s.block(step, g3):][:n*g3], qs[s.block(step, h):][:n*h]
+		for b := range n {
+			copy(p[b*g3+2*h:(b+1)*g3], bias[2*h:])
 		}
-		for b := range samples {
-			r := b*steps + s
-			p, q, h0 := px[r*g3:(r+1)*g3], ph[r*g3:(r+1)*g3], zero
-			if s > 0 {
-				h0 = at(y.Value, r-1)
-			}
-			vec.Add(p[:2*hidden], q[:2*hidden], p[:2*hidden])
-			ar, az, an := p[:hidden], p[hidden:2*hidden], p[2*hidden:]
-			vec.GRU(ar, az, an, q[2*hidden:], h0, ar, az, an, at(y.Value, r))
-		}
+		repeatRow(q, l.HiddenBias.Value[2*h:])
+		gemm.MulPacked(n, gemm.Rows(z, w), &weights, p, g3, false)
+		gemm.MulPacked(n, gemm.Rows(z, w), &ofInput, p[2*h:], g3, true)
+		gemm.MulPacked(n, gemm.Rows(z[s.in:], w), &ofState, q, h, true)
+		r := gateOf(p, 0, h, g3)
+		vec.SigmoidRows(n, 2*h, r)
+		vec.GRUStates(n, h, r, gateOf(p, 1, h, g3), gateOf(p, 2, h, g3), vec.Matrix{Data: q, Stride: h}, s.state(step), s.state(step+1))
+		s.leave(step)
 	}
 	if t.trace != nil {
-		t.traceRecurrent(y, x, "GRU", steps, l)
+		t.traceRecurrent(s.y, x, "GRU", steps, l)
 	}
-	if !t.train {
-		return y
+	if t.train {
+		t.back = append(t.back, func() {
+			if s.y.wants() {
+				t.gruGrad(s, l, ps, qs)
+			}
+		})
 	}
-	t.back = append(t.back, func() {
-		if !y.wants() {
-			return
+	return s.y
+}
+
+// gruGrad is lstmGrad for the gated recurrent unit. The rows of n have different
+// gradients for the input and for the state.
+func (t *Tape) gruGrad(s *sequence, l *Recurrent, ps, qs []float32) {
+	n, h, g3, both := s.samples, s.hidden, s.sums, s.in+s.hidden
+	gates := t.pack(n, 2*h, h, gemm.Rows(l.HiddenWeight.Value, h))
+	last := t.pack(n, h, h, gemm.Rows(l.HiddenWeight.Value[2*h*h:], h))
+	dh := t.alloc(n * h)
+	clear(dh)
+	sums, dw, dn, dm := t.alloc(4*h), t.alloc(2*h*both), t.alloc(h*s.in), t.alloc(h*h)
+	clear(sums)
+	end := s.steps
+	for step := s.steps - 1; step >= 0; step-- {
+		p, q := ps[s.block(step, g3):][:n*g3], qs[s.block(step, h):][:n*h]
+		vec.GRUGradRows(n, h, vec.Matrix{Data: dh, Stride: h}, s.grad(step), gateOf(p, 0, h, g3), gateOf(p, 1, h, g3), gateOf(p, 2, h, g3),
+			vec.Matrix{Data: q, Stride: h}, s.state(step))
+		vec.SumRows(sums[:g3], vec.Matrix{Data: p, Stride: g3}, n)
+		vec.SumRows(sums[g3:], vec.Matrix{Data: q, Stride: h}, n)
+		if s.flush(step, end) {
+			more := end < s.steps
+			t.weightGrad(s, step, end, 2*h, both, gemm.Cols(ps, g3), 0, dw, more)
+			t.weightGrad(s, step, end, h, s.in, gemm.Matrix{Data: ps[2*h:], RowStride: 1, ColStride: g3}, 0, dn, more)
+			t.weightGrad(s, step, end, h, h, gemm.Cols(qs, h), s.in, dm, more)
+			end = step
 		}
-		dh := t.alloc(samples * hidden)
-		clear(dh)
-		for s := steps - 1; s >= 0; s-- {
-			for b := range samples {
-				r := b*steps + s
-				p, q, h0 := px[r*g3:(r+1)*g3], ph[r*g3:(r+1)*g3], zero
-				if s > 0 {
-					h0 = at(y.Value, r-1)
-				}
-				d := at(dh, b)
-				vec.Add(d, at(y.grad, r), d)
-				ar, az, an := p[:hidden], p[hidden:2*hidden], p[2*hidden:]
-				vec.GRUGrad(d, ar, az, an, q[2*hidden:], h0, ar, az, an, q[2*hidden:], d)
-				copy(q[:2*hidden], p[:2*hidden])
-			}
-			if s > 0 {
-				gemm.Mul(samples, hidden, g3, gemm.Rows(ph[s*g3:], steps*g3), gemm.Rows(l.HiddenWeight.Value, hidden), dh, hidden, true, &t.gemm)
-			}
+		if step > 0 {
+			gemm.MulPacked(n, gemm.Rows(p, g3), &gates, dh, h, true)
+			gemm.MulPacked(n, gemm.Rows(q, h), &last, dh, h, true)
 		}
-		t.recurrentGrad(x, y, l, steps, px, ph)
-	})
-	return y
+	}
+	db, add := t.gradOfParam(l.InputBias)
+	accumulate(db, sums[:g3], add)
+	copy(sums[2*h:g3], sums[g3:])
+	db, add = t.gradOfParam(l.HiddenBias)
+	accumulate(db, sums[:g3], add)
+	addX, addH := l.InputWeight.used[t.shard], l.HiddenWeight.used[t.shard]
+	t.divide(s, l, 2*h, dw)
+	dx, _ := t.gradOfParam(l.InputWeight)
+	accumulate(dx[2*h*s.in:], dn, addX)
+	dm0, _ := t.gradOfParam(l.HiddenWeight)
+	accumulate(dm0[2*h*h:], dm, addH)
+	if s.x.input {
+		return
+	}
+	steps := t.alloc(s.x.Rows * s.in)
+	gemm.Mul(s.x.Rows, s.in, g3, gemm.Rows(ps, g3), gemm.Rows(l.InputWeight.Value, s.in), steps, s.in, false, &t.gemm)
+	g, addTo := t.gradOf(s.x)
+	for step := range s.steps {
+		s.pass(step, steps[step*n*s.in:], s.in, g, addTo)
+	}
 }

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// rowFunction is an element-wise kernel over the rows of matrices, whose rows may each be any distance apart: the cells of a whole
+// mini-batch in one call. The inputs come first; an output that has the name of an input is written in its place.
+type rowFunction struct{ function }
+
+// rowFunctions lists the kernels of cells.
+func rowFunctions() []*rowFunction {
+	return []*rowFunction{sigmoidRows(), tanhRows(), lstmRows(), lstmGradRows(), gruRows(), gruGradRows()}
+}
+
+// vectors are the names of all matrices, once each.
+func (f *rowFunction) vectors() []string {
+	v := slices.Clone(f.ins)
+	for _, o := range f.outs {
+		if !slices.Contains(v, o) {
+			v = append(v, o)
+		}
+	}
+	return v
+}
+
+// A cell is computed in passes, each a short chain of operations, so that the processor works on several blocks at once.
+
+func sigmoidRows() *rowFunction {
+	f := sigmoid()
+	f.name, f.outs, f.doc = "SigmoidRows", []string{"x"}, "is [Sigmoid] of the rows of x, in place."
+	return &rowFunction{*f}
+}
+
+func tanhRows() *rowFunction {
+	f := tangent()
+	f.name, f.outs, f.doc = "TanhRows", []string{"x"}, "is [Tanh] of the rows of x, in place."
+	return &rowFunction{*f}
+}
+
+func lstmRows() *rowFunction {
+	f := &function{name: "LSTMStates", ins: []string{"i", "f", "u", "o", "c0"}, outs: []string{"c", "t", "h"},
+		doc: "is the second part of [LSTM] for rows of cells: from the gates and the cells c0 it sets c = f·c0 + i·u, t = tanh c\nand h = o·t. c may be c0."}
+	c := f.add(f.mul(f.in(1), f.in(4)), f.mul(f.in(0), f.in(2)))
+	t := f.tanh(c)
+	f.results = []val{c, t, f.mul(f.in(3), t)}
+	return &rowFunction{*f}
+}
+
+func gruRows() *rowFunction {
+	f := &function{name: "GRUStates", ins: []string{"r", "z", "n", "hn", "h0"}, outs: []string{"n", "h"},
+		doc: "is the second part of [GRU] for rows of cells: from the gates r and z, the sums n and hn and the states h0 it sets\nn = tanh(n + r·hn) and h = (1−z)·n + z·h0. h may be h0."}
+	n := f.tanh(f.add(f.in(2), f.mul(f.in(0), f.in(3))))
+	f.results = []val{n, f.add(n, f.mul(f.in(1), f.sub(f.in(4), n)))}
+	return &rowFunction{*f}
+}
+
+func lstmGradRows() *rowFunction {
+	f := &function{name: "LSTMGradRows", ins: []string{"dh", "dy", "dc", "i", "f", "u", "o", "t", "c0"}, outs: []string{"dc", "i", "f", "u", "o"},
+		doc: "is [LSTMGrad] for rows of cells, where the gradient of h is dh + dy: the gates become the gradients of their sums\nand dc, of c, that of c0."}
+	dh, dc, i, fo, g, o, t, c0 := f.add(f.in(0), f.in(1)), f.in(2), f.in(3), f.in(4), f.in(5), f.in(6), f.in(7), f.in(8)
+	one := f.num(1)
+	dct := f.add(dc, f.mul(f.mul(dh, o), f.sub(one, f.mul(t, t))))
+	f.results = []val{
+		f.mul(dct, fo),
+		f.gateGrad(f.mul(dct, g), i),
+		f.gateGrad(f.mul(dct, c0), fo),
+		f.mul(f.mul(dct, i), f.sub(one, f.mul(g, g))),
+		f.gateGrad(f.mul(dh, t), o),
+	}
+	return &rowFunction{*f}
+}
+
+func gruGradRows() *rowFunction {
+	f := &function{name: "GRUGradRows", ins: []string{"dh", "dy", "r", "z", "n", "hn", "h0"}, outs: []string{"dh", "r", "z", "n", "hn"},
+		doc: "is [GRUGrad] for rows of cells, where the gradient of h is dh + dy: r, z, n and hn become the gradients of ar, az, an\nand hn, and dh that of h0 as far as it does not pass through them."}
+	dh, r, z, n, hn, h0 := f.add(f.in(0), f.in(1)), f.in(2), f.in(3), f.in(4), f.in(5), f.in(6)
+	one := f.num(1)
+	dn := f.mul(f.mul(dh, f.sub(one, z)), f.sub(one, f.mul(n, n)))
+	f.results = []val{
+		f.mul(dh, z),
+		f.gateGrad(f.mul(dn, hn), r),
+		f.gateGrad(f.mul(dh, f.sub(h0, n)), z),
+		dn,
+		f.mul(dn, r),
+	}
+	return &rowFunction{*f}
+}
+
+// declaration is the Go declaration of the assembly; skips are the bytes from the end of a row to the next.
+func (f *rowFunction) declaration(name string) string {
+	v := f.vectors()
+	skips := make([]string, len(v))
+	for i := range v {
+		skips[i] = v[i] + "Skip"
+	}
+	return fmt.Sprintf("func %s(%s *float32, blocks, rows, %s int)", name, strings.Join(v, ", "), strings.Join(skips, ", "))
+}
+
+// assembly emits the function for a machine.
+func (f *rowFunction) assembly(s *source, m machine, k *constants) {
+	name, vs := lower(f.name)+m.name, f.vectors()
+	n := len(vs)
+	s.text(name, 8*(2*n+2), f.declaration(name))
+	regs := 16
+	if m.lanes == 16 {
+		regs = 32
+	}
+	var free []int
+	for r := regs - 1; r >= 0; r-- {
+		free = append(free, r)
+	}
+	take := func() int {
+		if len(free) == 0 {
+			panic(f.name + ": out of registers")
+		}
+		r := free[len(free)-1]
+		free = free[:len(free)-1]
+		return r
+	}
+	p := pointers()
+	for i, v := range vs {
+		s.op("MOVQ", fmt.Sprintf("%s+%d(FP)", v, 8*i), p[i])
+	}
+	scratch := take()
+	where := map[val]int{}
+	s.label("row")
+	s.op("MOVQ", fmt.Sprintf("blocks+%d(FP)", 8*n), "CX")
+	s.op("PCALIGN", "$32")
+	s.label("block")
+	f.body(s, m, k, where, f.last(), take, func(r int) { free = append(free, r) }, scratch)
+	for i, v := range f.results {
+		s.op("VMOVUPS", m.reg(where[v]), "("+p[slices.Index(vs, f.outs[i])]+")")
+	}
+	for i := range vs {
+		s.op("ADDQ", imm(m.bytes()), p[i])
+	}
+	s.op("DECQ", "CX")
+	s.op("JNE", "block")
+	for i, v := range vs {
+		s.op("ADDQ", fmt.Sprintf("%sSkip+%d(FP)", v, 8*(n+2+i)), p[i])
+	}
+	s.op("DECQ", fmt.Sprintf("rows+%d(FP)", 8*(n+1)))
+	s.op("JNE", "row")
+	s.op("VZEROUPPER")
+	s.op("RET")
+}
+
+// exported emits the checked function and its twin.
+func (f *rowFunction) exported(b *bytes.Buffer) {
+	vs := f.vectors()
+	text := "// " + f.name + " " + f.doc
+	fmt.Fprintf(b, "\n%s\nfunc %s(rows, width int, %s Matrix) {\n", strings.ReplaceAll(text, "\n", "\n// "), f.name, strings.Join(vs, ", "))
+	for _, v := range vs {
+		fmt.Fprintf(b, "\t%s.check(%q, rows, width)\n", v, f.name)
+	}
+	b.WriteString("\tif rows == 0 || width == 0 {\n\t\treturn\n\t}\n")
+	fmt.Fprintf(b, "\tdone := %sBlocks(simd.Current(), rows, width, &%s)\n", lower(f.name), strings.Join(vs, ", &"))
+	b.WriteString("\tif done == width {\n\t\treturn\n\t}\n\tfor k := range rows {\n")
+	b.WriteString("\t\t" + lower(f.name) + "Generic(")
+	call := make([]string, 0, len(f.ins)+len(f.outs))
+	for _, v := range slices.Concat(f.ins, f.outs) {
+		call = append(call, v+".row(k, width)[done:]")
+	}
+	fmt.Fprintf(b, "%s)\n\t}\n}\n", strings.Join(call, ", "))
+}
+
+// plainRows emits the twin of one row, with outputs apart from inputs.
+func (f *rowFunction) plainRows(b *bytes.Buffer) {
+	g := f.function
+	g.outs = slices.Clone(f.outs)
+	for i, o := range g.outs {
+		g.outs[i] = o + "Out"
+	}
+	g.plain(b)
+}
+
+// dispatch emits the amd64 part: it handles the first columns of every row and returns how many.
+func (f *rowFunction) dispatch(b *bytes.Buffer) {
+	vs := f.vectors()
+	for _, m := range machines() {
+		fmt.Fprintf(b, "\n//go:noescape\n%s\n", f.declaration(lower(f.name)+m.name))
+	}
+	fmt.Fprintf(b, "\nfunc %sBlocks(p simd.Path, rows, width int, %s *Matrix) int {\n\tswitch p {\n", lower(f.name), strings.Join(vs, ", "))
+	for _, m := range machines() {
+		args := make([]string, 0, 2*len(vs)+2)
+		for _, v := range vs {
+			args = append(args, "&"+v+".Data["+v+".First]")
+		}
+		args = append(args, "blocks", "rows")
+		for _, v := range vs {
+			args = append(args, fmt.Sprintf("4*(%s.Stride-done)", v))
+		}
+		fmt.Fprintf(b, "\tcase simd.%s:\n\t\tif blocks := width / %d; blocks > 0 {\n\t\t\tdone := blocks * %d\n\t\t\t%s(%s)\n\t\t\treturn done\n\t\t}\n",
+			m.name, m.lanes, m.lanes, lower(f.name)+m.name, strings.Join(args, ", "))
+	}
+	b.WriteString("\t}\n\treturn 0\n}\n")
+}
+
+// elsewhere emits the part of other processors.
+func (f *rowFunction) elsewhere(b *bytes.Buffer) {
+	fmt.Fprintf(b, "\nfunc %sBlocks(simd.Path, int, int, %s*Matrix) int { return 0 }\n", lower(f.name), strings.Repeat("*Matrix, ", len(f.vectors())-1))
+}
+
+// rowFiles returns the files of the kernels over rows.
+func rowFiles() []generated {
+	s := newSource()
+	var k constants
+	var plain, fast, other bytes.Buffer
+	for _, f := range rowFunctions() {
+		f.exported(&plain)
+		f.plainRows(&plain)
+		f.dispatch(&fast)
+		f.elsewhere(&other)
+		for _, m := range machines() {
+			f.assembly(s, m, &k)
+		}
+	}
+	s.b.WriteByte('\n')
+	k.emit(s)
+	const simd = "github.com/mlfactory/mlfactory/internal/simd"
+	return []generated{
+		{"vec/cells_amd64.s", s.b.Bytes()},
+		{"vec/cells.go", goFile("", []string{"math", simd}, plain.Bytes())},
+		{"vec/cells_amd64.go", goFile("", []string{simd}, fast.Bytes())},
+		{"vec/cells_other.go", goFile("//go:build !amd64\n\n", []string{simd}, other.Bytes())},
+	}
+}
+
+func sumRows() *grid {
+	g := &grid{name: "SumRows", carries: []string{"y"}, mats: []string{"x"}, doc: "adds the rows of x, from the first to the last, to y."}
+	g.next = []val{g.f.add(g.carry("y"), g.mat("x"))}
+	return g
+}
