@@ -11,19 +11,19 @@ import (
 // update adds up the gradients, clips them, takes a step and returns the length of
 // the gradient before.
 func (f *fitter) update() (float64, error) {
-	norms := make([]float64, len(f.params))
-	grads := make([][]float32, len(f.params))
-	f.parallel(len(f.params), func(i int) {
-		if f.params[i].Absorb != nil {
-			return
+	if f.pieces == nil {
+		f.cut()
+	}
+	f.parallel(len(f.pieces), func(k int) {
+		c := &f.pieces[k]
+		if p := f.params[c.param]; p.Absorb == nil {
+			c.grad = p.SumGrads(c.lo, c.hi)
+			c.norm = float64(vec.Dot(c.grad, c.grad))
 		}
-		g := f.params[i].SumGrads(0, len(f.params[i].Value))
-		grads[i] = g
-		norms[i] = float64(vec.Dot(g, g))
 	})
 	norm := 0.0
-	for _, v := range norms {
-		norm += v
+	for k := range f.pieces {
+		norm += f.pieces[k].norm
 	}
 	norm = math.Sqrt(norm)
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
@@ -41,24 +41,49 @@ func (f *fitter) update() (float64, error) {
 			p.Settle()
 		}
 	}
-	f.parallel(len(f.params), func(i int) {
-		p, g := f.params[i], grads[i]
+	f.parallel(len(f.pieces), func(k int) {
+		piece := &f.pieces[k]
+		p := f.params[piece.param]
 		if p.Absorb == nil {
-			f.adamw(p, g, i, n, scale, rate)
+			f.adamw(p, piece, n, scale, rate)
 		}
 		if f.ema != nil {
 			// The first steps would keep the start for long: count them evenly.
-			d := float32(min(c.EMA, n/(n+9)))
-			vec.Scale(f.ema[i], f.ema[i], d)
-			vec.Axpy(1-d, p.Value, f.ema[i])
+			d, mean := float32(min(c.EMA, n/(n+9))), f.ema[piece.param][piece.lo:piece.hi]
+			vec.Scale(mean, mean, d)
+			vec.Axpy(1-d, p.Value[piece.lo:piece.hi], mean)
 		}
-		p.Forget()
 	})
+	for _, p := range f.params {
+		p.Forget()
+	}
 	return norm, nil
 }
 
-// adamw takes step n, from 1, of parameter i with gradient g scaled by scale.
-func (f *fitter) adamw(p *tape.Param, g []float32, i int, n float64, scale float32, rate float64) {
+// piece is a run of the values of a parameter that one worker updates at a time,
+// small enough for its gradients, moments and weights to stay in the cache.
+// Sums of squares are by piece, so that they do not depend on the workers.
+type piece struct {
+	param, lo, hi int
+	grad          []float32
+	norm          float64
+}
+
+// pieceValues is the most that a piece holds.
+const pieceValues = 1 << 13
+
+// cut divides all parameters into pieces.
+func (f *fitter) cut() {
+	for i, p := range f.params {
+		for lo := 0; lo < len(p.Value); lo += pieceValues {
+			f.pieces = append(f.pieces, piece{param: i, lo: lo, hi: min(lo+pieceValues, len(p.Value))})
+		}
+	}
+}
+
+// adamw takes step n, from 1, of a piece of p, its gradient scaled by scale.
+func (f *fitter) adamw(p *tape.Param, part *piece, n float64, scale float32, rate float64) {
+	g := part.grad
 	if scale != 1 {
 		vec.Scale(g, g, scale)
 	}
@@ -72,7 +97,8 @@ func (f *fitter) adamw(p *tape.Param, g []float32, i int, n float64, scale float
 	}
 	root := float32(1 / math.Sqrt(1-math.Pow(c.Beta2, n)))
 	step := float32(rate / (1 - math.Pow(c.Beta1, n)))
-	vec.AdamW(p.Value, g, f.m[i], f.v[i], p.Value, f.m[i], f.v[i],
+	w, m, v := p.Value[part.lo:part.hi], f.m[part.param][part.lo:part.hi], f.v[part.param][part.lo:part.hi]
+	vec.AdamW(w, g, m, v, w, m, v,
 		float32(c.Beta1), float32(1-c.Beta1), float32(c.Beta2), float32(1-c.Beta2), root, float32(c.Epsilon), step, decay)
 }
 

@@ -95,6 +95,7 @@ type fitter struct {
 	unit   float32   // returns are multiplied by it for the loss sharpe
 	tapes  []*tape.Tape
 	m, v   [][]float32
+	pieces []piece // of all parameters
 	ema    [][]float32
 	best   [][]float32
 	last   [][]float32 // after the last epoch, without stop rows
