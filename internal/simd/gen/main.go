@@ -40,6 +40,7 @@ func files() []generated {
 	return append([]generated{
 		{"vec/vec_amd64.s", vec()},
 		{"vec/softmax_amd64.s", softmaxColumns()},
+		{"vec/norm_amd64.s", normRows()},
 		{"vec/correlate_amd64.s", correlate()},
 		{"field/field_amd64.s", field()},
 		{"tree/tree_amd64.s", tree()},

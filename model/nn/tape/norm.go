@@ -1,10 +1,6 @@
 package tape
 
-import (
-	"math"
-
-	"github.com/mlfactory/mlfactory/internal/simd/vec"
-)
+import "github.com/mlfactory/mlfactory/internal/simd/vec"
 
 // LayerNorm normalises each row to mean 0 and variance 1, then multiplies by
 // gain and adds bias (Ba et al. 2016). eps is added to the variance. gain and
@@ -24,23 +20,12 @@ func (t *Tape) norm(x *Tensor, gain, bias *Param, eps float64, centre bool) *Ten
 	mustMatch("norm", len(gain.Value) == n && (bias == nil || len(bias.Value) == n), x, gain)
 	y := t.fresh(x.Rows, n)
 	hat, inv := t.alloc(len(x.Value)), t.alloc(x.Rows)
-	for i := range x.Rows {
-		row, h, o := x.Row(i), hat[i*n:(i+1)*n], y.Row(i)
-		mean := float32(0)
-		if centre {
-			mean = sum(row) / float32(n)
-		}
-		for j, v := range row {
-			h[j] = v - mean
-		}
-		variance := float64(vec.Dot(h, h)) / float64(n)
-		inv[i] = float32(1 / math.Sqrt(variance+eps))
-		vec.Scale(h, h, inv[i])
-		vec.Mul(h, gain.Value, o)
-		if bias != nil {
-			vec.Add(o, bias.Value, o)
-		}
+	shift := t.alloc(n)
+	clear(shift)
+	if bias != nil {
+		copy(shift, bias.Value)
 	}
+	vec.NormRows(x.Value, gain.Value, shift, hat, y.Value, inv, centre, float32(eps))
 	if t.trace != nil {
 		t.traceNorm(y, x, gain, bias, eps, centre)
 	}
@@ -55,35 +40,18 @@ func (t *Tape) norm(x *Tensor, gain, bias *Param, eps float64, centre bool) *Ten
 		if !addG {
 			clear(dg)
 		}
-		for i := range x.Rows {
-			vec.MulAdd(y.grad[i*n:(i+1)*n], hat[i*n:(i+1)*n], dg, dg)
-		}
+		db, addB := shift, false // nobody asks for it without a bias
 		if bias != nil {
-			db, add := t.gradOfParam(bias)
-			sumRows(db, y.grad, add)
+			db, addB = t.gradOfParam(bias)
 		}
-		if x.input {
-			return
+		if !addB {
+			clear(db)
 		}
-		dx, add := t.gradOf(x)
-		d := t.alloc(n)
-		for i := range x.Rows {
-			h := hat[i*n : (i+1)*n]
-			vec.Mul(y.grad[i*n:(i+1)*n], gain.Value, d)
-			mean := float32(0)
-			if centre {
-				mean = sum(d) / float32(n)
-			}
-			slope := vec.Dot(d, h) / float32(n)
-			o, s := dx[i*n:(i+1)*n], inv[i]
-			for j, v := range d {
-				r := s * (v - mean - float32(slope*h[j]))
-				if add {
-					r += o[j]
-				}
-				o[j] = r
-			}
+		dx, add := y.grad, false // an input has no gradient, and y is done with its own
+		if !x.input {
+			dx, add = t.gradOf(x)
 		}
+		vec.NormRowsGrad(y.grad, hat, gain.Value, inv, dx, dg, db, centre, add)
 	})
 	return y
 }
