@@ -117,7 +117,7 @@ func decode[C any, P config[C]](r io.Reader, name string, input model.Input, use
 	if err := f.task.bind(c); err != nil {
 		return nil, bad("%v", err)
 	}
-	if f.in, err = h.inputs(file, float32(c.InputClip)); err != nil {
+	if f.in, err = h.inputs(file, c.bound()); err != nil {
 		return nil, bad("%v", err)
 	}
 	if (f.in.table == nil) && (input == model.InputTable) || (len(f.in.streams) == 0) != (input == model.InputTable) {
@@ -142,7 +142,7 @@ func decode[C any, P config[C]](r io.Reader, name string, input model.Input, use
 }
 
 // inputs reads the scales that a header describes.
-func (h *header) inputs(file *safetensors.File, clip float32) (*inputs, error) {
+func (h *header) inputs(file *safetensors.File, b bound) (*inputs, error) {
 	in := &inputs{}
 	scales := func(name string, n int, mean, inv *[]float32) (err error) {
 		if n == 0 {
@@ -158,12 +158,12 @@ func (h *header) inputs(file *safetensors.File, clip float32) (*inputs, error) {
 		if w.Length < 1 {
 			return nil, fmt.Errorf("%s has windows of %d bars", name, w.Length)
 		}
-		s := &windowScale{timeframe: w.Timeframe, length: w.Length, names: w.Channels, missing: w.Missing, clip: clip}
+		s := &windowScale{timeframe: w.Timeframe, length: w.Length, names: w.Channels, missing: w.Missing, bound: b}
 		return s, scales(name, len(w.Channels), &s.mean, &s.inv)
 	}
 	var err error
 	if t := h.Table; t != nil {
-		in.table = &scale{names: t.Columns, missing: t.Missing, clip: clip}
+		in.table = &scale{names: t.Columns, missing: t.Missing, bound: b}
 		for k, j := range t.Missing {
 			if j < 0 || int(j) >= len(t.Columns) || k > 0 && j <= t.Missing[k-1] {
 				return nil, fmt.Errorf("column %d of %d has missing values", j, len(t.Columns))

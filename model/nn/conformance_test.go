@@ -19,6 +19,8 @@ func small(t *testing.T, e model.Entry, epochs int) any {
 	switch c := cfg.(type) {
 	case *MLP:
 		c.Hidden = 32
+	case *RealMLP:
+		c.Hidden, c.Waves, c.LearningRate, c.LabelSmoothing = 16, 4, 2e-2, 0
 	case *TabM:
 		c.Hidden, c.Members = 16, 4
 	case *GRU:
@@ -48,7 +50,7 @@ func small(t *testing.T, e model.Entry, epochs int) any {
 	case *DLinear:
 		c.Head = 16
 	case *NLinear:
-		c.Head = 16
+		c.Head, c.LearningRate = 32, 1e-2
 	case *NBEATS:
 		c.Hidden = 16
 	case *TSMixer:

@@ -6,6 +6,7 @@ import "github.com/mlfactory/mlfactory/model"
 func Entries() []model.Entry {
 	return []model.Entry{
 		mlpEntry(),
+		realmlpEntry(),
 		tabmEntry(),
 		lstmEntry(),
 		gruEntry(),

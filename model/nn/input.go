@@ -34,16 +34,16 @@ type inputs struct {
 }
 
 // newInputs measures the given rows of v.
-func newInputs(v view.View, rows []int, clip float64) *inputs {
+func newInputs(v view.View, rows []int, b bound) *inputs {
 	in := &inputs{}
 	if v.Table != nil {
-		in.table = newScale(v.Table, rows, v.Weight, clip)
+		in.table = newScale(v.Table, rows, v.Weight, b)
 	}
 	for _, w := range v.Streams {
-		in.streams = append(in.streams, newWindowScale(w, rows, clip))
+		in.streams = append(in.streams, newWindowScale(w, rows, b))
 	}
 	if v.Known != nil {
-		in.known = newWindowScale(v.Known, rows, clip)
+		in.known = newWindowScale(v.Known, rows, b)
 	}
 	return in
 }
@@ -134,7 +134,7 @@ type windowScale struct {
 	names     []string
 	mean, inv []float32
 	missing   bool
-	clip      float32
+	bound     bound
 }
 
 func (s *windowScale) width() int {
@@ -144,9 +144,9 @@ func (s *windowScale) width() int {
 	return len(s.names)
 }
 
-func newWindowScale(w *view.Windows, rows []int, clip float64) *windowScale {
+func newWindowScale(w *view.Windows, rows []int, cut bound) *windowScale {
 	s := &windowScale{timeframe: w.Timeframe, length: w.Length, names: append([]string(nil), w.Names...),
-		mean: make([]float32, len(w.Names)), inv: make([]float32, len(w.Names)), clip: float32(clip)}
+		mean: make([]float32, len(w.Names)), inv: make([]float32, len(w.Names)), bound: cut}
 	used := make([]bool, w.Bars())
 	for _, i := range rows {
 		first, last := w.First(i), int(w.Last[i])
@@ -181,6 +181,15 @@ func newWindowScale(w *view.Windows, rows []int, clip float64) *windowScale {
 			}
 		}
 		s.mean[j], s.inv[j] = moments(mean, math.Sqrt(square/n))
+		if cut.robust {
+			var values []float64
+			for b, u := range used {
+				if x := float64(w.Data[b*w.Width+int(at)]); u && x == x {
+					values = append(values, x)
+				}
+			}
+			s.mean[j], s.inv[j] = quartiles(values)
+		}
 	}
 	return s
 }
@@ -233,7 +242,7 @@ func (s *windowScale) bar(w *view.Windows, b int, dst []float32) {
 		if v != v {
 			holes++
 		}
-		dst[j] = standard(v, s.mean[j], s.inv[j], s.clip)
+		dst[j] = standard(v, s.mean[j], s.inv[j], s.bound)
 	}
 	if s.missing {
 		dst[len(s.names)] = float32(holes) / float32(len(s.names))

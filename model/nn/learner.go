@@ -18,13 +18,19 @@ import (
 type Common struct {
 	trainer.Config `yaml:",inline"`
 	InputClip      float64 `yaml:"input_clip" doc:"standardised inputs are cut at plus and minus this; 0 cuts nothing" min:"0" max:"1000"`
+	InputScale     string  `yaml:"input_scale" doc:"standard: inputs in deviations from the mean; robust: in distances of the quartiles from the median, with input_clip approached smoothly instead of cut" enum:"standard,robust"`
 	Seeds          int     `yaml:"seeds" doc:"networks that are fitted from different starts and averaged" min:"1" max:"100"`
 }
 
 // DefaultCommon is the trainer's default, inputs cut at 5 deviations, one seed.
-func DefaultCommon() Common { return Common{Config: trainer.Default(), InputClip: 5, Seeds: 1} }
+func DefaultCommon() Common {
+	return Common{Config: trainer.Default(), InputClip: 5, InputScale: "standard", Seeds: 1}
+}
 
 func (c *Common) common() *Common { return c }
+
+// bound is how inputs are scaled and bounded.
+func (c *Common) bound() bound { return bound{float32(c.InputClip), c.InputScale == "robust"} }
 
 // config is a pointer to an architecture's configuration.
 type config[C any] interface {
@@ -107,7 +113,7 @@ func (l *learner[C, P]) Fit(ctx context.Context, env model.Env, train, stop view
 		}
 	}
 	c := P(&l.cfg).common()
-	s := newInputs(train, rows, c.InputClip)
+	s := newInputs(train, rows, c.bound())
 	tk, err := newTask(c, train, rows)
 	if err != nil {
 		return nil, err

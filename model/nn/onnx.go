@@ -111,7 +111,7 @@ func (f *predictor) ExportONNX() ([]byte, error) {
 	g := &onnx.Graph{}
 	node := func(op, out string, in ...string) *onnx.Node { return g.Node(op, in, []string{out}) }
 	// standard writes (x − mean)·inv, cut, 0 where missing, and the indicators.
-	standard := func(name string, mean, inv []float32, clip float32) (scaled, missing string) {
+	standard := func(name string, mean, inv []float32, b bound) (scaled, missing string) {
 		g.Floats(name+".mean", []int{len(mean)}, mean)
 		g.Floats(name+".inverse_deviation", []int{len(inv)}, inv)
 		node("IsNaN", name+".missing", name)
@@ -119,9 +119,20 @@ func (f *predictor) ExportONNX() ([]byte, error) {
 		node("Sub", name+".centred", name+".filled", name+".mean")
 		node("Mul", name+".standard", name+".centred", name+".inverse_deviation")
 		scaled = name + ".standard"
-		if clip > 0 {
-			g.Floats(name+".min", nil, []float32{-clip})
-			g.Floats(name+".max", nil, []float32{clip})
+		switch {
+		case b.at == 0:
+		case b.robust: // z/√(1 + (z/c)²)
+			g.Floats(name+".bound", nil, []float32{b.at})
+			g.Floats(name+".one", nil, []float32{1})
+			node("Div", name+".ratio", scaled, name+".bound")
+			node("Mul", name+".square", name+".ratio", name+".ratio")
+			node("Add", name+".more", name+".one", name+".square")
+			node("Sqrt", name+".root", name+".more")
+			node("Div", name+".clipped", scaled, name+".root")
+			scaled = name + ".clipped"
+		default:
+			g.Floats(name+".min", nil, []float32{-b.at})
+			g.Floats(name+".max", nil, []float32{b.at})
 			node("Clip", name+".clipped", scaled, name+".min", name+".max")
 			scaled = name + ".clipped"
 		}
@@ -130,7 +141,7 @@ func (f *predictor) ExportONNX() ([]byte, error) {
 	}
 	values := declare(g, f.raw())
 	if s := f.in.table; s != nil {
-		scaled, missing := standard(values.table, s.mean, s.inv, s.clip)
+		scaled, missing := standard(values.table, s.mean, s.inv, s.bound)
 		if len(s.missing) > 0 {
 			at := make([]int64, len(s.missing))
 			for k, j := range s.missing {
@@ -144,7 +155,7 @@ func (f *predictor) ExportONNX() ([]byte, error) {
 		values.table = scaled
 	}
 	window := func(name string, s *windowScale) string {
-		scaled, missing := standard(name, s.mean, s.inv, s.clip)
+		scaled, missing := standard(name, s.mean, s.inv, s.bound)
 		if s.missing {
 			node("ReduceMean", name+".share", missing).Ints("axes", 2).Int("keepdims", 1)
 			node("Concat", name+".inputs", scaled, name+".share").Int("axis", 2)

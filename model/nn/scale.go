@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/mlfactory/mlfactory/model/nn/tape"
 	"github.com/mlfactory/mlfactory/view"
@@ -14,12 +15,19 @@ type scale struct {
 	mean    []float32
 	inv     []float32 // 1/deviation, 0 for a constant column
 	missing []int32   // columns that get an indicator of missing values, ascending
-	clip    float32
+	bound   bound
 }
 
-// newScale measures the rows (nil: all) of t with their weights (nil: all 1).
-func newScale(t *view.Table, rows []int, weight []float64, clip float64) *scale {
-	s := &scale{names: append([]string(nil), t.Names...), mean: make([]float32, t.P), inv: make([]float32, t.P), clip: float32(clip)}
+// bound is how scaled values are kept near 0.
+type bound struct {
+	at     float32 // 0: not at all
+	robust bool    // scales are medians and quartiles, bounds are smooth
+}
+
+// newScale measures the rows of t with their weights (nil: all 1; quartiles count
+// rows).
+func newScale(t *view.Table, rows []int, weight []float64, b bound) *scale {
+	s := &scale{names: append([]string(nil), t.Names...), mean: make([]float32, t.P), inv: make([]float32, t.P), bound: b}
 	for j := range t.P {
 		col := t.Col(j)
 		sum, total := 0.0, 0.0
@@ -54,8 +62,36 @@ func newScale(t *view.Table, rows []int, weight []float64, clip float64) *scale 
 			}
 		}
 		s.mean[j], s.inv[j] = moments(mean, math.Sqrt(square/total))
+		if b.robust {
+			values := make([]float64, 0, len(rows))
+			for _, i := range rows {
+				if x := float64(col[i]); x == x {
+					values = append(values, x)
+				}
+			}
+			s.mean[j], s.inv[j] = quartiles(values)
+		}
 	}
 	return s
+}
+
+// quartiles are the median of values, of which there are some, and the inverse of
+// the distance of their quartiles, or where that is 0 of half their range (Holzmüller
+// et al. 2024, section 3). Quantiles are interpolated. values are sorted.
+func quartiles(values []float64) (median, inverse float32) {
+	slices.Sort(values)
+	at := func(q float64) float64 {
+		x := q * float64(len(values)-1)
+		lo := int(x)
+		hi := min(lo+1, len(values)-1)
+		return values[lo] + float64((x-float64(lo))*(values[hi]-values[lo]))
+	}
+	mid := at(0.5)
+	width := at(0.75) - at(0.25)
+	if _, inv := moments(mid, width); inv > 0 {
+		return float32(mid), inv
+	}
+	return moments(mid, (values[len(values)-1]-values[0])/2)
 }
 
 // moments are what a column is scaled by: its mean and 1/deviation. Below a
@@ -73,7 +109,7 @@ func (s *scale) width() int { return len(s.names) + len(s.missing) }
 // put writes the inputs of column values x to out.
 func (s *scale) put(x []float32, out []float32) {
 	for j, v := range x {
-		out[j] = standard(v, s.mean[j], s.inv[j], s.clip)
+		out[j] = standard(v, s.mean[j], s.inv[j], s.bound)
 	}
 	for k, j := range s.missing {
 		out[len(x)+k] = 0
@@ -83,14 +119,22 @@ func (s *scale) put(x []float32, out []float32) {
 	}
 }
 
-// standard is (v − mean)·inv, cut at ±clip (0: not), and 0 for a missing value.
-func standard(v, mean, inv, clip float32) float32 {
+// standard is z = (v − mean)·inv, and 0 for a missing value. It is cut at the bound
+// c, or where that is smooth z/√(1 + (z/c)²), which tends to it.
+func standard(v, mean, inv float32, b bound) float32 {
 	if v != v {
 		return 0
 	}
 	z := float32(v-mean) * inv
-	if clip > 0 {
-		z = min(max(z, -clip), clip)
+	switch {
+	case b.at == 0:
+	case b.robust && math.IsInf(float64(z), 0):
+		z = float32(math.Copysign(float64(b.at), float64(z)))
+	case b.robust:
+		r := float64(z) / float64(b.at)
+		z = float32(float64(z) / math.Sqrt(1+float64(r*r)))
+	default:
+		z = min(max(z, -b.at), b.at)
 	}
 	if z != z || math.IsInf(float64(z), 0) { // ±3e38 − 3e38 overflows
 		return 0

@@ -1,8 +1,10 @@
 package nn
 
 import (
+	"bytes"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/mlfactory/mlfactory/model"
@@ -26,6 +28,12 @@ func (n averaged) Logits(t *tape.Tape, in *trainer.Batch) *tape.Tensor {
 func TestTabMGolden(t *testing.T) {
 	checkGolden(t, "tabm", func(in Shape) network {
 		return averaged{newTabM(&TabM{Members: 4, Hidden: 7, Layers: 2}, in, rng.New(1)), 4}
+	})
+}
+
+func TestRealMLPGolden(t *testing.T) {
+	checkGolden(t, "realmlp", func(in Shape) network {
+		return newRealMLP(&RealMLP{Hidden: 9, Layers: 2, Waves: 5, Embedding: 4, Frequency: 1}, in, rng.New(1))
 	})
 }
 
@@ -72,16 +80,17 @@ func radius(n int, seed uint64) view.View {
 // Networks of tables learn what no linear model can, and nothing from shuffled
 // labels.
 func TestTablesLearnPatterns(t *testing.T) {
-	tm, mp := DefaultTabM(), DefaultMLP()
-	for _, c := range []*Common{&tm.Common, &mp.Common} {
+	tm, mp, rm := DefaultTabM(), DefaultMLP(), DefaultRealMLP()
+	for _, c := range []*Common{&tm.Common, &mp.Common, &rm.Common} {
 		c.Epochs, c.Patience, c.Batch = 12, 12, 64
 	}
 	tm.Members, tm.Hidden, tm.LearningRate = 8, 32, 1e-2
 	mp.Hidden, mp.LearningRate = 32, 1e-2
+	rm.Waves, rm.Hidden, rm.LearningRate, rm.LabelSmoothing = 6, 32, 4e-2, 0
 	for _, c := range []struct {
 		e   model.Entry
 		cfg any
-	}{{tabmEntry(), &tm}, {mlpEntry(), &mp}} {
+	}{{tabmEntry(), &tm}, {mlpEntry(), &mp}, {realmlpEntry(), &rm}} {
 		t.Run(c.e.Name, func(t *testing.T) {
 			for name, plant := range map[string]func(n int, seed uint64) view.View{
 				"radius":      radius,
@@ -135,5 +144,54 @@ func TestMembersAreAveraged(t *testing.T) {
 				t.Errorf("row %d: members %d and 4 are equal", i, k)
 			}
 		}
+	}
+}
+
+// Robust scales are the median and the quartiles; bounds are smooth; a column whose
+// quartiles are equal is scaled by its range.
+func TestRobustScales(t *testing.T) {
+	v := view.NewTable(9, []string{"a", "flat", "constant"})
+	rows := make([]int, 9)
+	for i := range 9 {
+		rows[i] = i
+		v.Col(0)[i] = float32([]float64{4, 1, 8, 2, 6, 3, 7, 5, 1e9}[i]) // quartiles 3, 5, 7
+		v.Col(2)[i] = 3
+	}
+	v.Col(1)[0], v.Col(1)[1] = 10, float32(math.NaN()) // 8 values: seven of 0, one of 10
+	s := newScale(v, rows, nil, bound{3, true})
+	var out [4]float32
+	for _, c := range []struct {
+		a, flat float32
+		want    [2]float64
+	}{
+		{5, 0, [2]float64{0, 0}},
+		{9, 10, [2]float64{1 / math.Sqrt(1+1.0/9), 2 / math.Sqrt(1+4.0/9)}},
+		{-7, -5, [2]float64{-3 / math.Sqrt2, -1 / math.Sqrt(1+1.0/9)}},
+		{1e9, 0, [2]float64{3, 0}},
+		{-math.MaxFloat32, 0, [2]float64{-3, 0}},
+	} {
+		s.put([]float32{c.a, c.flat, 99}, out[:])
+		if math.Abs(float64(out[0])-c.want[0]) > 1e-6 || math.Abs(float64(out[1])-c.want[1]) > 1e-6 || out[2] != 0 || out[3] != 0 {
+			t.Errorf("%v and %v become %v, want %v", c.a, c.flat, out, c.want)
+		}
+	}
+}
+
+// A file holds how inputs are scaled, and it matters.
+func TestRobustInputsComeBack(t *testing.T) {
+	cfg := DefaultRealMLP()
+	cfg.Epochs, cfg.Patience, cfg.Hidden = 2, 2, 8
+	v := radius(200, 1)
+	m := fitted(t, realmlpEntry(), &cfg, v, view.View{})
+	again, err := realmlpEntry().Decode(bytes.NewReader(encoded(t, m)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, q := predicted(t, m, v), predicted(t, again, v); !slices.Equal(p.Prob, q.Prob) {
+		t.Error("a file changes the predictions")
+	}
+	cfg.InputScale = "standard"
+	if p, q := predicted(t, m, v), predicted(t, fitted(t, realmlpEntry(), &cfg, v, view.View{}), v); slices.Equal(p.Prob, q.Prob) {
+		t.Error("input_scale has no effect")
 	}
 }

@@ -79,6 +79,7 @@ func (t *Tape) addPeriod(x *Tensor, row []float32) (y *Tensor, period int) {
 		vec.Add(x.Value[i:i+period], row, y.Value[i:i+period])
 	}
 	if t.train {
+		y := y // a result that a closure holds would be allocated without training too
 		t.back = append(t.back, func() {
 			if y.wants() && !x.input {
 				g, add := t.gradOf(x)

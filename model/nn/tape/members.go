@@ -170,9 +170,8 @@ func (t *Tape) StepLinear(x *Tensor, k int, w, b *Param) *Tensor {
 	mustMatch("linear of members", n*k == x.Rows && len(w.Value) == k*out*in && len(b.Value) == k*out, x, w)
 	y := t.fresh(x.Rows, out)
 	repeatRow(y.Value, b.Value)
-	weight := func(m int) []float32 { return w.Value[m*out*in : (m+1)*out*in] }
 	for m := range k {
-		gemm.Mul(n, out, in, gemm.Rows(x.Value[m*in:], k*in), gemm.Cols(weight(m), in), y.Value[m*out:], k*out, true, &t.gemm)
+		gemm.Mul(n, out, in, gemm.Rows(x.Value[m*in:], k*in), gemm.Cols(w.Value[m*out*in:], in), y.Value[m*out:], k*out, true, &t.gemm)
 	}
 	if t.trace != nil {
 		tr := t.trace
@@ -203,7 +202,7 @@ func (t *Tape) StepLinear(x *Tensor, k int, w, b *Param) *Tensor {
 			dy := y.grad[m*out:]
 			gemm.Mul(out, in, n, gemm.Cols(dy, k*out), gemm.Rows(x.Value[m*in:], k*in), dw[m*out*in:(m+1)*out*in], in, addW, &t.gemm)
 			if dx != nil {
-				gemm.Mul(n, in, out, gemm.Rows(dy, k*out), gemm.Rows(weight(m), in), dx[m*in:], k*in, add, &t.gemm)
+				gemm.Mul(n, in, out, gemm.Rows(dy, k*out), gemm.Rows(w.Value[m*out*in:], in), dx[m*in:], k*in, add, &t.gemm)
 			}
 		}
 	})
