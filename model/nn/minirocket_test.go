@@ -125,7 +125,7 @@ func TestMiniRocketLearnsPlantedPatterns(t *testing.T) {
 func TestMiniRocketRowsAreItsFeatures(t *testing.T) {
 	for _, steps := range []int{16, 300} {
 		v := modeltest.Motif(12, steps, 3, 1)
-		in := newInputs(v, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, 5)
+		in := newInputs(v, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, bound{at: 5})
 		src := in.source(v, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11})
 		cfg := rocket(168, 1, 1e-3)
 		n := newMiniRocket(cfg, in.shape(3), rng.New(1)).(*miniRocket)
