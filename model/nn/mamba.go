@@ -106,7 +106,11 @@ func (b *mambaBlock) params() []*tape.Param {
 }
 
 func (b *mambaBlock) apply(t *tape.Tape, x *tape.Tensor, steps int) *tape.Tensor {
-	both := t.Linear(t.RMSNorm(x, b.norm, 1e-5), b.in, nil)
+	return b.mix(t, t.RMSNorm(x, b.norm, 1e-5), steps)
+}
+
+func (b *mambaBlock) mix(t *tape.Tape, x *tape.Tensor, steps int) *tape.Tensor {
+	both := t.Linear(x, b.in, nil)
 	u, z := t.Slice(both, 0, b.inner), t.Slice(both, b.inner, 2*b.inner)
 	u = t.Apply(b.conv.apply(t, u, steps), tape.SiLU)
 	chosen := t.Linear(u, b.x, nil)

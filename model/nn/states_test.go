@@ -67,3 +67,25 @@ func stepBenchmark(b *testing.B, build func(in Shape) network) {
 		}
 	}
 }
+
+// With shuffled labels there is nothing to learn, and nothing is.
+func TestStateModelsFindNothingInShuffledLabels(t *testing.T) {
+	mamba, mamba2, s4d, s5, xlstm, gru := DefaultMamba(), DefaultMamba2(), DefaultS4D(), DefaultS5(), DefaultXLSTM(), DefaultGRU()
+	mamba.Width, mamba.State, mamba2.Width, mamba2.State, mamba2.Head = 8, 4, 8, 4, 8
+	s4d.Width, s4d.State, s5.Width, s5.State, xlstm.Width, xlstm.Heads, xlstm.Round, gru.Hidden = 8, 4, 8, 8, 8, 2, 4, 8
+	for name, c := range map[string]struct {
+		e   model.Entry
+		cfg interface{ common() *Common }
+	}{
+		"mamba": {mambaEntry(), &mamba}, "mamba2": {mamba2Entry(), &mamba2}, "s4d": {s4dEntry(), &s4d},
+		"s5": {s5Entry(), &s5}, "xlstm": {xlstmEntry(), &xlstm}, "gru": {gruEntry(), &gru},
+	} {
+		t.Run(name, func(t *testing.T) {
+			quickly(c.cfg.common(), 2)
+			train, test := modeltest.Shuffled(longRange(600, 1), 3), longRange(600, 2)
+			if loss := logLoss(t, fitted(t, c.e, c.cfg, train, view.View{}), test); loss < 0.66 || loss > 0.85 {
+				t.Errorf("log-loss %.3f, want about that of chance, 0.693", loss)
+			}
+		})
+	}
+}

@@ -235,6 +235,10 @@ func (t *Tape) SLSTM(gates *Tensor, steps int, kernel, bias *Param) *Tensor {
 // implementation.
 const matrixEps = 1e-6
 
+// largestFloor keeps e^−m in the range of float32: a state whose input gates have
+// all been below e^−69 is nothing in either case.
+const largestFloor = 1e30
+
 // MLSTM is the mLSTM cell (Beck et al. 2024, section 2.3) in its parallel,
 // stabilised form (appendix A.3): with F the running sum of log σ(f), step s of a
 // head of n channels is
@@ -316,7 +320,7 @@ func (s *matrixMemory) weights(b, h int) {
 		clear(row[r+1:])
 		weight := sum(row[:r+1])
 		s.sign[r] = float32(math.Copysign(1, float64(weight)))
-		normaliser, floor := float32(math.Abs(float64(weight))), float32(model.Exp(-float64(s.exponent[most])-total))
+		normaliser, floor := float32(math.Abs(float64(weight))), float32(min(largestFloor, model.Exp(-float64(s.exponent[most])-total)))
 		if normaliser < floor {
 			normaliser, s.sign[r] = floor, 0
 		}

@@ -2,7 +2,10 @@ package tape
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
+
+	"github.com/mlfactory/mlfactory/rng"
 )
 
 // scalar is the sLSTM cell without a stabiliser: gates, kernel, bias.
@@ -127,4 +130,42 @@ func TestExtendedCellsAgainstTheirDefinitions(t *testing.T) {
 				return y
 			}},
 	})
+}
+
+// Gates far from 0 neither overflow nor pass on what is not a number.
+func TestExtendedCellsStayFinite(t *testing.T) {
+	for _, level := range []float32{-200, -80, 80, 200} {
+		tp := New(0)
+		tp.Reset(true, rng.New(1))
+		r := rand.New(rand.NewPCG(1, 1))
+		wanted := func(rows, cols int, v []float32) *Tensor {
+			x := tp.Input(rows, cols, v)
+			x.input = false
+			return x
+		}
+		fill := func(n int) []float32 {
+			v := make([]float32, n)
+			for i := range v {
+				v[i] = level
+			}
+			return v
+		}
+		in := []*Tensor{wanted(6, 4, draw(r, 24, 1)), wanted(6, 4, draw(r, 24, 1)), wanted(6, 4, draw(r, 24, 1)), wanted(6, 2, fill(12)), wanted(6, 2, fill(12)), wanted(6, 16, fill(96))}
+		kernel, bias := NewParam("k", 2, 2, 4, 2), NewParam("b", 2, 4, 2)
+		kernel.Shards(1)
+		bias.Shards(1)
+		y := tp.Add(tp.MLSTM(in[0], in[1], in[2], in[3], in[4], 6), tp.SLSTM(in[5], 6, kernel, bias))
+		g, _ := tp.gradOf(y)
+		for i := range g {
+			g[i] = 1
+		}
+		tp.Backward()
+		for k, x := range append(in, y) {
+			for _, v := range append(append([]float32(nil), x.Value...), x.Grad()...) {
+				if v-v != 0 {
+					t.Fatalf("gates of %v: argument %d has %v", level, k, v)
+				}
+			}
+		}
+	}
 }
