@@ -68,6 +68,9 @@ func (w Weights) At(sample, head, query, key int) float32 {
 	return w.p[((sample*w.heads+head)*w.keys+key)*w.ld+query]
 }
 
+// Size is the number of heads, queries and keys; zeros without any.
+func (w Weights) Size() (heads, queries, keys int) { return w.heads, w.queries, w.keys }
+
 // Attend is scaled dot-product attention of several heads (Vaswani et al. 2017,
 // eq. 1): for every sample and head
 //
