@@ -32,8 +32,8 @@ CV = [("cv6_200k", "kfold6", 200000, 120, 50), ("cpcv15", "cpcv15", 200000, 120,
 FORESTS = [("forest", "random_forest", ["sklearn_forest", "lightgbm_forest"]), ("extra_trees", "extra_trees", ["sklearn_extra"])]
 FOREST_ROWS, FOREST_COLS, TREES, TEST, REPEATS, THREADS = 200000, 120, 20, 50000, 3, [2, 1]
 if QUICK:
-    TRAIN = [(n, max(4000, r // 20), min(c, 60), o, 12) for n, r, c, o, _ in TRAIN]
-    CV = [(n, s, 8000, 40, 8) for n, s, _, _, _ in CV]
+    TRAIN = [(n, 10000, 60, o, 8) for n, _, _, o, _ in TRAIN[:2]]
+    CV = [(n, s, 8000, 40, 8) for n, s, _, _, _ in CV[:1]]
     FOREST_ROWS, FOREST_COLS, TREES, TEST, REPEATS, THREADS = 10000, 60, 10, 5000, 1, [2]
 
 ratios = []

@@ -3,7 +3,7 @@
 # XGBoost, LightGBM, CatBoost and scikit-learn, side by side on the same data.
 #
 #   bench/trees/run.sh                  about half an hour on two idle cores
-#   bench/trees/run.sh --quick          small sizes, under a minute
+#   bench/trees/run.sh --quick          small sizes of one of each kind, under a minute
 #   bench/trees/run.sh --only train_200k_binary,cv6_200k,forest,predict
 #   bench/trees/run.sh big              3.4 million rows of 250 columns, ours alone, within 24 GiB
 #
@@ -35,7 +35,7 @@ esac
 if [ ! -x .venv/bin/python ]; then
   python3 -m venv .venv
 fi
-if ! .venv/bin/python -c 'import catboost, lightgbm, numpy, shap, sklearn, xgboost' 2>/dev/null; then
+if ! .venv/bin/python -c 'import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, sys.argv[1:])))' catboost lightgbm numpy shap sklearn xgboost; then
   .venv/bin/pip install --quiet -r requirements.txt
 fi
 .venv/bin/python compare.py "$@"
