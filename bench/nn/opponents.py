@@ -11,6 +11,7 @@ Modes: eager; compile, compile_max (torch.compile); script (torch.jit, inference
 import json
 import math
 import os
+import re
 import resource
 import struct
 import sys
@@ -204,10 +205,12 @@ class TFT(nn.Module):
         x = (g.permute(1, 2, 0).reshape(n, t, w, c) @ weight.unsqueeze(-1)).squeeze(-1)
         y = self.norm1(x + F.glu(self.gate1(self.lstm(x)[0]), -1))
         z = self.enrich(y)
-        q, k = (m(z).view(n, t, h, w // h).transpose(1, 2) for m in (self.q, self.k))
+        last = z[:, -1:]  # only the last step is asked for
+        q = self.q(last).view(n, 1, h, w // h).transpose(1, 2)
+        k = self.k(z).view(n, t, h, w // h).transpose(1, 2)
         a = F.softmax(q @ k.transpose(2, 3) / math.sqrt(w // h), -1).mean(1) @ self.v(z)
-        z = self.norm2(z + F.glu(self.gate2(self.o(a)), -1))
-        return self.out(self.norm3(y + F.glu(self.gate3(self.feed(z)), -1))[:, -1])
+        z = self.norm2(last + F.glu(self.gate2(self.o(a)), -1))
+        return self.out(self.norm3(y[:, -1:] + F.glu(self.gate3(self.feed(z)), -1))[:, 0])
 
 
 class InceptionTime(nn.Module):
@@ -249,14 +252,14 @@ class Mamba(nn.Module):
         self.inner, self.state, self.rank, self.kernel = inner, state, rank, kernel
         self.embed, self.layers = nn.Linear(CHANNELS, width), nn.ModuleList()
         for _ in range(layers):
-            m = nn.ModuleDict({"norm": nn.RMSNorm(width), "in_proj": nn.Linear(width, 2 * inner, bias=False),
+            m = nn.ModuleDict({"norm": nn.RMSNorm(width, 1e-5), "in_proj": nn.Linear(width, 2 * inner, bias=False),
                                "conv": nn.Conv1d(inner, inner, kernel, groups=inner, padding=kernel - 1),
                                "x_proj": nn.Linear(inner, rank + 2 * state, bias=False), "dt_proj": nn.Linear(rank, inner),
                                "out_proj": nn.Linear(inner, width, bias=False)})
             m.A_log = nn.Parameter(torch.log(torch.arange(1, state + 1, dtype=torch.float32).repeat(inner, 1)))
             m.D = nn.Parameter(torch.ones(inner))
             self.layers.append(m)
-        self.norm, self.out = nn.RMSNorm(width), nn.Linear(width, CLASSES)
+        self.norm, self.out = nn.RMSNorm(width, 1e-5), nn.Linear(width, CLASSES)
 
     def forward(self, x):
         n, t, _ = x.shape
@@ -273,7 +276,7 @@ class Mamba(nn.Module):
                 h = torch.addcmul(g, d, h)
                 ys.append((h * cs).sum(-1))
             x = x + m["out_proj"]((torch.stack(ys, 1) + m.D * u) * F.silu(z))
-        return self.out(self.norm(x)[:, -1])
+        return self.out(self.norm(x[:, -1]))
 
 
 MODELS = {"mlp": MLP, "gru": lambda: Recurrent("gru"), "lstm": lambda: Recurrent("lstm"), "tcn": TCN, "transformer": Transformer,
@@ -342,11 +345,28 @@ def read(path):
     return {k: torch.from_numpy(np.frombuffer(body[h["data_offsets"][0]:h["data_offsets"][1]], np.float32).reshape(h["shape"]).copy()) for k, h in head.items()}
 
 
+# How our parameters of a network are called here: pairs of a pattern and its replacement. Others have the same names.
+NAMES = {
+    "tcn": [(r"network\.(\d+)\.conv1", r"blocks.\1.convs.0"), (r"network\.(\d+)\.downsample", r"blocks.\1.down"), (r"linear", "out")],
+    "mamba": [(r"mixer\.", ""), (r"conv1d", "conv"), (r"embedding", "embed"), (r"norm_f", "norm")],
+    "inceptiontime": [(r"inceptionblock\.inception\.(\d+)", r"parts.\1"), (r"inceptionblock\.shortcut", "cuts"), (r"bottleneck", "bottle"),
+                      (r"maxconvpool\.1", "pool"), (r"\bbn\b", "norm"), (r"^fc", "out")],
+}
+
+
 def check(model, path, rows):
     """The log-loss of our weights in PyTorch's network; an error when their names or shapes are not its own."""
     w = read(path)
     net = build(model).eval()
-    net.load_state_dict({k[len("seed.0."):]: v for k, v in w.items() if k.startswith("seed.0.")})
+    own = net.state_dict()
+    weights = {k: v for k, v in own.items() if k.endswith("num_batches_tracked")}
+    for k, v in w.items():
+        if k.startswith("seed.0."):
+            k = k[len("seed.0."):]
+            for old, new in NAMES.get(model, []):
+                k = re.sub(old, new, k)
+            weights[k] = v
+    net.load_state_dict(weights)
     x = windows(rows)
     if "scale.mean" in w:
         x = x.reshape(rows, -1)
