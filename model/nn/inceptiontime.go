@@ -105,7 +105,7 @@ func (n *inceptionTime) Logits(t *tape.Tape, in *trainer.Batch) *tape.Tensor {
 	for d, m := range n.modules {
 		x = m.apply(t, x, n.steps)
 		if n.cfg.Residual && d%3 == 2 {
-			x = t.Apply(t.Add(x, n.shortcuts[d/3].apply(t, first, n.steps, tape.None)), tape.ReLU)
+			x = t.AddReLU(x, n.shortcuts[d/3].apply(t, first, n.steps, tape.None))
 			first = x
 		}
 	}

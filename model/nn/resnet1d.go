@@ -142,7 +142,7 @@ func (b *resBlock) apply(t *tape.Tape, x *tape.Tensor, steps int) (*tape.Tensor,
 		x = c.apply(t, x, steps, a)
 		steps = c.conv.Steps(steps)
 	}
-	return t.Apply(t.Add(x, add), tape.ReLU), steps
+	return t.AddReLU(x, add), steps
 }
 
 // resNet1DEntry is the registry entry of "resnet1d".

@@ -146,7 +146,7 @@ func (n *tcn) Logits(t *tape.Tape, in *trainer.Batch) *tape.Tensor {
 		if b.down != nil {
 			x = t.Conv(x, n.steps, b.down, tape.None)
 		}
-		x = t.Apply(t.Add(y, x), tape.ReLU)
+		x = t.AddReLU(y, x)
 	}
 	if n.cfg.Pool == "mean" {
 		return n.out.apply(t, t.GlobalAverage(x, n.steps))

@@ -148,6 +148,17 @@ func columnOperations() []operation {
 			}
 			return y
 		})
+	add("sum with relu, three times", [][2]int{{4, 6}, {4, 6}}, nil,
+		func(t *Tape, x []*Tensor, _ []*Param) *Tensor {
+			return t.AddReLU(t.AddReLU(x[0], x[1]), t.AddReLU(x[0], x[0]))
+		},
+		func(x []mat) mat {
+			y := newMat(4, 6)
+			for i := range y.v {
+				y.v[i] = max(0, x[0].v[i]+x[1].v[i]) + max(0, 2*x[0].v[i])
+			}
+			return y
+		})
 	add("swap columns", [][2]int{{4, 6}}, nil,
 		func(t *Tape, x []*Tensor, _ []*Param) *Tensor { return t.SwapColumns(x[0], 2, 3) },
 		func(x []mat) mat {

@@ -50,6 +50,8 @@ type convolution struct {
 	stride, dilation, groups int
 	groupIn, groupOut        int
 	padded                   []float32 // x with its zeros, if a route made it
+	wideBias                 []float32 // bias, spread
+	relu                     bool
 }
 
 // Conv convolves a sequence of the given number of steps; the result has
@@ -62,7 +64,7 @@ type convolution struct {
 func (t *Tape) Conv(x *Tensor, steps int, c *Conv, a Activation) *Tensor {
 	mustSteps("convolution", x, steps)
 	v := convolution{Conv: c, x: x, samples: x.Rows / steps, steps: steps, outSteps: c.Steps(steps), in: x.Cols, out: c.Weight.Shape[0],
-		taps: c.kernel(), stride: max(1, c.Stride), dilation: max(1, c.Dilation), groups: max(1, c.Groups)}
+		taps: c.kernel(), stride: max(1, c.Stride), dilation: max(1, c.Dilation), groups: max(1, c.Groups), relu: a == ReLU}
 	v.groupIn, v.groupOut = v.in/v.groups, v.out/v.groups
 	mustMatch("convolution", len(c.Weight.Shape) == 3 && v.groupIn*v.groups == v.in && v.groupOut*v.groups == v.out &&
 		c.Weight.Shape[1] == v.groupIn && (c.Bias == nil || len(c.Bias.Value) == v.out), x, c.Weight)
@@ -75,14 +77,11 @@ func (t *Tape) Conv(x *Tensor, steps int, c *Conv, a Activation) *Tensor {
 	if t.trace != nil {
 		t.traceConv(&v)
 	}
-	if a == ReLU {
-		vec.ReLU(y.Value, y.Value)
-		if t.trace != nil {
-			t.traceApply(y, y, ReLU)
-		}
+	if v.relu && t.trace != nil {
+		t.traceApply(y, y, ReLU)
 	}
 	if t.train {
-		t.recordConv(v, a == ReLU)
+		t.recordConv(v)
 	}
 	if a == ReLU {
 		return y
@@ -91,16 +90,15 @@ func (t *Tape) Conv(x *Tensor, steps int, c *Conv, a Activation) *Tensor {
 }
 
 // recordConv records the gradients of a convolution.
-func (t *Tape) recordConv(v convolution, relu bool) {
+func (t *Tape) recordConv(v convolution) {
 	t.back = append(t.back, func() {
 		y := v.y
 		if !y.wants() {
 			return
 		}
 		dy := y.grad
-		if relu {
-			dy = t.alloc(len(y.Value))
-			vec.ReLUGrad(y.Value, y.grad, dy)
+		if v.relu {
+			vec.ReLUGrad(y.Value, dy, dy) // nothing else reads it any more
 		}
 		if v.Bias != nil {
 			db, add := t.gradOfParam(v.Bias)
@@ -173,12 +171,22 @@ func (v *convolution) inputGrad(t *Tape, dy, dx []float32, add bool) {
 	}
 }
 
-// start fills the result with the bias, or with zeros.
-func (v *convolution) start() {
-	if v.Bias != nil {
-		repeatRow(v.y.Value, v.Bias.Value)
-	} else {
-		clear(v.y.Value)
+// finish adds the bias to values lo to hi−1 of the result and cuts them at zero
+// where that is set.
+func (v *convolution) finish(t *Tape, lo, hi int) {
+	if v.Bias != nil && v.wideBias == nil {
+		v.wideBias = t.spread(v.Bias.Value)
+	}
+	y := v.y.Value[lo:hi]
+	step := blockRows(v.out) * v.out
+	for i := 0; i < len(y); i += step {
+		part := y[i:min(i+step, len(y))]
+		if v.Bias != nil {
+			vec.Add(part, v.wideBias[:len(part)], part)
+		}
+		if v.relu {
+			vec.ReLU(part, part)
+		}
 	}
 }
 
@@ -220,10 +228,8 @@ func (t *Tape) withZeros(v *convolution) (x []float32, rows int) {
 // One tap without zeros is a linear map of each row.
 
 func (v *convolution) pointForward(t *Tape) {
-	if v.Bias != nil {
-		v.start()
-	}
-	gemm.Mul(v.x.Rows, v.out, v.in, gemm.Rows(v.x.Value, v.in), gemm.Cols(v.Weight.Value, v.in), v.y.Value, v.out, v.Bias != nil, &t.gemm)
+	gemm.Mul(v.x.Rows, v.out, v.in, gemm.Rows(v.x.Value, v.in), gemm.Cols(v.Weight.Value, v.in), v.y.Value, v.out, false, &t.gemm)
+	v.finish(t, 0, len(v.y.Value))
 }
 
 func (v *convolution) pointWeightGrad(t *Tape, dy []float32) {
@@ -235,57 +241,34 @@ func (v *convolution) pointInputGrad(t *Tape, dy, dx []float32, add bool) {
 	gemm.Mul(v.x.Rows, v.in, v.out, gemm.Rows(dy, v.out), gemm.Rows(v.Weight.Value, v.in), dx, v.in, add, &t.gemm)
 }
 
-// panelCols is the number of columns of weights that are laid out next to each
-// other: with more, products would copy them for each sample.
-const panelCols = 256
-
-// panels calls do for each panel of n columns.
-func panels(n int, do func(lo, width int)) {
-	for lo := 0; lo < n; lo += panelCols {
-		do(lo, min(panelCols, n-lo))
+// reachWeights packs the weights as a matrix of taps·in rows and out columns.
+func (v *convolution) reachWeights(t *Tape) gemm.Packed {
+	w, in, out := t.alloc(v.taps*v.in*v.out), v.in, v.out
+	for o := range out {
+		row := v.Weight.Value[o*in*v.taps : (o+1)*in*v.taps]
+		for j := range v.taps {
+			for i := range in {
+				w[(j*in+i)*out+o] = row[i*v.taps+j]
+			}
+		}
 	}
+	return t.pack(v.outSteps, v.taps*in, out, gemm.Rows(w, out))
 }
 
-// forwardWeights lays the weights of a group out as a matrix of taps·in rows and
-// out columns, in panels: panel lo begins at taps·in·lo.
-func (v *convolution) forwardWeights(t *Tape, group int) []float32 {
-	w := t.alloc(v.taps * v.groupIn * v.groupOut)
-	from := v.Weight.Value[group*v.groupOut*v.groupIn*v.taps:]
-	panels(v.groupOut, func(lo, width int) {
-		to := w[v.taps*v.groupIn*lo:]
-		for o := range width {
-			row := from[(lo+o)*v.groupIn*v.taps:]
-			for i := range v.groupIn {
-				for j := range v.taps {
-					to[(j*v.groupIn+i)*width+o] = row[i*v.taps+j]
-				}
+// reverseWeights packs them as taps·out rows, the last tap first, and in
+// columns.
+func (v *convolution) reverseWeights(t *Tape) gemm.Packed {
+	w, in, out := t.alloc(v.taps*v.in*v.out), v.in, v.out
+	for o := range out {
+		from := v.Weight.Value[o*in*v.taps : (o+1)*in*v.taps]
+		for j := range v.taps {
+			row := w[((v.taps-1-j)*out+o)*in:][:in]
+			for i := range row {
+				row[i] = from[i*v.taps+j]
 			}
 		}
-	})
-	return w
-}
-
-// backwardWeights lays them out as taps·out rows and in columns; the last tap
-// comes first if flip is set.
-func (v *convolution) backwardWeights(t *Tape, group int, flip bool) []float32 {
-	w := t.alloc(v.taps * v.groupIn * v.groupOut)
-	from := v.Weight.Value[group*v.groupOut*v.groupIn*v.taps:]
-	panels(v.groupIn, func(lo, width int) {
-		to := w[v.taps*v.groupOut*lo:]
-		for o := range v.groupOut {
-			for j := range v.taps {
-				at := j
-				if flip {
-					at = v.taps - 1 - j
-				}
-				row := to[(at*v.groupOut+o)*width:]
-				for i := range width {
-					row[i] = from[(o*v.groupIn+lo+i)*v.taps+j]
-				}
-			}
-		}
-	})
-	return w
+	}
+	return t.pack(v.steps, v.taps*out, in, gemm.Rows(w, in))
 }
 
 // spreadGrad adds the gradient of a group's weights, which has a row of taps·in
@@ -312,24 +295,26 @@ func (v *convolution) spreadGrad(dw, d []float32, group int, add bool) {
 
 func (v *convolution) reachForward(t *Tape) {
 	x, rows := t.withZeros(v)
-	w, depth := v.forwardWeights(t, 0), v.taps*v.in
-	if v.Bias != nil {
-		v.start()
-	}
+	w := v.reachWeights(t)
 	for b := range v.samples {
-		at := b * v.outSteps * v.out
-		panels(v.out, func(lo, width int) {
-			gemm.Mul(v.outSteps, width, depth, gemm.Rows(x[b*rows*v.in:], v.stride*v.in), gemm.Rows(w[depth*lo:], width), v.y.Value[at+lo:], v.out, v.Bias != nil, &t.gemm)
-		})
+		gemm.MulPacked(v.outSteps, gemm.Rows(x[b*rows*v.in:], v.stride*v.in), &w, v.y.Value[b*v.outSteps*v.out:], v.out, false)
 	}
+	v.finish(t, 0, len(v.y.Value))
 }
+
+// fewGradRows is the number of rows of a gradient of weights that are computed
+// at once: with so few, products read the overlapping view in place.
+const fewGradRows = 16
 
 func (v *convolution) reachWeightGrad(t *Tape, dy []float32) {
 	x, rows := t.withZeros(v)
 	depth := v.taps * v.in
 	d := t.alloc(v.out * depth)
 	for b := range v.samples {
-		gemm.Mul(v.out, depth, v.outSteps, gemm.Cols(dy[b*v.outSteps*v.out:], v.out), gemm.Rows(x[b*rows*v.in:], v.stride*v.in), d, depth, b > 0, &t.gemm)
+		view := gemm.Rows(x[b*rows*v.in:], v.stride*v.in)
+		for o := 0; o < v.out; o += fewGradRows {
+			gemm.Mul(min(fewGradRows, v.out-o), depth, v.outSteps, gemm.Cols(dy[b*v.outSteps*v.out+o:], v.out), view, d[o*depth:], depth, b > 0, &t.gemm)
+		}
 	}
 	dw, add := t.gradOfParam(v.Weight)
 	v.spreadGrad(dw, d, 0, add)
@@ -339,11 +324,9 @@ func (v *convolution) reachWeightGrad(t *Tape, dy []float32) {
 func (v *convolution) reachInputGrad(t *Tape, dy, dx []float32, add bool) {
 	before, rows := v.taps-1-v.Left, v.steps+v.taps-1
 	g := t.pad(dy, v.outSteps, v.out, before, 1, rows)
-	w, depth := v.backwardWeights(t, 0, true), v.taps*v.out
+	w := v.reverseWeights(t)
 	for b := range v.samples {
-		panels(v.in, func(lo, width int) {
-			gemm.Mul(v.steps, width, depth, gemm.Rows(g[b*rows*v.out:], v.out), gemm.Rows(w[depth*lo:], width), dx[b*v.steps*v.in+lo:], v.in, add, &t.gemm)
-		})
+		gemm.MulPacked(v.steps, gemm.Rows(g[b*rows*v.out:], v.out), &w, dx[b*v.steps*v.in:], v.in, add)
 	}
 }
 
@@ -360,40 +343,45 @@ func (v *convolution) span(j int) (lo, hi, first int) {
 	return lo, max(lo, hi), lo*v.stride + off
 }
 
-// all reports whether a tap falls on the same step of x for every step of the
-// result: all samples are one product.
-func (v *convolution) all(j int) bool {
-	return v.stride == 1 && v.outSteps == v.steps && j*v.dilation == v.Left
-}
-
-// eachTap calls do for every sample and tap with the first rows of x and of the
-// result that the tap joins, and the number of rows.
-func (v *convolution) eachTap(do func(j, xRow, yRow, rows int)) {
+// eachTap calls do for every tap that joins steps of sample b with the first rows
+// of x and of the result and the number of rows.
+func (v *convolution) eachTap(b int, do func(j, xRow, yRow, rows int)) {
 	for j := range v.taps {
-		if v.all(j) {
-			do(j, 0, 0, v.x.Rows)
-			continue
-		}
-		lo, hi, first := v.span(j)
-		if lo == hi {
-			continue
-		}
-		for b := range v.samples {
+		if lo, hi, first := v.span(j); lo < hi {
 			do(j, b*v.steps+first, b*v.outSteps+lo, hi-lo)
 		}
 	}
 }
 
+// tapWeights packs each tap's weights of a group, in × out or, for gradients,
+// out × in.
+func (v *convolution) tapWeights(t *Tape, group, m int, forward bool) []gemm.Packed {
+	w, from := make([]gemm.Packed, v.taps), v.Weight.Value[group*v.groupOut*v.groupIn*v.taps:]
+	for j := range w {
+		if forward {
+			w[j] = t.pack(m, v.groupIn, v.groupOut, gemm.Matrix{Data: from[j:], RowStride: v.taps, ColStride: v.groupIn * v.taps})
+		} else {
+			w[j] = t.pack(m, v.groupOut, v.groupIn, gemm.Matrix{Data: from[j:], RowStride: v.groupIn * v.taps, ColStride: v.taps})
+		}
+	}
+	return w
+}
+
 func (v *convolution) tapForward(t *Tape) {
-	v.start()
+	size := v.outSteps * v.out
 	for g := range v.groups {
-		w := v.forwardWeights(t, g)
-		v.eachTap(func(j, xRow, yRow, rows int) {
-			panels(v.groupOut, func(lo, width int) {
-				gemm.Mul(rows, width, v.groupIn, gemm.Rows(v.x.Value[xRow*v.in+g*v.groupIn:], v.stride*v.in),
-					gemm.Rows(w[(v.taps*lo+j*width)*v.groupIn:], width), v.y.Value[yRow*v.out+g*v.groupOut+lo:], v.out, true, &t.gemm)
+		w := v.tapWeights(t, g, v.outSteps, true)
+		for b := range v.samples {
+			if g == 0 {
+				clear(v.y.Value[b*size : (b+1)*size])
+			}
+			v.eachTap(b, func(j, xRow, yRow, rows int) {
+				gemm.MulPacked(rows, gemm.Rows(v.x.Value[xRow*v.in+g*v.groupIn:], v.stride*v.in), &w[j], v.y.Value[yRow*v.out+g*v.groupOut:], v.out, true)
 			})
-		})
+			if g == v.groups-1 {
+				v.finish(t, b*size, (b+1)*size)
+			}
+		}
 	}
 }
 
@@ -402,25 +390,27 @@ func (v *convolution) tapWeightGrad(t *Tape, dy []float32) {
 	d, depth := t.alloc(v.groupOut*v.taps*v.groupIn), v.taps*v.groupIn
 	for g := range v.groups {
 		clear(d)
-		v.eachTap(func(j, xRow, yRow, rows int) {
-			gemm.Mul(v.groupOut, v.groupIn, rows, gemm.Cols(dy[yRow*v.out+g*v.groupOut:], v.out),
-				gemm.Rows(v.x.Value[xRow*v.in+g*v.groupIn:], v.stride*v.in), d[j*v.groupIn:], depth, true, &t.gemm)
-		})
+		for b := range v.samples {
+			v.eachTap(b, func(j, xRow, yRow, rows int) {
+				gemm.Mul(v.groupOut, v.groupIn, rows, gemm.Cols(dy[yRow*v.out+g*v.groupOut:], v.out),
+					gemm.Rows(v.x.Value[xRow*v.in+g*v.groupIn:], v.stride*v.in), d[j*v.groupIn:], depth, true, &t.gemm)
+			})
+		}
 		v.spreadGrad(dw, d, g, add)
 	}
 }
 
 func (v *convolution) tapInputGrad(t *Tape, dy, dx []float32, add bool) {
-	if !add {
-		clear(dx)
-	}
+	size := v.steps * v.in
 	for g := range v.groups {
-		w := v.backwardWeights(t, g, false)
-		v.eachTap(func(j, xRow, yRow, rows int) {
-			panels(v.groupIn, func(lo, width int) {
-				gemm.Mul(rows, width, v.groupOut, gemm.Rows(dy[yRow*v.out+g*v.groupOut:], v.out),
-					gemm.Rows(w[(v.taps*lo+j*width)*v.groupOut:], width), dx[xRow*v.in+g*v.groupIn+lo:], v.stride*v.in, true, &t.gemm)
+		w := v.tapWeights(t, g, v.outSteps, false)
+		for b := range v.samples {
+			if g == 0 && !add {
+				clear(dx[b*size : (b+1)*size])
+			}
+			v.eachTap(b, func(j, xRow, yRow, rows int) {
+				gemm.MulPacked(rows, gemm.Rows(dy[yRow*v.out+g*v.groupOut:], v.out), &w[j], dx[xRow*v.in+g*v.groupIn:], v.stride*v.in, true)
 			})
-		})
+		}
 	}
 }

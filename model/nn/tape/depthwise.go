@@ -24,12 +24,10 @@ func (v *convolution) tapRows(t *Tape, flip bool) []float32 {
 func (v *convolution) depthForward(t *Tape) {
 	x, rows := t.withZeros(v)
 	w, n := v.tapRows(t, false), v.in
-	if v.Bias != nil {
-		v.start()
-	}
 	for b := range v.samples {
-		vec.Correlate(v.outSteps, v.taps, n, w, n, x[b*rows*n:], v.stride*n, v.dilation*n, v.y.Value[b*v.outSteps*n:], n, v.Bias != nil)
+		vec.Correlate(v.outSteps, v.taps, n, w, n, x[b*rows*n:], v.stride*n, v.dilation*n, v.y.Value[b*v.outSteps*n:], n, false)
 	}
+	v.finish(t, 0, len(v.y.Value))
 }
 
 func (v *convolution) depthWeightGrad(t *Tape, dy []float32) {
