@@ -36,7 +36,7 @@ type grower struct {
 	cfg      *Config
 	col      []column
 	groups   [][]int // interaction_constraints; nil: none
-	bests    [][2]split
+	found    [][2]split // best splits of each block, of two leaves
 	nodes    []growNode
 	queue    []*leaf // a heap, the leaf to split next first
 	tree     []int   // the columns of the tree
@@ -48,7 +48,7 @@ type grower struct {
 }
 
 func newGrower(cfg *Config, m *core.Matrix, pl *core.Pool, col []column, mono []int8, groups [][]int, wide bool) *grower {
-	g := &grower{Histograms: core.NewHistograms(m, pl), cfg: cfg, col: col, groups: groups, srch: newSearch(cfg, col, mono, wide), bests: make([][2]split, pl.Workers)}
+	g := &grower{Histograms: core.NewHistograms(m, pl), cfg: cfg, col: col, groups: groups, srch: newSearch(cfg, col, mono, wide), found: make([][2]split, m.Blocks)}
 	for j := range col {
 		if !col[j].unused {
 			g.usable = append(g.usable, j)
@@ -121,11 +121,7 @@ func (g *grower) grow(tot core.Sums) {
 	if root.rows >= 2*g.cfg.MinDataInLeaf && root.rows > 1 && hs > 0 {
 		root.hist = g.Slot()
 		g.enter(root)
-		h := g.At(root.hist)
-		g.Pool.Run(len(g.Idx) >= core.ParallelRows/8, func(w int) {
-			g.Build(w, 0, len(g.Idx), h)
-			g.bests[w][0] = g.scan(w, h, nil, root)
-		})
+		g.seek(root, nil, root.hist, -1)
 		g.settle(root, 0)
 	}
 	for n := 1; len(g.queue) > 0 && n < g.cfg.NumLeaves; n++ {
@@ -193,33 +189,48 @@ func (g *grower) together(list, path []int) []int {
 	return out
 }
 
-// scan finds worker w's best split of a leaf. If sub is not nil, h is first
-// turned from the parent's histogram into the leaf's by taking sub away.
-func (g *grower) scan(w int, h, sub []hist.Block, lf *leaf) split {
-	best := none
-	m := g.M
-	from, to := g.Blocks(w)
-	for b := from; b < to; b++ {
-		if lf.scanned[b] == 0 {
-			lf.alive[b] = 0
-			continue
-		}
-		var less core.Planes
-		if sub != nil {
-			less = g.Planes(sub, b)
-		}
-		f0 := b * hist.Lanes
-		g.srch.block(b, g.Planes(h, b), less, m.BlockBins[b], m.NBin[f0:min(m.P, f0+hist.Lanes)], &lf.node, &best)
+// seek builds the histogram of small in a slot and finds the best splits of each
+// block: those of small unless it is not to be searched (alive is nil), and those
+// of large, its sibling, unless that is nil, whose histogram is what its parent's
+// leaves over.
+func (g *grower) seek(small, large *leaf, slot, parent int) {
+	h := g.At(slot)
+	var rest []hist.Block
+	if large != nil {
+		rest = g.At(parent)
 	}
+	jobs := [1]core.Job{{Lo: small.lo, Hi: small.hi, Slot: slot}}
+	g.BuildAll(jobs[:], func(_, from, to int) {
+		for b := from; b < to; b++ {
+			if small.alive != nil {
+				g.found[b][0] = g.scan(b, g.Planes(h, b), core.Planes{}, small)
+			}
+			if large != nil {
+				g.found[b][1] = g.scan(b, g.Planes(rest, b), g.Planes(h, b), large)
+			}
+		}
+	})
+}
+
+// scan finds the best split of a leaf in block b. less, unless it is none, is
+// first taken from h, which turns the parent's histogram into the leaf's.
+func (g *grower) scan(b int, h, less core.Planes, lf *leaf) split {
+	best := none
+	if lf.scanned[b] == 0 {
+		lf.alive[b] = 0
+		return best
+	}
+	f0 := b * hist.Lanes
+	g.srch.block(b, h, less, g.M.BlockBins[b], g.M.NBin[f0:min(g.M.P, f0+hist.Lanes)], &lf.node, &best)
 	return best
 }
 
-// settle takes the best split over all workers and queues the leaf.
+// settle takes the best split over all blocks and queues the leaf.
 func (g *grower) settle(lf *leaf, k int) {
 	lf.best = none
-	for w := range g.bests {
-		if g.bests[w][k].before(&lf.best) {
-			lf.best = g.bests[w][k]
+	for b := range g.found {
+		if g.found[b][k].before(&lf.best) {
+			lf.best = g.found[b][k]
 		}
 	}
 	if lf.best.feature < 0 || !(lf.best.gain > 0) {
@@ -314,16 +325,11 @@ func (g *grower) open(l, r, parent *leaf) {
 		}
 	}
 	slot := g.Slot()
-	hs, hl := g.At(slot), g.At(parent.hist)
-	g.Pool.Run(l.rows+r.rows >= core.ParallelRows/8, func(w int) {
-		g.Build(w, small.lo, small.hi, hs)
-		if doSmall {
-			g.bests[w][0] = g.scan(w, hs, nil, small)
-		}
-		if doLarge {
-			g.bests[w][1] = g.scan(w, hl, hs, large)
-		}
-	})
+	if doLarge {
+		g.seek(small, large, slot, parent.hist)
+	} else {
+		g.seek(small, nil, slot, -1)
+	}
 	if doSmall {
 		small.hist = slot
 		g.settle(small, 0)

@@ -163,7 +163,7 @@ func newTrainer(env model.Env, d core.Data, cfg Config, o Options) (*trainer, er
 		t.g[c], t.h[c] = make([]float32, n), make([]float32, n)
 	}
 	t.gh = make([]uint64, n)
-	t.gr.GH = t.gh
+	t.gr.GH, t.gr.Ascending = t.gh, true
 	if wide {
 		t.gr.H = make([]uint64, n)
 	}
