@@ -3,7 +3,7 @@
 # generated sets, and on real labels of BTC and NIFTY from a folder shared/data
 # above the checkout.
 #
-#   bench/trees/quality/run.sh            about half an hour on one idle core
+#   bench/trees/quality/run.sh            about a quarter of an hour on one idle core
 #   bench/trees/quality/run.sh --quick    fewer rows and one seed: a minute, and says little
 #
 # Features and labels of markets are those of this program, by its command line.
