@@ -28,7 +28,7 @@ func small(t *testing.T, e model.Entry, epochs int) any {
 	case *Mamba:
 		c.Width, c.State, c.Layers = 8, 4, 1
 	case *Mamba2:
-		c.Width, c.State, c.Head, c.Layers = 16, 8, 16, 1
+		c.Width, c.State, c.Head, c.Layers = 8, 16, 16, 1
 	case *XLSTM:
 		c.Width, c.Heads, c.Blocks, c.Round = 8, 1, 1, 4
 	case *S4D:
