@@ -281,6 +281,10 @@ func (f *Factory) fitSpec(rec *recipe.Recipe, m recipe.Model, set feature.Set, c
 	return fitSpec{Use: m.Use, Config: m.Config, Inputs: in, MinValid: rec.Features.MinValid, Weights: rec.Weights, Seed: rec.Seed, Stream: m.Name}, nil
 }
 
+// keptEpochs is the number of epochs after which a fit keeps its state: a killed run
+// loses no more of a network than these.
+const keptEpochs = 5
+
 // fit makes the stage of one fit and its predictions. pick chooses the fold and
 // the decisions to predict.
 func (l *line) fit(name string, spec fitSpec, role string, folding *flow.Node, pick func(*folds) (fold, rows)) (*flow.Node, error) {
@@ -316,7 +320,7 @@ func (l *line) fit(name string, spec fitSpec, role string, folding *flow.Node, p
 			}
 		}
 		f, predict := pick(fs)
-		env := model.Env{Workers: t.Workers, Progress: func(done, total int, note string) { t.Progress(int64(done), int64(total), note) }}
+		env := model.Env{Workers: t.Workers, Checkpoint: t.Kept(), CheckpointEpochs: keptEpochs, Progress: func(done, total int, note string) { t.Progress(int64(done), int64(total), note) }}
 		m, err := fitFold(ctx, reg, spec, src, s, f, env)
 		if err != nil {
 			return err

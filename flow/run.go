@@ -314,7 +314,7 @@ func (r *runner) do(ctx context.Context, v *vertex, key string, inputs []Result,
 	}
 	r.event(Event{Node: v.Name, Kind: v.Kind, State: Started}, 0)
 	t := &Task{
-		Workers: workers, Log: r.opts.Log.With("node", v.Name), ctx: ctx, node: v.Node, store: r.store, inputs: inputs,
+		Workers: workers, Log: r.opts.Log.With("node", v.Name), ctx: ctx, node: v.Node, key: key, store: r.store, inputs: inputs,
 		progress: func(done, total int64, note string) {
 			r.event(Event{Node: v.Name, Kind: v.Kind, State: Progress, Done: done, Total: total, Note: note}, 0)
 		},
@@ -341,7 +341,7 @@ func (r *runner) do(ctx context.Context, v *vertex, key string, inputs []Result,
 		t.Log.Warn(r.notes[v.index], "key", key)
 	}
 	r.ran[v.index] = true
-	return nil
+	return r.store.DropStates(key)
 }
 
 // call runs a stage function and turns whatever it does into an error.

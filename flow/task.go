@@ -21,6 +21,7 @@ type Task struct {
 
 	ctx      context.Context // of this execution; a Task does not outlive it
 	node     *Node
+	key      string
 	store    *store.Store
 	inputs   []Result
 	progress func(done, total int64, note string)
@@ -75,6 +76,21 @@ func (t *Task) CreateLogical(name, logical string, write func(io.Writer) error) 
 	}
 	t.outputs = slices.Insert(t.outputs, i, o)
 	return nil
+}
+
+// Kept is what the stage has kept of unfinished work. It is removed once the stage
+// has succeeded, and survives a kill until then.
+func (t *Task) Kept() Kept { return Kept{t} }
+
+// Kept keeps bytes by name; see [Task.Kept].
+type Kept struct{ t *Task }
+
+// Load returns the last state of that name, nil if there is none.
+func (s Kept) Load(name string) ([]byte, error) { return s.t.store.LoadState(s.t.key, name) }
+
+// Save replaces it, as a whole or not at all.
+func (s Kept) Save(name string, state []byte) error {
+	return s.t.store.SaveState(s.t.key, name, state)
 }
 
 // Progress says how far the stage is: done of total units (total 0 when it is

@@ -23,8 +23,8 @@ type Garbage struct {
 }
 
 // GC removes the results that no recorded run uses, the objects that no
-// remaining result or pin names, and abandoned temporary files; with dryRun it
-// only counts them. While anybody works in the folder it is refused with
+// remaining result or pin names, states of unfinished stages and abandoned
+// temporary files; with dryRun it only counts them (states are not counted). While anybody works in the folder it is refused with
 // ErrInUse.
 func (s *Store) GC(ctx context.Context, dryRun bool) (g Garbage, err error) {
 	alone, err := s.tryLockFile(s.usePath(), exclusive)
@@ -63,6 +63,11 @@ func (s *Store) GC(ctx context.Context, dryRun bool) (g Garbage, err error) {
 	}
 	if g.Bytes, err = s.sweepTemp(dryRun); err != nil {
 		return g, err
+	}
+	if !dryRun {
+		if err := s.dropStates("*"); err != nil {
+			return g, err
+		}
 	}
 	err = s.walkObjects(ctx, func(path, digest string, size int64) error {
 		if kept[digest] {

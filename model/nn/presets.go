@@ -30,6 +30,11 @@ func presets(name string) []model.Preset {
 			c.Layers, c.Hidden, c.Dropout = 2, 256, 0.3
 			train(&c.Common, 100, 256, 1e-3, 1e-4, 15, 5)
 		})}
+	case "gru":
+		return []model.Preset{preset(predecessor, predecessorDoc, DefaultGRU, func(c *GRU) {
+			c.Layers, c.Hidden, c.Dropout = 2, 256, 0.3
+			train(&c.Common, 100, 256, 1e-3, 1e-4, 15, 5)
+		})}
 	case "nbeats":
 		return []model.Preset{preset(predecessor, predecessorDoc, DefaultNBEATS, func(c *NBEATS) {
 			c.Stacks, c.Blocks, c.Layers, c.Hidden, c.Theta, c.Degree, c.Harmonics = []string{"generic", "trend", "seasonality"}, 3, 4, 256, 32, 3, 4
