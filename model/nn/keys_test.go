@@ -10,6 +10,7 @@ import (
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/rng"
+	"github.com/mlfactory/mlfactory/view"
 )
 
 // Keys of the linear forecasters, mixers, bases and networks of tables change what
@@ -42,7 +43,7 @@ func TestKeysHaveAnEffect(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m, err := l.Fit(context.Background(), model.Env{Stream: rng.New(1), Workers: 1}, train, test)
+			m, err := l.Fit(context.Background(), model.Env{Stream: rng.New(1), Workers: 1}, train, view.View{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -19,21 +19,15 @@ func trace(g *onnx.Graph, prefix string, in Shape, net network, values names) (s
 	t := tape.New(0)
 	t.Reset(false, rng.Stream{})
 	tr := t.Trace(g, prefix, values.first())
-	b := &trainer.Batch{Rows: 1}
+	b := zeros(t, in)
 	if in.Table > 0 {
-		b.Table = t.Zeros(1, in.Table)
 		tr.Name(b.Table, values.table)
 	}
-	sequence := func(s Sequence, name string) *tape.Tensor {
-		x := t.Zeros(s.Steps, s.Channels)
-		tr.Name(x, tr.Matrix(name, s.Channels))
-		return x
-	}
 	for k, s := range in.Streams {
-		b.Streams = append(b.Streams, sequence(s, values.streams[k]))
+		tr.Name(b.Streams[k], tr.Matrix(values.streams[k], s.Channels))
 	}
 	if in.Known.Steps > 0 {
-		b.Known = sequence(in.Known, values.known)
+		tr.Name(b.Known, tr.Matrix(values.known, in.Known.Channels))
 	}
 	return tr.Value(net.Logits(t, b))
 }

@@ -64,6 +64,7 @@ func (f *predictor) fit(ctx context.Context, env model.Env, c *Common, train, st
 		if p, ok := net.(preparer); ok {
 			train.Source, stop.Source = p.prepare(train.Source, stop.Source, e.Stream.Stream("prepare"), workers)
 		}
+		f.task.startAtShares(net, f.in.shape(f.task.outputs()), &train)
 		rep, err := trainer.Fit(ctx, e, c.Config, net, model.K, train, stop)
 		if err != nil {
 			return err

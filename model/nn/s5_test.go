@@ -57,7 +57,7 @@ func TestHiPPO(t *testing.T) {
 
 func TestS5LearnsPatterns(t *testing.T) {
 	cfg := DefaultS5()
-	quickly(&cfg.Common, 8)
+	quickly(&cfg.Common, 10)
 	cfg.Width, cfg.State, cfg.Blocks, cfg.Dropout = 16, 16, 2, 0
 	learnsPatterns(t, s5Entry(), &cfg, 0.35, map[string]func(int, uint64) view.View{"long range": longRange, "motif": motif})
 	cfg.Discretise, cfg.Pool = "bilinear", "mean"

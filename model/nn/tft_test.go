@@ -19,7 +19,7 @@ func TestVSNLSTMGolden(t *testing.T) {
 func TestTFTLearns(t *testing.T) {
 	cfg := DefaultTFT()
 	cfg.Heads, cfg.HeadWidth, cfg.Dropout = 2, 4, 0
-	cfg.Epochs, cfg.Batch, cfg.LearningRate = 15, 32, 1e-2
+	cfg.Epochs, cfg.Batch, cfg.LearningRate = 20, 32, 1e-2
 	learnsPlanted(t, tftEntry(), &cfg, 2000, planted{"lag", lag3, 0.45}, planted{"interaction", modeltest.Interaction, 0.2}, planted{"long range", modeltest.LongRange, 0.2})
 }
 

@@ -142,9 +142,6 @@ func (c Config) Validate() error {
 	bad := func(path, format string, a ...any) {
 		err = errors.Join(err, &param.Error{Path: path, Problem: fmt.Sprintf(format, a...)})
 	}
-	if c.Patience > c.Epochs {
-		bad("patience", "%d epochs of patience are more than the %d epochs there are", c.Patience, c.Epochs)
-	}
 	own, loss := losses(c.Task), c.Trained()
 	if len(own) > 0 && !slices.Contains(own, loss) {
 		bad("loss", "%s is no loss of the task %s; it has %s", loss, c.Task, strings.Join(own, ", "))

@@ -214,7 +214,6 @@ func TestLossParametersHaveAnEffect(t *testing.T) {
 
 func TestValidateNamesTheKey(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"patience: ":        func(c *Config) { c.Patience = 51 },
 		"loss: mse is no":   func(c *Config) { c.Loss = "mse" },
 		"loss: sharpe is":   func(c *Config) { c.Task, c.Loss, c.Order = "binary", "sharpe", "blocks" },
 		"order: ":           func(c *Config) { c.Loss = "sharpe" },

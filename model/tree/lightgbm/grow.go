@@ -35,7 +35,7 @@ type grower struct {
 	srch     search
 	cfg      *Config
 	col      []column
-	groups   [][]int // interaction_constraints; nil: none
+	groups   [][]int    // interaction_constraints; nil: none
 	found    [][2]split // best splits of each block, of two leaves
 	nodes    []growNode
 	queue    []*leaf // a heap, the leaf to split next first
