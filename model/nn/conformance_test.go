@@ -70,6 +70,16 @@ func small(t *testing.T, e model.Entry, epochs int) any {
 	return cfg
 }
 
+// notUnderRace skips a test that only learns: under the race detector that takes
+// ten times as long, and shares no memory that the laws of all learners and
+// TestWorkersDoNotMatter do not.
+func notUnderRace(t *testing.T) {
+	t.Helper()
+	if race.Enabled {
+		t.Skip("learning shares no memory that other tests do not")
+	}
+}
+
 // learns are the laws that a few epochs do not fulfil.
 func learns(e model.Entry, law string) bool {
 	switch law {
@@ -86,7 +96,7 @@ func learns(e model.Entry, law string) bool {
 func TestConformance(t *testing.T) {
 	for _, e := range Entries() {
 		t.Run(e.Name, func(t *testing.T) {
-			if race.Enabled && e.Name != "mlp" && e.Name != "lstm" && e.Name != "tft" {
+			if race.Enabled && e.Name != "mlp" && e.Name != "lstm" && e.Name != "itransformer" {
 				t.Skip("under the race detector three stand for all: workers share the same code")
 			}
 			// An operation may allocate its closure, whatever the sizes.

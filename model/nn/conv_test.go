@@ -137,6 +137,7 @@ func convPlanted() map[string]struct {
 }
 
 func TestConvolutionsLearnPlantedPatterns(t *testing.T) {
+	notUnderRace(t)
 	const n, length, channels = 1500, 16, 4
 	patterns := []struct {
 		name string

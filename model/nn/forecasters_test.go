@@ -32,6 +32,7 @@ func shuffled(n int, seed uint64) view.View { return modeltest.Shuffled(crossing
 
 // Each learns the patterns that its form can hold, and nothing from shuffled labels.
 func TestForecastersLearnPatterns(t *testing.T) {
+	notUnderRace(t)
 	d, n, m, b := DefaultDLinear(), DefaultNLinear(), DefaultTSMixer(), DefaultNBEATS()
 	for _, c := range []*Common{&d.Common, &n.Common, &m.Common, &b.Common} {
 		quickly(c, 9)

@@ -8,6 +8,7 @@ import (
 )
 
 func TestGRULearnsALag(t *testing.T) {
+	notUnderRace(t)
 	cfg := DefaultGRU()
 	cfg.Hidden, cfg.Epochs, cfg.LearningRate, cfg.Batch = 16, 25, 1e-2, 64
 	loss := logLoss(t, fitted(t, gruEntry(), &cfg, lagged(2000, 10, 1), view.View{}), lagged(500, 10, 2))

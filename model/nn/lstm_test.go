@@ -68,6 +68,7 @@ func logLoss(t *testing.T, m model.Fitted, v view.View) float64 {
 }
 
 func TestLSTMLearnsALag(t *testing.T) {
+	notUnderRace(t)
 	cfg := DefaultLSTM()
 	cfg.Hidden, cfg.Epochs, cfg.LearningRate, cfg.Batch = 24, 30, 1e-2, 64
 	train, test := lagged(3000, 12, 1), lagged(500, 12, 2)

@@ -17,6 +17,7 @@ func TestMamba2Golden(t *testing.T) {
 }
 
 func TestMamba2LearnsPatterns(t *testing.T) {
+	notUnderRace(t)
 	cfg := DefaultMamba2()
 	quickly(&cfg.Common, 10)
 	cfg.Width, cfg.Layers, cfg.State, cfg.Head, cfg.Dropout = 24, 1, 16, 16, 0

@@ -19,6 +19,7 @@ func TestMambaGolden(t *testing.T) {
 }
 
 func TestMambaLearnsPatterns(t *testing.T) {
+	notUnderRace(t)
 	cfg := DefaultMamba()
 	quickly(&cfg.Common, 8)
 	cfg.Width, cfg.Layers, cfg.State, cfg.Dropout = 16, 1, 8, 0

@@ -100,6 +100,7 @@ func rocket(features, epochs int, rate float64) *MiniRocket {
 }
 
 func TestMiniRocketLearnsPlantedPatterns(t *testing.T) {
+	notUnderRace(t)
 	for name, c := range map[string]struct {
 		make  func(n, length, channels int, seed uint64) view.View
 		floor float64

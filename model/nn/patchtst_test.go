@@ -20,6 +20,7 @@ func TestPatchTSTGolden(t *testing.T) {
 }
 
 func TestITransformerLearns(t *testing.T) {
+	notUnderRace(t)
 	cfg := DefaultITransformer()
 	cfg.Heads, cfg.HeadWidth, cfg.Layers, cfg.Hidden, cfg.Dropout = 2, 8, 1, 64, 0
 	cfg.Epochs, cfg.Batch, cfg.LearningRate = 15, 64, 5e-3
@@ -27,6 +28,7 @@ func TestITransformerLearns(t *testing.T) {
 }
 
 func TestPatchTSTLearns(t *testing.T) {
+	notUnderRace(t)
 	cfg := DefaultPatchTST()
 	cfg.Patch, cfg.Stride, cfg.Heads, cfg.HeadWidth, cfg.Layers, cfg.Hidden, cfg.Dropout, cfg.HeadDropout = 4, 2, 2, 8, 1, 32, 0, 0
 	cfg.Epochs, cfg.Batch, cfg.LearningRate = 12, 64, 5e-3

@@ -14,6 +14,7 @@ func TestS4DGolden(t *testing.T) {
 }
 
 func TestS4DLearnsPatterns(t *testing.T) {
+	notUnderRace(t)
 	cfg := DefaultS4D()
 	quickly(&cfg.Common, 8)
 	cfg.Width, cfg.State, cfg.Dropout = 16, 16, 0

@@ -56,6 +56,7 @@ func TestHiPPO(t *testing.T) {
 }
 
 func TestS5LearnsPatterns(t *testing.T) {
+	notUnderRace(t)
 	cfg := DefaultS5()
 	quickly(&cfg.Common, 10)
 	cfg.Width, cfg.State, cfg.Blocks, cfg.Dropout = 16, 16, 2, 0

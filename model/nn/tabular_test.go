@@ -80,6 +80,7 @@ func radius(n int, seed uint64) view.View {
 // Networks of tables learn what no linear model can, and nothing from shuffled
 // labels.
 func TestTablesLearnPatterns(t *testing.T) {
+	notUnderRace(t)
 	tm, mp, rm := DefaultTabM(), DefaultMLP(), DefaultRealMLP()
 	for _, c := range []*Common{&tm.Common, &mp.Common, &rm.Common} {
 		c.Epochs, c.Patience, c.Batch = 12, 12, 64

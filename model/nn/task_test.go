@@ -132,6 +132,7 @@ func tasks() map[string]struct {
 // Each task learns what it promises, gives the same bytes for any number of
 // workers, and predicts the same after a file and in single rows.
 func TestTasks(t *testing.T) {
+	notUnderRace(t)
 	for name, c := range tasks() {
 		t.Run(name, func(t *testing.T) {
 			train, stop, test := valued(1500, 1), valued(400, 2), valued(1000, 3)
@@ -186,6 +187,7 @@ func TestTasks(t *testing.T) {
 
 // What does not fit the task is refused with the row or key at fault.
 func TestTasksRefuse(t *testing.T) {
+	notUnderRace(t)
 	for name, c := range map[string]struct {
 		change func(c *MLP)
 		spoil  func(train, stop *view.View)

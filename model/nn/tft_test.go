@@ -17,6 +17,7 @@ func TestVSNLSTMGolden(t *testing.T) {
 }
 
 func TestTFTLearns(t *testing.T) {
+	notUnderRace(t)
 	cfg := DefaultTFT()
 	cfg.Heads, cfg.HeadWidth, cfg.Dropout = 2, 4, 0
 	cfg.Epochs, cfg.Batch, cfg.LearningRate = 20, 32, 1e-2
@@ -24,6 +25,7 @@ func TestTFTLearns(t *testing.T) {
 }
 
 func TestVSNLSTMLearns(t *testing.T) {
+	notUnderRace(t)
 	cfg := DefaultVSNLSTM()
 	cfg.Width, cfg.Dropout = 12, 0
 	cfg.Epochs, cfg.Batch, cfg.LearningRate = 20, 32, 1e-2

@@ -53,6 +53,7 @@ func learnsPlanted(t *testing.T, e model.Entry, cfg any, rows int, patterns ...p
 }
 
 func TestTransformerLearns(t *testing.T) {
+	notUnderRace(t)
 	cfg := DefaultTransformer()
 	cfg.Heads, cfg.HeadWidth, cfg.Layers, cfg.Hidden, cfg.Dropout = 2, 8, 2, 32, 0
 	cfg.Positions, cfg.Pool = "learned", "last"

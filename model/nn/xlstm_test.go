@@ -14,6 +14,7 @@ func TestXLSTMGolden(t *testing.T) {
 }
 
 func TestXLSTMLearnsPatterns(t *testing.T) {
+	notUnderRace(t)
 	cfg := DefaultXLSTM()
 	cfg.Width, cfg.Heads, cfg.Dropout, cfg.Blocks, cfg.Round = 8, 2, 0, 1, 4
 	for _, c := range []struct{ mlstm, slstm, epochs int }{{1, 0, 4}, {0, 1, 8}} {
