@@ -134,7 +134,7 @@ func (f *predictor) finish() {
 }
 
 // rowsAtOnce rows go through the networks together.
-const rowsAtOnce = 64
+const rowsAtOnce = 32
 
 // Predict fills out with what the task predicts: the probabilities of −1, 0 and +1,
 // a mean (with the loss sharpe the position, −1 to 1), or quantiles.

@@ -136,7 +136,7 @@ func (t *Tape) Measure(p *Param, x []float32) {
 	}
 }
 
-// Tape records operations. It belongs to one shard and one goroutine.
+// Tape records operations. It belongs to one shard and one goroutine at a time.
 type Tape struct {
 	shard int
 	train bool
@@ -159,6 +159,9 @@ const (
 
 // New is the tape of a shard.
 func New(shard int) *Tape { return &Tape{shard: shard} }
+
+// Serve gives the tape to another shard; call [Tape.Reset] next.
+func (t *Tape) Serve(shard int) { t.shard = shard }
 
 // Reset forgets everything recorded and keeps the memory. If train is set,
 // operations record their gradients and dropout draws from stream.

@@ -55,20 +55,21 @@ func pick[E any](v []E, rows []int) []E {
 // gradients adds the gradients of a mini-batch to those of the step, whose rows
 // weigh total, and returns its part of the loss.
 func (f *fitter) gradients(rows []int, total float64, drop rng.Stream) (loss float64) {
-	count := min(len(f.tapes), shards(len(rows), f.values))
+	count := min(f.shards, shards(len(rows), f.values))
 	losses := make([]float64, count)
 	sharpe := f.cfg.Trained() == "sharpe"
-	held := make([]*tape.Tensor, count)
+	held, tapes := make([]*tape.Tensor, count), make([]*tape.Tape, count)
 	from := func(s int) int { return len(rows) * s / count }
 	f.parallel(count, func(s int) {
 		part := rows[from(s):from(s+1)]
-		t := f.tapes[s]
+		t := f.tapes.take(s)
 		t.Reset(true, drop.Stream("shard", s))
 		z := f.net.Logits(t, f.train.Source.Put(t, part))
 		if sharpe {
-			held[s] = t.Position(z, len(part))
+			held[s], tapes[s] = t.Position(z, len(part)), t
 			return
 		}
+		defer f.tapes.give(t)
 		losses[s] = f.measure(t, z, &f.train, part, pick(f.weight, part), total, true)
 		t.Backward()
 	})
@@ -79,8 +80,9 @@ func (f *fitter) gradients(rows []int, total float64, drop rng.Stream) (loss flo
 		}
 		loss := f.sharpe(positions, &f.train, rows, grad)
 		f.parallel(count, func(s int) {
-			f.tapes[s].Receive(held[s], grad[from(s):from(s+1)])
-			f.tapes[s].Backward()
+			tapes[s].Receive(held[s], grad[from(s):from(s+1)])
+			tapes[s].Backward()
+			f.tapes.give(tapes[s])
 		})
 		return loss
 	}

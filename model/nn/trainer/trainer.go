@@ -93,7 +93,8 @@ type fitter struct {
 	weight []float32 // of each training row, class weights included, mean 1
 	factor []float64 // weight of each class, nil: all 1
 	unit   float32   // returns are multiplied by it for the loss sharpe
-	tapes  []*tape.Tape
+	shards int       // most of a mini-batch
+	tapes  tapes
 	m, v   [][]float32
 	pieces []piece // of all parameters
 	ema    [][]float32
@@ -106,14 +107,42 @@ type fitter struct {
 	env    model.Env
 }
 
+// tapes are those that nobody uses at the moment: there are as many as shards run
+// at once, because a tape's memory is most of what a fit needs.
+type tapes struct {
+	mu   sync.Mutex
+	idle []*tape.Tape
+}
+
+// take is a tape for a shard.
+func (p *tapes) take(shard int) *tape.Tape {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.idle)
+	if n == 0 {
+		return tape.New(shard)
+	}
+	t := p.idle[n-1]
+	p.idle = p.idle[:n-1]
+	t.Serve(shard)
+	return t
+}
+
+// give takes a tape back.
+func (p *tapes) give(t *tape.Tape) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle = append(p.idle, t)
+}
+
 // Fit trains the network's parameters in place. stop may have no rows. env.Stream
 // orders the rows and drives dropout. classes is the number of classes, for the
 // tasks that have any.
 //
 // Memory beside the rows: of each parameter the value, two moments, the best
 // weights (two of them without stop rows), the average where ema is set and one
-// gradient a shard (up to 8); and on each shard's tape the activations of its part
-// of a mini-batch.
+// gradient a shard (up to 8); and for each worker the activations of a shard's part
+// of a mini-batch (of all shards with the loss sharpe).
 func Fit(ctx context.Context, env model.Env, cfg Config, net Network, classes int, train, stop Data) (Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return Report{}, fmt.Errorf("model/nn: %w", err)
@@ -127,9 +156,7 @@ func Fit(ctx context.Context, env model.Env, cfg Config, net Network, classes in
 		f.values += len(p.Value)
 	}
 	count := shards(min(cfg.Batch, n), f.values)
-	for s := range count {
-		f.tapes = append(f.tapes, tape.New(s))
-	}
+	f.shards = count
 	for _, p := range f.params {
 		p.Shards(count)
 		f.m = append(f.m, make([]float32, len(p.Value)))
@@ -385,7 +412,7 @@ func (f *fitter) rate(step int) float64 {
 }
 
 // evalRows is the number of rows that are evaluated at once.
-const evalRows = 128
+const evalRows = shardRows
 
 // loss is the weighted loss of rows that stops the training.
 func (f *fitter) loss(ctx context.Context, d Data) (float64, error) {
@@ -397,8 +424,10 @@ func (f *fitter) loss(ctx context.Context, d Data) (float64, error) {
 	if sharpe {
 		positions = make([]float32, n)
 	}
-	groups := len(f.tapes)
+	groups := f.shards
 	f.parallel(groups, func(g int) {
+		t := f.tapes.take(0)
+		defer f.tapes.give(t)
 		for c := count * g / groups; c < count*(g+1)/groups; c++ {
 			if ctx.Err() != nil {
 				return
@@ -407,7 +436,6 @@ func (f *fitter) loss(ctx context.Context, d Data) (float64, error) {
 			for i := c * evalRows; i < min(n, (c+1)*evalRows); i++ {
 				rows = append(rows, i)
 			}
-			t := f.tapes[g]
 			t.Reset(false, rng.Stream{})
 			z := f.net.Logits(t, d.Source.Put(t, rows))
 			if sharpe {

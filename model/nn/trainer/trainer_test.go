@@ -120,7 +120,7 @@ func TestBestEpochIsKept(t *testing.T) {
 	if rep.Best < 1 || len(rep.Epochs) != rep.Best+5 {
 		t.Fatalf("best epoch %d of %d, patience 5", rep.Best, len(rep.Epochs))
 	}
-	f := &fitter{cfg: c, net: n, env: env(1), tapes: []*tape.Tape{tape.New(0)}}
+	f := &fitter{cfg: c, net: n, env: env(1), shards: 1}
 	loss, err := f.loss(context.Background(), stop)
 	if err != nil || loss != rep.Loss {
 		t.Errorf("the kept weights have loss %v (%v), the report says %v", loss, err, rep.Loss)
