@@ -193,7 +193,7 @@ func TestLockboxKeepsShut(t *testing.T) {
 		}
 	})
 	t.Logf("%d sequences: %d lockboxes opened, %d files refused, %d files developed on behind a lockbox", games, opened, refused, late)
-	if opened == 0 || refused == 0 || late == 0 {
+	if games >= 100 && (opened == 0 || refused == 0 || late == 0) { // -short plays too few to meet all
 		t.Error("the sequences do not reach every case")
 	}
 }
