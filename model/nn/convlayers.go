@@ -1,14 +1,10 @@
 package nn
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 
-	"context"
-	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/nn/tape"
-	"github.com/mlfactory/mlfactory/view"
 )
 
 // newConv draws a convolution uniformly from ±1/√(in/groups·kernel), as PyTorch
@@ -49,33 +45,4 @@ func (c convNorm) params() []*tape.Param { return append(convParams(c.conv), c.n
 
 func (c convNorm) apply(t *tape.Tape, x *tape.Tensor, steps int, a tape.Activation) *tape.Tensor {
 	return t.BatchNorm(t.Conv(x, steps, c.conv, tape.None), c.norm, a)
-}
-
-// fitting makes the learners of an entry refuse windows that the configuration
-// does not fit.
-func fitting[C any](e model.Entry, check func(cfg *C, steps int) error) model.Entry {
-	inner := e.New
-	e.New = func(cfg any) (model.Learner, error) {
-		l, err := inner(cfg)
-		if err != nil {
-			return nil, err
-		}
-		c := *cfg.(*C) // inner has checked the type
-		return fittingLearner{l, func(steps int) error { return check(&c, steps) }}, nil
-	}
-	return e
-}
-
-type fittingLearner struct {
-	model.Learner
-	check func(steps int) error
-}
-
-func (l fittingLearner) Fit(ctx context.Context, env model.Env, train, stop view.View) (model.Fitted, error) {
-	for _, w := range train.Streams {
-		if err := l.check(w.Length); err != nil {
-			return nil, fmt.Errorf("model/nn: windows of %d bars: %w", w.Length, err)
-		}
-	}
-	return l.Learner.Fit(ctx, env, train, stop)
 }

@@ -38,6 +38,9 @@ type config[C any] interface {
 	common() *Common
 }
 
+// windowed is a configuration that not every length of windows suits.
+type windowed interface{ fits(steps int) error }
+
 // network is a trainer.Network.
 type network = trainer.Network
 
@@ -110,6 +113,13 @@ func (l *learner[C, P]) Fit(ctx context.Context, env model.Env, train, stop view
 	for _, w := range train.Streams {
 		if err := finite(w, rows); err != nil {
 			return nil, err
+		}
+	}
+	if w, ok := any(&l.cfg).(windowed); ok {
+		for _, x := range train.Streams {
+			if err := w.fits(x.Length); err != nil {
+				return nil, fmt.Errorf("model/nn: windows of %d bars: %w", x.Length, err)
+			}
 		}
 	}
 	c := P(&l.cfg).common()

@@ -267,7 +267,6 @@ func quantile(sorted []float32, q float64) float32 {
 
 // miniRocketEntry is the registry entry of "minirocket".
 func miniRocketEntry() model.Entry {
-	e := entry("minirocket", "convolutional", model.InputWindows, model.Abilities{}, "MINIROCKET: shares of bars at which 84 fixed dilated kernels exceed quantiles of training windows, and a linear map "+
+	return entry("minirocket", "convolutional", model.InputWindows, model.Abilities{}, "MINIROCKET: shares of bars at which 84 fixed dilated kernels exceed quantiles of training windows, and a linear map "+
 		"(Dempster, Schmidt & Webb 2021).", DefaultMiniRocket, newMiniRocket)
-	return fitting(e, (*MiniRocket).fits)
 }

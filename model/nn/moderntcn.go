@@ -153,7 +153,6 @@ func (n *modernTCN) block(t *tape.Tape, b *modernBlock, x *tape.Tensor, steps in
 
 // modernTCNEntry is the registry entry of "moderntcn".
 func modernTCNEntry() model.Entry {
-	e := entry("moderntcn", "convolutional", model.InputWindows, model.Abilities{}, "ModernTCN: patches of each channel, long convolutions of each feature, feed-forward layers over features and over channels "+
+	return entry("moderntcn", "convolutional", model.InputWindows, model.Abilities{}, "ModernTCN: patches of each channel, long convolutions of each feature, feed-forward layers over features and over channels "+
 		"(Luo & Wang 2024).", DefaultModernTCN, newModernTCN)
-	return fitting(e, (*ModernTCN).fits)
 }

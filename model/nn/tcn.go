@@ -55,7 +55,7 @@ func (c *TCN) layers(steps int) int {
 	return n
 }
 
-func (c *TCN) covers(steps int) error {
+func (c *TCN) fits(steps int) error {
 	if r := c.reach(c.layers(steps)); r < steps {
 		return &param.Error{Path: "layers", Problem: fmt.Sprintf("%d layers see %d bars; 0 takes as many as needed", c.Layers, r)}
 	}
@@ -156,7 +156,6 @@ func (n *tcn) Logits(t *tape.Tape, in *trainer.Batch) *tape.Tensor {
 
 // tcnEntry is the registry entry of "tcn".
 func tcnEntry() model.Entry {
-	e := entry("tcn", "convolutional", model.InputWindows, model.Abilities{}, "Temporal convolutional network: residual blocks of causal dilated convolutions "+
+	return entry("tcn", "convolutional", model.InputWindows, model.Abilities{}, "Temporal convolutional network: residual blocks of causal dilated convolutions "+
 		"whose receptive field covers the window (Bai, Kolter & Koltun 2018).", DefaultTCN, newTCN)
-	return fitting(e, (*TCN).covers)
 }
