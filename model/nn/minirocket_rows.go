@@ -2,6 +2,7 @@ package nn
 
 import (
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/mlfactory/mlfactory/internal/onnx"
@@ -103,34 +104,23 @@ func (s *rocketRows) Put(t *tape.Tape, rows []int) *trainer.Batch {
 	return &trainer.Batch{Rows: len(rows), Table: x}
 }
 
-// trace writes the features of windows as nodes: a convolution for each
-// dilation, comparisons, and means over all bars or those that are not trimmed.
+// trace writes the features of windows as nodes: comparisons of the convolutions
+// with the biases, and means over all bars or those that are not trimmed.
+//
+// A feature counts, and shares of missing values take few values, so that a sum that
+// is rounded in another way may fall on the other side of a bias. So convolutions are
+// written as the sums of convolve, in its order, and not as the operator Conv.
 func (n *miniRocket) trace(tr *tape.Trace, windows *tape.Tensor) string {
 	x := tr.ChannelsFirst(windows, n.steps)
 	parts := make([]string, len(n.dilations))
-	first, most := 0, n.use.Shape[1]
+	first := 0
 	for i, d := range n.dilations {
-		weight := make([]float32, rocketKernels*n.channels*rocketTaps)
+		pad, count := int64(4*d), n.counts[i]
+		c := n.traceConvolve(tr, x, i)
 		trimmed := make([]float32, rocketKernels)
-		for k, taps := range n.kernels {
-			at := (i*rocketKernels + k) * most
-			for _, u := range n.use.Value[at : at+most] {
-				if j := int(math.Round(float64(u))); j >= 0 {
-					row := weight[(k*n.channels+j)*rocketTaps : (k*n.channels+j+1)*rocketTaps]
-					for t := range row {
-						row[t] = -1
-					}
-					for _, t := range taps {
-						row[t] = 2
-					}
-				}
-			}
+		for k := range trimmed {
 			trimmed[k] = float32((i + k) % 2)
 		}
-		pad, count := int64(4*d), n.counts[i]
-		c := tr.Node("Conv", []string{x, tr.Floats(weight, rocketKernels, n.channels, rocketTaps)}, func(o *onnx.Node) {
-			o.Ints("dilations", int64(d)).Ints("pads", pad, pad)
-		})
 		c = tr.Node("Reshape", []string{c, tr.Ints(-1, rocketKernels, 1, int64(n.steps))})
 		biases := tr.Floats(n.biases.Value[first:first+rocketKernels*count], 1, rocketKernels, count, 1)
 		above := tr.Node("Cast", []string{tr.Node("Greater", []string{c, biases})}, func(o *onnx.Node) { o.Int("to", int(onnx.Float)) })
@@ -147,4 +137,59 @@ func (n *miniRocket) trace(tr *tape.Trace, windows *tape.Tensor) string {
 	share := tr.Node("Concat", parts, func(o *onnx.Node) { o.Int("axis", 1) })
 	centred := tr.Node("Sub", []string{share, tr.Floats(n.mean.Value, n.width)})
 	return tr.Node("Mul", []string{centred, tr.Floats(n.inverse.Value, n.width)})
+}
+
+// traceConvolve writes [miniRocket.convolve] of all kernels with a dilation: rows ×
+// kernels × bars.
+func (n *miniRocket) traceConvolve(tr *tape.Trace, x string, dilation int) string {
+	op := func(name string, in ...string) string { return tr.Node(name, in) }
+	mask := func(on func(k int) bool) string {
+		m := make([]float32, rocketKernels)
+		for k := range m {
+			if on(k) {
+				m[k] = 1
+			}
+		}
+		return tr.Floats(m, 1, rocketKernels, 1)
+	}
+	most := n.use.Shape[1]
+	sum := ""
+	for u := range most {
+		at, some := make([]int64, rocketKernels), false
+		for k := range at {
+			if j := math.Round(float64(n.use.Value[(dilation*rocketKernels+k)*most+u])); j >= 0 {
+				at[k], some = int64(j), true
+			} else {
+				at[k] = -1
+			}
+		}
+		if !some {
+			break
+		}
+		there := mask(func(k int) bool { return at[k] >= 0 })
+		for k := range at {
+			at[k] = max(at[k], 0)
+		}
+		one := tr.Node("Gather", []string{x, tr.Ints(at...)}, func(o *onnx.Node) { o.Int("axis", 1) })
+		one = op("Mul", one, there)
+		if sum == "" {
+			sum = one
+		} else {
+			sum = op("Add", sum, one)
+		}
+	}
+	d := int64(n.dilations[dilation])
+	sum = op("Pad", sum, tr.Ints(0, 0, 4*d, 0, 0, 4*d))
+	all, twos := "", ""
+	for t := range rocketTaps {
+		lo := int64(t) * d
+		shifted := op("Slice", sum, tr.Ints(lo), tr.Ints(lo+int64(n.steps)), tr.Ints(2))
+		part := op("Mul", shifted, mask(func(k int) bool { return slices.Contains(n.kernels[k][:], t) }))
+		if t == 0 {
+			all, twos = shifted, part
+		} else {
+			all, twos = op("Add", all, shifted), op("Add", twos, part)
+		}
+	}
+	return op("Sub", op("Mul", tr.Floats([]float32{3}), twos), all)
 }

@@ -1,7 +1,6 @@
 package nn
 
 import (
-	"bytes"
 	"context"
 	"math"
 	"os"
@@ -176,23 +175,5 @@ func TestMiniRocketRefusesShortWindows(t *testing.T) {
 	_, err = l.Fit(context.Background(), model.Env{Stream: rng.New(1), Workers: 1}, modeltest.Motif(100, 8, 2, 1), view.View{})
 	if err == nil || !strings.Contains(err.Error(), "9 taps need windows") {
 		t.Errorf("windows of 8 bars: %v", err)
-	}
-}
-
-// The features have a form in ONNX, the same each time.
-func TestMiniRocketGraph(t *testing.T) {
-	v := modeltest.Motif(40, 20, 3, 1)
-	m := fitted(t, miniRocketEntry(), rocket(252, 2, 1e-3), v, view.View{})
-	x, ok := m.(interface{ ExportONNX() ([]byte, error) })
-	if !ok {
-		t.Fatal("it cannot be exported")
-	}
-	a, err := x.ExportONNX()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := x.ExportONNX()
-	if err != nil || !bytes.Equal(a, b) || len(a) < 84*3*9*4 {
-		t.Errorf("graphs of %d and %d bytes: %v", len(a), len(b), err)
 	}
 }

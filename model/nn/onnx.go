@@ -1,9 +1,11 @@
 package nn
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/mlfactory/mlfactory/internal/onnx"
+	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/nn/tape"
 	"github.com/mlfactory/mlfactory/model/nn/trainer"
 	"github.com/mlfactory/mlfactory/rng"
@@ -96,63 +98,39 @@ func (f *predictor) raw() Shape {
 // ExportONNX writes the model for ONNX runtimes (operators of version 17). The
 // inputs are those of the fit, as they are, NaN for a missing value: "table"
 // (rows × columns), "stream.0" and so on (rows × bars × channels, the oldest bar
-// first) and "known". The outputs are "label", −1, 0 or +1, and "probabilities"
-// of the three. Runtimes agree with Predict to about 1e-5.
+// first, bars before the first one NaN) and "known". The outputs are what Predict
+// says of the rows:
+//
+//   - classes and binary: "label", −1, 0 or +1, and "probabilities" of the three,
+//     0 for the class that a binary task lacks;
+//   - regression: "mean", in the target's units (the position for the loss sharpe);
+//   - quantiles: "quantiles", rows × levels, ascending; the metadata "levels" has
+//     the levels.
+//
+// Seeds and members are averaged. Calibration is no part of a model and not in the
+// graph. Runtimes agree with Predict to about 1e-5.
 func (f *predictor) ExportONNX() ([]byte, error) {
-	if f.task.cfg.Task != "classes" {
-		return nil, fmt.Errorf("model/nn: only networks of the task classes are written as ONNX graphs; this one has %s", f.task.cfg.Task)
-	}
 	g := &onnx.Graph{}
-	node := func(op, out string, in ...string) *onnx.Node { return g.Node(op, in, []string{out}) }
-	// standard writes (x − mean)·inv, cut, 0 where missing, and the indicators.
-	standard := func(name string, mean, inv []float32, b bound) (scaled, missing string) {
-		g.Floats(name+".mean", []int{len(mean)}, mean)
-		g.Floats(name+".inverse_deviation", []int{len(inv)}, inv)
-		node("IsNaN", name+".missing", name)
-		node("Where", name+".filled", name+".missing", name+".mean", name)
-		node("Sub", name+".centred", name+".filled", name+".mean")
-		node("Mul", name+".standard", name+".centred", name+".inverse_deviation")
-		scaled = name + ".standard"
-		switch {
-		case b.at == 0:
-		case b.robust: // z/√(1 + (z/c)²)
-			g.Floats(name+".bound", nil, []float32{b.at})
-			g.Floats(name+".one", nil, []float32{1})
-			node("Div", name+".ratio", scaled, name+".bound")
-			node("Mul", name+".square", name+".ratio", name+".ratio")
-			node("Add", name+".more", name+".one", name+".square")
-			node("Sqrt", name+".root", name+".more")
-			node("Div", name+".clipped", scaled, name+".root")
-			scaled = name + ".clipped"
-		default:
-			g.Floats(name+".min", nil, []float32{-b.at})
-			g.Floats(name+".max", nil, []float32{b.at})
-			node("Clip", name+".clipped", scaled, name+".min", name+".max")
-			scaled = name + ".clipped"
-		}
-		node("Cast", name+".missing.float", name+".missing").Int("to", int(onnx.Float))
-		return scaled, name + ".missing.float"
-	}
 	values := declare(g, f.raw())
 	if s := f.in.table; s != nil {
-		scaled, missing := standard(values.table, s.mean, s.inv, s.bound)
+		scaled, missing := standardNodes(g, values.table, s.mean, s.inv, s.bound)
 		if len(s.missing) > 0 {
 			at := make([]int64, len(s.missing))
 			for k, j := range s.missing {
 				at[k] = int64(j)
 			}
 			g.Ints("table.indicators", at...)
-			node("Gather", "table.indicated", missing, "table.indicators").Int("axis", 1)
-			node("Concat", "table.inputs", scaled, "table.indicated").Int("axis", 1)
+			g.Node("Gather", []string{missing, "table.indicators"}, []string{"table.indicated"}).Int("axis", 1)
+			g.Node("Concat", []string{scaled, "table.indicated"}, []string{"table.inputs"}).Int("axis", 1)
 			scaled = "table.inputs"
 		}
 		values.table = scaled
 	}
 	window := func(name string, s *windowScale) string {
-		scaled, missing := standard(name, s.mean, s.inv, s.bound)
+		scaled, missing := standardNodes(g, name, s.mean, s.inv, s.bound)
 		if s.missing {
-			node("ReduceMean", name+".share", missing).Ints("axes", 2).Int("keepdims", 1)
-			node("Concat", name+".inputs", scaled, name+".share").Int("axis", 2)
+			g.Node("ReduceMean", []string{missing}, []string{name + ".share"}).Ints("axes", 2).Int("keepdims", 1)
+			g.Node("Concat", []string{scaled, name + ".share"}, []string{name + ".inputs"}).Int("axis", 2)
 			return name + ".inputs"
 		}
 		return scaled
@@ -163,35 +141,123 @@ func (f *predictor) ExportONNX() ([]byte, error) {
 	if s := f.in.known; s != nil {
 		values.known = window(values.known, s)
 	}
-	var sum string
-	shape := f.in.shape(3)
+	sum, shape := "", f.in.shape(f.task.outputs())
 	for k, net := range f.nets {
 		prefix := fmt.Sprintf("seed.%d.", k)
 		z, err := trace(g, prefix, shape, net, values)
 		if err != nil {
 			return nil, fmt.Errorf("model/nn: %q: %w", f.name, err)
 		}
-		p := prefix + "probabilities"
-		node("Softmax", p, z).Int("axis", 1)
-		if m, ok := net.(trainer.Members); ok { // rows × members × classes
-			g.Ints(prefix+"members", -1, int64(m.Members()), 3)
-			node("Reshape", p+".members", p, prefix+"members")
-			p = prefix + "mean"
-			node("ReduceMean", p, prefix+"probabilities.members").Ints("axes", 1).Int("keepdims", 0)
+		one := f.task.nodes(g, prefix, z)
+		if m, ok := net.(trainer.Members); ok { // rows × members × values
+			g.Ints(prefix+"members", -1, int64(m.Members()), int64(shape.Outputs))
+			g.Node("Reshape", []string{one, prefix + "members"}, []string{one + ".members"})
+			g.Node("ReduceMean", []string{one + ".members"}, []string{one + ".mean"}).Ints("axes", 1).Int("keepdims", 0)
+			one += ".mean"
 		}
-		if sum == "" {
-			sum = p
-			continue
+		if sum != "" {
+			g.Node("Add", []string{sum, one}, []string{prefix + "sum"})
+			one = prefix + "sum"
 		}
-		node("Add", prefix+"sum", sum, p)
-		sum = prefix + "sum"
+		sum = one
 	}
 	g.Floats("seeds", nil, []float32{float32(len(f.nets))})
-	node("Div", "probabilities", sum, "seeds")
+	g.Node("Div", []string{sum, "seeds"}, []string{"average"})
+	f.task.outputNodes(g, "average")
+	return g.Model(), nil
+}
+
+// standardNodes writes what the function standard does to an input, and which of its
+// values are missing, as 0 and 1.
+func standardNodes(g *onnx.Graph, name string, mean, inv []float32, b bound) (scaled, missing string) {
+	node := func(op, out string, in ...string) string {
+		g.Node(op, in, []string{name + out})
+		return name + out
+	}
+	number := func(what string, v float32) string {
+		g.Floats(name+what, nil, []float32{v})
+		return name + what
+	}
+	g.Floats(name+".mean", []int{len(mean)}, mean)
+	g.Floats(name+".inverse_deviation", []int{len(inv)}, inv)
+	nan := node("IsNaN", ".missing", name)
+	filled := node("Where", ".filled", nan, name+".mean", name)
+	z := node("Mul", ".standard", node("Sub", ".centred", filled, name+".mean"), name+".inverse_deviation")
+	switch {
+	case b.at == 0:
+	case b.robust: // z/√(1 + (z/c)²), whose limit is reached long before the square overflows
+		z = node("Clip", ".cut", z, number(".min", -1e15*b.at), number(".max", 1e15*b.at))
+		ratio := node("Div", ".ratio", z, number(".bound", b.at))
+		more := node("Add", ".more", number(".one", 1), node("Mul", ".square", ratio, ratio))
+		z = node("Div", ".clipped", z, node("Sqrt", ".root", more))
+	default:
+		z = node("Clip", ".clipped", z, number(".min", -b.at), number(".max", b.at))
+	}
+	// A difference that overflowed, times 0 or without a bound, is 0.
+	bad := node("IsNaN", ".overflow", node("Sub", ".difference", z, z))
+	z = node("Where", ".finite", bad, number(".zero", 0), z)
+	g.Node("Cast", []string{nan}, []string{name + ".missing.float"}).Int("to", int(onnx.Float))
+	return z, name + ".missing.float"
+}
+
+// nodes writes what add does to the outputs of one network: what is averaged over
+// members and seeds, of as many columns.
+func (t *task) nodes(g *onnx.Graph, prefix, z string) string {
+	out := prefix + "outputs"
+	switch {
+	case t.cfg.Task == "classes":
+		g.Node("Softmax", []string{z}, []string{out}).Int("axis", 1)
+	case t.cfg.Task == "binary":
+		g.Node("Sigmoid", []string{z}, []string{out})
+	case t.cfg.Trained() == "sharpe":
+		g.Node("Tanh", []string{z}, []string{out})
+	default:
+		return z
+	}
+	return out
+}
+
+// outputNodes writes what settle does to the averages, and the outputs.
+func (t *task) outputNodes(g *onnx.Graph, average string) {
+	node := func(op, out string, in ...string) *onnx.Node { return g.Node(op, in, []string{out}) }
+	number := func(name string, v float64) { g.Floats(name, nil, []float32{float32(v)}) }
+	if !t.cfg.Classifies() {
+		out, sharpe := average, t.cfg.Trained() == "sharpe"
+		if !sharpe {
+			number("target.deviation", t.Deviation)
+			number("target.mean", t.Mean)
+			node("Mul", "scaled", average, "target.deviation")
+			node("Add", "shifted", "scaled", "target.mean")
+			out = "shifted"
+		}
+		if t.cfg.Task != "quantiles" {
+			g.Ints("rows", -1)
+			node("Reshape", "mean", out, "rows")
+			g.Output("mean", onnx.Float, anyRows())
+			return
+		}
+		levels := len(t.cfg.Quantiles)
+		g.Ints("levels", int64(levels))
+		g.Node("TopK", []string{out, "levels"}, []string{"quantiles", "order"}).Int("axis", 1).Int("largest", 0).Int("sorted", 1)
+		g.Output("quantiles", onnx.Float, anyRows(), onnx.Dim{Size: levels})
+		text, _ := json.Marshal(t.cfg.Quantiles) // numbers can be written
+		g.Metadata("levels", string(text))
+		return
+	}
+	if t.cfg.Task == "binary" {
+		number("one", 1)
+		number("none", 0)
+		node("Sub", "first", "one", average)
+		node("Mul", "absent", average, "none")
+		columns := [model.K]string{"absent", "absent", "absent"}
+		columns[model.ClassIndex(t.Classes[0])], columns[model.ClassIndex(t.Classes[1])] = "first", average
+		node("Concat", "probabilities", columns[:]...).Int("axis", 1)
+	} else {
+		node("Identity", "probabilities", average)
+	}
 	g.Ints("classes", -1, 0, 1)
 	node("ArgMax", "largest", "probabilities").Int("axis", 1).Int("keepdims", 0)
 	node("Gather", "label", "classes", "largest")
 	g.Output("label", onnx.Int64, anyRows())
-	g.Output("probabilities", onnx.Float, anyRows(), onnx.Dim{Size: 3})
-	return g.Model(), nil
+	g.Output("probabilities", onnx.Float, anyRows(), onnx.Dim{Size: model.K})
 }
