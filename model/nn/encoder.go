@@ -73,13 +73,13 @@ func (l *encoderLayer) apply(t *tape.Tape, x *tape.Tensor, steps int, at *positi
 	}
 	a.Bias = at.bias(t, a.QuerySteps, steps)
 	y, _ := t.Attend(a)
-	x = after(t.Add(x, t.Dropout(l.out.apply(t, y), l.size.dropout)), l.before)
+	x = after(l.out.add(t, y, x, l.size.dropout), l.before)
 	second := x
 	if !l.size.post {
 		second = l.middle.apply(t, x)
 	}
-	y = t.Dropout(t.Apply(l.up.apply(t, second), activation(l.size.activation)), l.size.dropout)
-	return after(t.Add(x, t.Dropout(l.down.apply(t, y), l.size.dropout)), l.middle)
+	y = t.Dropout(l.up.activated(t, second, activation(l.size.activation)), l.size.dropout)
+	return after(l.down.add(t, y, x, l.size.dropout), l.middle)
 }
 
 // encoder is a stack of layers and a normalisation of its output, without which

@@ -27,6 +27,19 @@ func (l linear) apply(t *tape.Tape, x *tape.Tensor) *tape.Tensor {
 	return t.Linear(x, l.weight, l.bias)
 }
 
+// activated is the layer followed by an activation.
+func (l linear) activated(t *tape.Tape, x *tape.Tensor, a tape.Activation) *tape.Tensor {
+	return t.LinearApply(x, l.weight, l.bias, a)
+}
+
+// add is z plus the layer's result with dropout, the end of a residual part.
+func (l linear) add(t *tape.Tape, x, z *tape.Tensor, dropout float64) *tape.Tensor {
+	if t.Train() && dropout > 0 {
+		return t.Add(z, t.Dropout(l.apply(t, x), dropout))
+	}
+	return t.LinearAdd(x, l.weight, l.bias, z)
+}
+
 func uniform(v []float32, bound float64, r *rand.Rand) {
 	for i := range v {
 		v[i] = float32((2*r.Float64() - 1) * bound)

@@ -63,11 +63,12 @@ func (m *mlp) Params() []*tape.Param {
 func (m *mlp) Logits(t *tape.Tape, in *trainer.Batch) *tape.Tensor {
 	x := in.Table
 	for k, l := range m.maps {
-		x = l.apply(t, x)
-		if m.norms != nil {
-			x = m.norms[k].apply(t, x)
+		if a := activation(m.cfg.Activation); m.norms != nil {
+			x = t.Apply(m.norms[k].apply(t, l.apply(t, x)), a)
+		} else {
+			x = l.activated(t, x, a)
 		}
-		x = t.Dropout(t.Apply(x, activation(m.cfg.Activation)), m.cfg.Dropout)
+		x = t.Dropout(x, m.cfg.Dropout)
 	}
 	return m.out.apply(t, x)
 }

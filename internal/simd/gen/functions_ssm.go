@@ -12,7 +12,7 @@ func stateFunctions() []*function {
 
 // grids are the scans.
 func grids() []*grid {
-	return []*grid{convolve(), selectiveScan(), selectiveStates(), selectiveScanGrad(), diagonalScan(), diagonalScanGrad(), sumRows()}
+	return []*grid{convolve(), selectiveScan(), selectiveStates(), selectiveScanGrad(), diagonalScan(), diagonalScanGrad(), sumRows(), mulSum()}
 }
 
 // expDown is exp for x ≤ 0: it needs no bound above.

@@ -13,7 +13,7 @@ type rowFunction struct{ function }
 
 // rowFunctions lists the kernels of cells.
 func rowFunctions() []*rowFunction {
-	return []*rowFunction{sigmoidRows(), tanhRows(), lstmRows(), lstmGradRows(), gruRows(), gruGradRows()}
+	return []*rowFunction{sigmoidRows(), tanhRows(), lstmRows(), lstmGradRows(), gruRows(), gruGradRows(), geluBias(), biasAdd()}
 }
 
 // vectors are the names of all matrices, once each.

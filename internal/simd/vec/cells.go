@@ -480,3 +480,122 @@ func gRUGradRowsGeneric(dh, dy, r, z, n, hn, h0, dhOut, rOut, zOut, nOut, hnOut 
 		hnOut[e] = x23
 	}
 }
+
+// GELUBias adds bias to the rows of x, sets y to [GELU] of the sums and x to its derivative there, Φ(s) + s·φ(s), which [GELUGrad]
+// multiplies dy by. The rows of bias may all be the same one.
+func GELUBias(rows, width int, x, bias, y Matrix) {
+	x.check("GELUBias", rows, width)
+	bias.check("GELUBias", rows, width)
+	y.check("GELUBias", rows, width)
+	if rows == 0 || width == 0 {
+		return
+	}
+	done := gELUBiasBlocks(simd.Current(), rows, width, &x, &bias, &y)
+	if done == width {
+		return
+	}
+	for k := range rows {
+		gELUBiasGeneric(x.row(k, width)[done:], bias.row(k, width)[done:], x.row(k, width)[done:], y.row(k, width)[done:])
+	}
+}
+
+// gELUBiasGeneric is the twin of the assembly.
+func gELUBiasGeneric(x, bias, xOut, yOut []float32) {
+	bias = bias[:len(x)]
+	xOut = xOut[:len(x)]
+	yOut = yOut[:len(x)]
+	for e := range x {
+		x0 := x[e]
+		x1 := bias[e]
+		x2 := float32(x0 + x1)
+		x3 := math.Float32frombits(math.Float32bits(x2) &^ (1 << 31))
+		x5 := float32(x3 * 0.70710677)
+		x8 := float32(x5 * 0.3275911)
+		x9 := float32(x8 + 1)
+		x10 := float32(1 / x9)
+		x12 := float32(x5 * x5)
+		x13 := float32(0 - x12)
+		x16 := float32(x13)
+		if 88 < x13 {
+			x16 = 88
+		}
+		x17 := float32(x16)
+		if -87.3 > x16 {
+			x17 = -87.3
+		}
+		x19 := float32(x17 * 1.442695)
+		x21 := float32(x19 + 1.2582912e+07)
+		x22 := float32(x21 - 1.2582912e+07)
+		x24 := float32(x22 * 0.6933594)
+		x25 := float32(x17 - x24)
+		x27 := float32(x22 * -0.00021219444)
+		x28 := float32(x25 - x27)
+		x30 := float32(0.0013888889 * x28)
+		x32 := float32(x30 + 0.008333334)
+		x33 := float32(x32 * x28)
+		x35 := float32(x33 + 0.041666668)
+		x36 := float32(x35 * x28)
+		x38 := float32(x36 + 0.16666667)
+		x39 := float32(x38 * x28)
+		x41 := float32(x39 + 0.5)
+		x42 := float32(x41 * x28)
+		x43 := float32(x42 + 1)
+		x44 := float32(x43 * x28)
+		x45 := float32(x44 + 1)
+		x46 := math.Float32frombits(uint32(int32(x22)+127) << 23)
+		x47 := float32(x45 * x46)
+		x49 := float32(0.5307027 * x10)
+		x51 := float32(x49 + -0.72657603)
+		x52 := float32(x51 * x10)
+		x54 := float32(x52 + 0.7107069)
+		x55 := float32(x54 * x10)
+		x57 := float32(x55 + -0.14224836)
+		x58 := float32(x57 * x10)
+		x60 := float32(x58 + 0.1274148)
+		x61 := float32(x60 * x10)
+		x62 := float32(x61 * x47)
+		x64 := float32(1 - x62)
+		x65 := float32(x64)
+		if x2 < 0 {
+			x65 = x62
+		}
+		x67 := float32(x47 * 0.3989423)
+		x68 := float32(x2 * x67)
+		x69 := float32(x68 + x65)
+		x70 := float32(x2 * x65)
+		xOut[e] = x69
+		yOut[e] = x70
+	}
+}
+
+// BiasAdd adds bias to the rows of y and then x. The rows of bias may all be the same one.
+func BiasAdd(rows, width int, y, bias, x Matrix) {
+	y.check("BiasAdd", rows, width)
+	bias.check("BiasAdd", rows, width)
+	x.check("BiasAdd", rows, width)
+	if rows == 0 || width == 0 {
+		return
+	}
+	done := biasAddBlocks(simd.Current(), rows, width, &y, &bias, &x)
+	if done == width {
+		return
+	}
+	for k := range rows {
+		biasAddGeneric(y.row(k, width)[done:], bias.row(k, width)[done:], x.row(k, width)[done:], y.row(k, width)[done:])
+	}
+}
+
+// biasAddGeneric is the twin of the assembly.
+func biasAddGeneric(y, bias, x, yOut []float32) {
+	bias = bias[:len(y)]
+	x = x[:len(y)]
+	yOut = yOut[:len(y)]
+	for e := range y {
+		x0 := x[e]
+		x1 := bias[e]
+		x2 := y[e]
+		x3 := float32(x1 + x2)
+		x4 := float32(x0 + x3)
+		yOut[e] = x4
+	}
+}

@@ -149,3 +149,51 @@ func gRUGradRowsBlocks(p simd.Path, rows, width int, dh, dy, r, z, n, hn, h0 *Ma
 	}
 	return 0
 }
+
+//go:noescape
+func gELUBiasAVX2(x, bias, y *float32, blocks, rows, xSkip, biasSkip, ySkip int)
+
+//go:noescape
+func gELUBiasAVX512(x, bias, y *float32, blocks, rows, xSkip, biasSkip, ySkip int)
+
+func gELUBiasBlocks(p simd.Path, rows, width int, x, bias, y *Matrix) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := width / 8; blocks > 0 {
+			done := blocks * 8
+			gELUBiasAVX2(&x.Data[x.First], &bias.Data[bias.First], &y.Data[y.First], blocks, rows, 4*(x.Stride-done), 4*(bias.Stride-done), 4*(y.Stride-done))
+			return done
+		}
+	case simd.AVX512:
+		if blocks := width / 16; blocks > 0 {
+			done := blocks * 16
+			gELUBiasAVX512(&x.Data[x.First], &bias.Data[bias.First], &y.Data[y.First], blocks, rows, 4*(x.Stride-done), 4*(bias.Stride-done), 4*(y.Stride-done))
+			return done
+		}
+	}
+	return 0
+}
+
+//go:noescape
+func biasAddAVX2(y, bias, x *float32, blocks, rows, ySkip, biasSkip, xSkip int)
+
+//go:noescape
+func biasAddAVX512(y, bias, x *float32, blocks, rows, ySkip, biasSkip, xSkip int)
+
+func biasAddBlocks(p simd.Path, rows, width int, y, bias, x *Matrix) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := width / 8; blocks > 0 {
+			done := blocks * 8
+			biasAddAVX2(&y.Data[y.First], &bias.Data[bias.First], &x.Data[x.First], blocks, rows, 4*(y.Stride-done), 4*(bias.Stride-done), 4*(x.Stride-done))
+			return done
+		}
+	case simd.AVX512:
+		if blocks := width / 16; blocks > 0 {
+			done := blocks * 16
+			biasAddAVX512(&y.Data[y.First], &bias.Data[bias.First], &x.Data[x.First], blocks, rows, 4*(y.Stride-done), 4*(bias.Stride-done), 4*(x.Stride-done))
+			return done
+		}
+	}
+	return 0
+}

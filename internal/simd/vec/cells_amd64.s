@@ -940,6 +940,232 @@ block:
 	VZEROUPPER
 	RET
 
+// func gELUBiasAVX2(x, bias, y *float32, blocks, rows, xSkip, biasSkip, ySkip int)
+TEXT ·gELUBiasAVX2(SB), NOSPLIT, $0-64
+	MOVQ         x+0(FP), SI
+	MOVQ         bias+8(FP), DI
+	MOVQ         y+16(FP), DX
+
+row:
+	MOVQ         blocks+24(FP), CX
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Y1
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y1, Y2
+	VANDPS       lane7fffffff<>(SB), Y2, Y1
+	VMULPS       lane3f3504f3<>(SB), Y1, Y1
+	VMULPS       lane3ea7ba05<>(SB), Y1, Y3
+	VADDPS       lane3f800000<>(SB), Y3, Y3
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VDIVPS       Y3, Y0, Y3
+	VMULPS       Y1, Y1, Y1
+	VMOVUPS      lane00000000<>(SB), Y0
+	VSUBPS       Y1, Y0, Y1
+	VMOVUPS      lane42b00000<>(SB), Y0
+	VMINPS       Y1, Y0, Y1
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y1, Y0, Y1
+	VMULPS       lane3fb8aa3b<>(SB), Y1, Y4
+	VADDPS       lane4b400000<>(SB), Y4, Y4
+	VSUBPS       lane4b400000<>(SB), Y4, Y4
+	VMULPS       lane3f318000<>(SB), Y4, Y5
+	VSUBPS       Y5, Y1, Y5
+	VMULPS       laneb95e8083<>(SB), Y4, Y1
+	VSUBPS       Y1, Y5, Y1
+	VMULPS       lane3ab60b61<>(SB), Y1, Y5
+	VADDPS       lane3c088889<>(SB), Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       lane3d2aaaab<>(SB), Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       lane3e2aaaab<>(SB), Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       lane3f000000<>(SB), Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       lane3f800000<>(SB), Y5, Y5
+	VMULPS       Y1, Y5, Y1
+	VADDPS       lane3f800000<>(SB), Y1, Y1
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       lane0000007f<>(SB), Y4, Y4
+	VPSLLD       $23, Y4, Y4
+	VMULPS       Y4, Y1, Y4
+	VMULPS       lane3f07dc22<>(SB), Y3, Y1
+	VADDPS       lanebf3a00e3<>(SB), Y1, Y1
+	VMULPS       Y3, Y1, Y1
+	VADDPS       lane3f35f0e3<>(SB), Y1, Y1
+	VMULPS       Y3, Y1, Y1
+	VADDPS       lanebe11a98e<>(SB), Y1, Y1
+	VMULPS       Y3, Y1, Y1
+	VADDPS       lane3e027906<>(SB), Y1, Y1
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y4, Y3, Y3
+	VCMPPS       $17, lane00000000<>(SB), Y2, Y1
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VSUBPS       Y3, Y0, Y5
+	VBLENDVPS    Y1, Y3, Y5, Y5
+	VMULPS       lane3ecc422a<>(SB), Y4, Y4
+	VMULPS       Y4, Y2, Y4
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y5, Y2, Y5
+	VMOVUPS      Y4, (SI)
+	VMOVUPS      Y5, (DX)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	ADDQ         $32, DX
+	DECQ         CX
+	JNE          block
+	ADDQ         xSkip+40(FP), SI
+	ADDQ         biasSkip+48(FP), DI
+	ADDQ         ySkip+56(FP), DX
+	DECQ         rows+32(FP)
+	JNE          row
+	VZEROUPPER
+	RET
+
+// func gELUBiasAVX512(x, bias, y *float32, blocks, rows, xSkip, biasSkip, ySkip int)
+TEXT ·gELUBiasAVX512(SB), NOSPLIT, $0-64
+	MOVQ         x+0(FP), SI
+	MOVQ         bias+8(FP), DI
+	MOVQ         y+16(FP), DX
+
+row:
+	MOVQ         blocks+24(FP), CX
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Z1
+	VMOVUPS      (DI), Z2
+	VADDPS       Z2, Z1, Z2
+	VANDPS       lane7fffffff<>(SB), Z2, Z1
+	VMULPS       lane3f3504f3<>(SB), Z1, Z1
+	VMULPS       lane3ea7ba05<>(SB), Z1, Z3
+	VADDPS       lane3f800000<>(SB), Z3, Z3
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VDIVPS       Z3, Z0, Z3
+	VMULPS       Z1, Z1, Z1
+	VMOVUPS      lane00000000<>(SB), Z0
+	VSUBPS       Z1, Z0, Z1
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z1, Z0, Z1
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z1, Z0, Z1
+	VMULPS       lane3fb8aa3b<>(SB), Z1, Z4
+	VADDPS       lane4b400000<>(SB), Z4, Z4
+	VSUBPS       lane4b400000<>(SB), Z4, Z4
+	VMULPS       lane3f318000<>(SB), Z4, Z5
+	VSUBPS       Z5, Z1, Z5
+	VMULPS       laneb95e8083<>(SB), Z4, Z1
+	VSUBPS       Z1, Z5, Z1
+	VMULPS       lane3ab60b61<>(SB), Z1, Z5
+	VADDPS       lane3c088889<>(SB), Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       lane3d2aaaab<>(SB), Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       lane3e2aaaab<>(SB), Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       lane3f000000<>(SB), Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       lane3f800000<>(SB), Z5, Z5
+	VMULPS       Z1, Z5, Z1
+	VADDPS       lane3f800000<>(SB), Z1, Z1
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       lane0000007f<>(SB), Z4, Z4
+	VPSLLD       $23, Z4, Z4
+	VMULPS       Z4, Z1, Z4
+	VMULPS       lane3f07dc22<>(SB), Z3, Z1
+	VADDPS       lanebf3a00e3<>(SB), Z1, Z1
+	VMULPS       Z3, Z1, Z1
+	VADDPS       lane3f35f0e3<>(SB), Z1, Z1
+	VMULPS       Z3, Z1, Z1
+	VADDPS       lanebe11a98e<>(SB), Z1, Z1
+	VMULPS       Z3, Z1, Z1
+	VADDPS       lane3e027906<>(SB), Z1, Z1
+	VMULPS       Z3, Z1, Z3
+	VMULPS       Z4, Z3, Z3
+	VCMPPS       $17, lane00000000<>(SB), Z2, K1
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z3, Z0, Z1
+	VBLENDMPS    Z3, Z1, K1, Z1
+	VMULPS       lane3ecc422a<>(SB), Z4, Z4
+	VMULPS       Z4, Z2, Z4
+	VADDPS       Z1, Z4, Z4
+	VMULPS       Z1, Z2, Z1
+	VMOVUPS      Z4, (SI)
+	VMOVUPS      Z1, (DX)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	DECQ         CX
+	JNE          block
+	ADDQ         xSkip+40(FP), SI
+	ADDQ         biasSkip+48(FP), DI
+	ADDQ         ySkip+56(FP), DX
+	DECQ         rows+32(FP)
+	JNE          row
+	VZEROUPPER
+	RET
+
+// func biasAddAVX2(y, bias, x *float32, blocks, rows, ySkip, biasSkip, xSkip int)
+TEXT ·biasAddAVX2(SB), NOSPLIT, $0-64
+	MOVQ         y+0(FP), SI
+	MOVQ         bias+8(FP), DI
+	MOVQ         x+16(FP), DX
+
+row:
+	MOVQ         blocks+24(FP), CX
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (DX), Y1
+	VMOVUPS      (DI), Y2
+	VMOVUPS      (SI), Y3
+	VADDPS       Y3, Y2, Y3
+	VADDPS       Y3, Y1, Y3
+	VMOVUPS      Y3, (SI)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	ADDQ         $32, DX
+	DECQ         CX
+	JNE          block
+	ADDQ         ySkip+40(FP), SI
+	ADDQ         biasSkip+48(FP), DI
+	ADDQ         xSkip+56(FP), DX
+	DECQ         rows+32(FP)
+	JNE          row
+	VZEROUPPER
+	RET
+
+// func biasAddAVX512(y, bias, x *float32, blocks, rows, ySkip, biasSkip, xSkip int)
+TEXT ·biasAddAVX512(SB), NOSPLIT, $0-64
+	MOVQ         y+0(FP), SI
+	MOVQ         bias+8(FP), DI
+	MOVQ         x+16(FP), DX
+
+row:
+	MOVQ         blocks+24(FP), CX
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (DX), Z1
+	VMOVUPS      (DI), Z2
+	VMOVUPS      (SI), Z3
+	VADDPS       Z3, Z2, Z3
+	VADDPS       Z3, Z1, Z3
+	VMOVUPS      Z3, (SI)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	DECQ         CX
+	JNE          block
+	ADDQ         ySkip+40(FP), SI
+	ADDQ         biasSkip+48(FP), DI
+	ADDQ         xSkip+56(FP), DX
+	DECQ         rows+32(FP)
+	JNE          row
+	VZEROUPPER
+	RET
+
 DATA lane00000000<>+0(SB)/8, $0x0000000000000000
 DATA lane00000000<>+8(SB)/8, $0x0000000000000000
 DATA lane00000000<>+16(SB)/8, $0x0000000000000000
@@ -1147,3 +1373,75 @@ DATA lane80000000<>+40(SB)/8, $0x8000000080000000
 DATA lane80000000<>+48(SB)/8, $0x8000000080000000
 DATA lane80000000<>+56(SB)/8, $0x8000000080000000
 GLOBL lane80000000<>(SB), RODATA|NOPTR, $64
+DATA lane3f3504f3<>+0(SB)/8, $0x3f3504f33f3504f3
+DATA lane3f3504f3<>+8(SB)/8, $0x3f3504f33f3504f3
+DATA lane3f3504f3<>+16(SB)/8, $0x3f3504f33f3504f3
+DATA lane3f3504f3<>+24(SB)/8, $0x3f3504f33f3504f3
+DATA lane3f3504f3<>+32(SB)/8, $0x3f3504f33f3504f3
+DATA lane3f3504f3<>+40(SB)/8, $0x3f3504f33f3504f3
+DATA lane3f3504f3<>+48(SB)/8, $0x3f3504f33f3504f3
+DATA lane3f3504f3<>+56(SB)/8, $0x3f3504f33f3504f3
+GLOBL lane3f3504f3<>(SB), RODATA|NOPTR, $64
+DATA lane3ea7ba05<>+0(SB)/8, $0x3ea7ba053ea7ba05
+DATA lane3ea7ba05<>+8(SB)/8, $0x3ea7ba053ea7ba05
+DATA lane3ea7ba05<>+16(SB)/8, $0x3ea7ba053ea7ba05
+DATA lane3ea7ba05<>+24(SB)/8, $0x3ea7ba053ea7ba05
+DATA lane3ea7ba05<>+32(SB)/8, $0x3ea7ba053ea7ba05
+DATA lane3ea7ba05<>+40(SB)/8, $0x3ea7ba053ea7ba05
+DATA lane3ea7ba05<>+48(SB)/8, $0x3ea7ba053ea7ba05
+DATA lane3ea7ba05<>+56(SB)/8, $0x3ea7ba053ea7ba05
+GLOBL lane3ea7ba05<>(SB), RODATA|NOPTR, $64
+DATA lane3f07dc22<>+0(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+8(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+16(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+24(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+32(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+40(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+48(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+56(SB)/8, $0x3f07dc223f07dc22
+GLOBL lane3f07dc22<>(SB), RODATA|NOPTR, $64
+DATA lanebf3a00e3<>+0(SB)/8, $0xbf3a00e3bf3a00e3
+DATA lanebf3a00e3<>+8(SB)/8, $0xbf3a00e3bf3a00e3
+DATA lanebf3a00e3<>+16(SB)/8, $0xbf3a00e3bf3a00e3
+DATA lanebf3a00e3<>+24(SB)/8, $0xbf3a00e3bf3a00e3
+DATA lanebf3a00e3<>+32(SB)/8, $0xbf3a00e3bf3a00e3
+DATA lanebf3a00e3<>+40(SB)/8, $0xbf3a00e3bf3a00e3
+DATA lanebf3a00e3<>+48(SB)/8, $0xbf3a00e3bf3a00e3
+DATA lanebf3a00e3<>+56(SB)/8, $0xbf3a00e3bf3a00e3
+GLOBL lanebf3a00e3<>(SB), RODATA|NOPTR, $64
+DATA lane3f35f0e3<>+0(SB)/8, $0x3f35f0e33f35f0e3
+DATA lane3f35f0e3<>+8(SB)/8, $0x3f35f0e33f35f0e3
+DATA lane3f35f0e3<>+16(SB)/8, $0x3f35f0e33f35f0e3
+DATA lane3f35f0e3<>+24(SB)/8, $0x3f35f0e33f35f0e3
+DATA lane3f35f0e3<>+32(SB)/8, $0x3f35f0e33f35f0e3
+DATA lane3f35f0e3<>+40(SB)/8, $0x3f35f0e33f35f0e3
+DATA lane3f35f0e3<>+48(SB)/8, $0x3f35f0e33f35f0e3
+DATA lane3f35f0e3<>+56(SB)/8, $0x3f35f0e33f35f0e3
+GLOBL lane3f35f0e3<>(SB), RODATA|NOPTR, $64
+DATA lanebe11a98e<>+0(SB)/8, $0xbe11a98ebe11a98e
+DATA lanebe11a98e<>+8(SB)/8, $0xbe11a98ebe11a98e
+DATA lanebe11a98e<>+16(SB)/8, $0xbe11a98ebe11a98e
+DATA lanebe11a98e<>+24(SB)/8, $0xbe11a98ebe11a98e
+DATA lanebe11a98e<>+32(SB)/8, $0xbe11a98ebe11a98e
+DATA lanebe11a98e<>+40(SB)/8, $0xbe11a98ebe11a98e
+DATA lanebe11a98e<>+48(SB)/8, $0xbe11a98ebe11a98e
+DATA lanebe11a98e<>+56(SB)/8, $0xbe11a98ebe11a98e
+GLOBL lanebe11a98e<>(SB), RODATA|NOPTR, $64
+DATA lane3e027906<>+0(SB)/8, $0x3e0279063e027906
+DATA lane3e027906<>+8(SB)/8, $0x3e0279063e027906
+DATA lane3e027906<>+16(SB)/8, $0x3e0279063e027906
+DATA lane3e027906<>+24(SB)/8, $0x3e0279063e027906
+DATA lane3e027906<>+32(SB)/8, $0x3e0279063e027906
+DATA lane3e027906<>+40(SB)/8, $0x3e0279063e027906
+DATA lane3e027906<>+48(SB)/8, $0x3e0279063e027906
+DATA lane3e027906<>+56(SB)/8, $0x3e0279063e027906
+GLOBL lane3e027906<>(SB), RODATA|NOPTR, $64
+DATA lane3ecc422a<>+0(SB)/8, $0x3ecc422a3ecc422a
+DATA lane3ecc422a<>+8(SB)/8, $0x3ecc422a3ecc422a
+DATA lane3ecc422a<>+16(SB)/8, $0x3ecc422a3ecc422a
+DATA lane3ecc422a<>+24(SB)/8, $0x3ecc422a3ecc422a
+DATA lane3ecc422a<>+32(SB)/8, $0x3ecc422a3ecc422a
+DATA lane3ecc422a<>+40(SB)/8, $0x3ecc422a3ecc422a
+DATA lane3ecc422a<>+48(SB)/8, $0x3ecc422a3ecc422a
+DATA lane3ecc422a<>+56(SB)/8, $0x3ecc422a3ecc422a
+GLOBL lane3ecc422a<>(SB), RODATA|NOPTR, $64

@@ -27,3 +27,7 @@ func gRUStatesBlocks(simd.Path, int, int, *Matrix, *Matrix, *Matrix, *Matrix, *M
 func gRUGradRowsBlocks(simd.Path, int, int, *Matrix, *Matrix, *Matrix, *Matrix, *Matrix, *Matrix, *Matrix) int {
 	return 0
 }
+
+func gELUBiasBlocks(simd.Path, int, int, *Matrix, *Matrix, *Matrix) int { return 0 }
+
+func biasAddBlocks(simd.Path, int, int, *Matrix, *Matrix, *Matrix) int { return 0 }

@@ -46,6 +46,19 @@ func cellCalls() []cellCall {
 			Add(v[0], v[1], dh)
 			GRUGrad(dh, v[2], v[3], v[4], v[5], v[6], v[2], v[3], v[4], v[5], v[0])
 		}},
+		{"GELUBias", 3, func(k, n int, m []Matrix) { GELUBias(k, n, m[0], m[1], m[2]) }, func(v [][]float32) {
+			s, one := make([]float32, len(v[0])), make([]float32, len(v[0]))
+			for i := range one {
+				one[i] = 1
+			}
+			Add(v[0], v[1], s)
+			GELU(s, v[2])
+			GELUGrad(s, one, v[0])
+		}},
+		{"BiasAdd", 3, func(k, n int, m []Matrix) { BiasAdd(k, n, m[0], m[1], m[2]) }, func(v [][]float32) {
+			Add(v[0], v[1], v[0])
+			Add(v[0], v[2], v[0])
+		}},
 	}
 }
 

@@ -922,3 +922,32 @@ func sumRowsGeneric(lo int, y []float32, x Matrix, rows int) {
 		}
 	}
 }
+
+// MulSum multiplies the rows of dy by those of slope and adds the products, from the first row to the last, to sum.
+func MulSum(sum []float32, dy, slope Matrix, rows int) {
+	dy.check("MulSum", rows, len(sum))
+	slope.check("MulSum", rows, len(sum))
+	if rows == 0 || len(sum) == 0 {
+		return
+	}
+	if done := mulSumBlocks(simd.Current(), sum, dy, slope, rows); done < len(sum) {
+		mulSumGeneric(done, sum, dy, slope, rows)
+	}
+}
+
+// mulSumGeneric is the twin of the assembly from lane lo on.
+func mulSumGeneric(lo int, sum []float32, dy, slope Matrix, rows int) {
+	for r := range rows {
+		dyAt := dy.row(r, len(sum))
+		slopeAt := slope.row(r, len(sum))
+		for e := lo; e < len(sum); e++ {
+			x0 := dyAt[e]
+			x1 := slopeAt[e]
+			x2 := float32(x0 * x1)
+			x3 := sum[e]
+			x4 := float32(x3 + x2)
+			dyAt[e] = x2
+			sum[e] = x4
+		}
+	}
+}

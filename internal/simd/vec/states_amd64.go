@@ -291,3 +291,25 @@ func sumRowsBlocks(p simd.Path, y []float32, x Matrix, rows int) int {
 	}
 	return 0
 }
+
+//go:noescape
+func mulSumAVX2(sum, dy, slope *float32, dyStep, slopeStep, rows, blocks int)
+
+//go:noescape
+func mulSumAVX512(sum, dy, slope *float32, dyStep, slopeStep, rows, blocks int)
+
+func mulSumBlocks(p simd.Path, sum []float32, dy, slope Matrix, rows int) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(sum) / 16; blocks > 0 {
+			mulSumAVX2(&sum[0], &dy.Data[dy.First], &slope.Data[slope.First], 4*dy.Stride, 4*slope.Stride, rows, blocks)
+			return blocks * 16
+		}
+	case simd.AVX512:
+		if blocks := len(sum) / 16; blocks > 0 {
+			mulSumAVX512(&sum[0], &dy.Data[dy.First], &slope.Data[slope.First], 4*dy.Stride, 4*slope.Stride, rows, blocks)
+			return blocks * 16
+		}
+	}
+	return 0
+}

@@ -2176,6 +2176,95 @@ done:
 	VZEROUPPER
 	RET
 
+// func mulSumAVX2(sum, dy, slope *float32, dyStep, slopeStep, rows, blocks int)
+TEXT ·mulSumAVX2(SB), NOSPLIT, $0-56
+	MOVQ         blocks+48(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	MOVQ         rows+40(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	XORQ         BX, BX
+	PCALIGN      $32
+
+block:
+	MOVQ         sum+0(FP), AX
+	VMOVUPS      0(AX)(BX*1), Y1
+	VMOVUPS      32(AX)(BX*1), Y2
+	MOVQ         dy+8(FP), SI
+	ADDQ         BX, SI
+	MOVQ         slope+16(FP), DI
+	ADDQ         BX, DI
+	MOVQ         rows+40(FP), CX
+	PCALIGN      $32
+
+row:
+	VMOVUPS      (SI), Y3
+	VMOVUPS      (DI), Y4
+	VMULPS       Y4, Y3, Y4
+	VADDPS       Y4, Y1, Y1
+	VMOVUPS      Y4, (SI)
+	VMOVUPS      32(SI), Y4
+	VMOVUPS      32(DI), Y3
+	VMULPS       Y3, Y4, Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y3, 32(SI)
+	ADDQ         dyStep+24(FP), SI
+	ADDQ         slopeStep+32(FP), DI
+	DECQ         CX
+	JNE          row
+	MOVQ         sum+0(FP), AX
+	VMOVUPS      Y1, 0(AX)(BX*1)
+	VMOVUPS      Y2, 32(AX)(BX*1)
+	ADDQ         $64, BX
+	DECQ         blocks+48(FP)
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulSumAVX512(sum, dy, slope *float32, dyStep, slopeStep, rows, blocks int)
+TEXT ·mulSumAVX512(SB), NOSPLIT, $0-56
+	MOVQ         blocks+48(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	MOVQ         rows+40(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	XORQ         BX, BX
+	PCALIGN      $32
+
+block:
+	MOVQ         sum+0(FP), AX
+	VMOVUPS      0(AX)(BX*1), Z1
+	MOVQ         dy+8(FP), SI
+	ADDQ         BX, SI
+	MOVQ         slope+16(FP), DI
+	ADDQ         BX, DI
+	MOVQ         rows+40(FP), CX
+	PCALIGN      $32
+
+row:
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       Z3, Z2, Z3
+	VADDPS       Z3, Z1, Z1
+	VMOVUPS      Z3, (SI)
+	ADDQ         dyStep+24(FP), SI
+	ADDQ         slopeStep+32(FP), DI
+	DECQ         CX
+	JNE          row
+	MOVQ         sum+0(FP), AX
+	VMOVUPS      Z1, 0(AX)(BX*1)
+	ADDQ         $64, BX
+	DECQ         blocks+48(FP)
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
 DATA lane00000000<>+0(SB)/8, $0x0000000000000000
 DATA lane00000000<>+8(SB)/8, $0x0000000000000000
 DATA lane00000000<>+16(SB)/8, $0x0000000000000000

@@ -51,3 +51,5 @@ func diagonalScanGradBlocks(simd.Path, []float32, []float32, []float32, []float3
 }
 
 func sumRowsBlocks(simd.Path, []float32, Matrix, int) int { return 0 }
+
+func mulSumBlocks(simd.Path, []float32, Matrix, Matrix, int) int { return 0 }

@@ -100,6 +100,7 @@ func scansAgree(t *testing.T, n, rows int, seed uint64) {
 	}
 	sums := func(d []float32) []float32 { return d[:rows*SumLanes] }
 	everyPath(t, "Convolve", draw(3, 1), func(v [][]float32) { Convolve(v[0], at(v[1]), back(v[2]), rows) })
+	everyPath(t, "MulSum", draw(3, 1), func(v [][]float32) { MulSum(v[0], at(v[1]), back(v[2]), rows) })
 	negative := func(v []float32) {
 		for i := range v {
 			v[i] = -float32(math.Abs(float64(v[i])))

@@ -163,14 +163,37 @@ func (t *Tape) Add(x, z *Tensor) *Tensor {
 		if !y.wants() {
 			return
 		}
-		for _, v := range [2]*Tensor{x, z} {
-			if !v.input {
-				g, add := t.gradOf(v)
-				accumulate(g, y.grad, add)
-			}
-		}
+		t.sumGrad(y.grad, x, z)
 	})
 	return y
+}
+
+// sumGrad passes the gradient dy of x + z on. Nothing else must read dy: the first
+// that has no gradient yet takes its memory, the other one copies it before
+// anything is added to it.
+func (t *Tape) sumGrad(dy []float32, x, z *Tensor) {
+	free := true
+	for _, v := range [2]*Tensor{x, z} {
+		switch {
+		case v.input:
+		case free && v.grad == nil:
+			v.grad, v.set = dy, true
+			free = false
+		default:
+			g, add := t.gradOf(v)
+			accumulate(g, dy, add)
+		}
+	}
+}
+
+// moveGrad passes on the gradient dy of what has the values of x, or x and a
+// constant; nothing else must read dy.
+func (t *Tape) moveGrad(dy []float32, x *Tensor) {
+	if x.grad == nil {
+		x.grad, x.set = dy, true
+		return
+	}
+	vec.Add(x.grad, dy, x.grad)
 }
 
 // Mul is the product x⊙z of equal shapes, value by value.
@@ -312,8 +335,7 @@ func (t *Tape) Reshape(x *Tensor, rows, cols int) *Tensor {
 		if !y.wants() || x.input {
 			return
 		}
-		g, add := t.gradOf(x)
-		accumulate(g, y.grad, add)
+		t.moveGrad(y.grad, x)
 	})
 	return y
 }
@@ -324,25 +346,7 @@ func (t *Tape) Dropout(x *Tensor, p float64) *Tensor {
 	if !t.train || p == 0 {
 		return x
 	}
-	if !(p > 0 && p < 1) {
-		panic(fmt.Sprintf("tape: dropout of %v", p))
-	}
-	mask := t.alloc(len(x.Value))
-	keep := float32(1 / (1 - p))
-	limit := uint32(p * (1 << 32))
-	for i := 0; i < len(mask); i += 2 {
-		u := t.rand.Uint64()
-		mask[i] = 0
-		if uint32(u) >= limit { // #nosec G115 -- the low half
-			mask[i] = keep
-		}
-		if i+1 < len(mask) {
-			mask[i+1] = 0
-			if uint32(u>>32) >= limit {
-				mask[i+1] = keep
-			}
-		}
-	}
+	mask := t.dropMask(len(x.Value), p)
 	m := t.tensor(x.Rows, x.Cols, mask)
 	m.input = true
 	return t.Mul(x, m)

@@ -82,8 +82,7 @@ func (t *Tape) addPeriod(x *Tensor, row []float32) (y *Tensor, period int) {
 		y := y // a result that a closure holds would be allocated without training too
 		t.back = append(t.back, func() {
 			if y.wants() && !x.input {
-				g, add := t.gradOf(x)
-				accumulate(g, y.grad, add)
+				t.moveGrad(y.grad, x)
 			}
 		})
 	}

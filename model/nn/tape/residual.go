@@ -25,19 +25,7 @@ func (t *Tape) AddReLU(x, z *Tensor) *Tensor {
 		}
 		g := y.grad
 		vec.ReLUGrad(y.Value, g, g)
-		for _, v := range [2]*Tensor{x, z} {
-			switch {
-			case v.input:
-			case v.grad == nil && g != nil:
-				// Nothing else reads y's gradient any more: v takes its memory. The
-				// other one copies it before anything is added to it.
-				v.grad, v.set = g, true
-				g = nil
-			default:
-				d, add := t.gradOf(v)
-				accumulate(d, y.grad, add)
-			}
-		}
+		t.sumGrad(g, x, z)
 	})
 	return y
 }

@@ -111,6 +111,11 @@ func operations() []operation {
 			tape:  func(t *Tape, x []*Tensor, _ []*Param) *Tensor { return t.Apply(x[0], a) },
 			plain: func(x []mat) mat { return x[0].each(f) }}
 	}
+	linearApply := func(name string, a Activation, f func(float64) float64) operation {
+		return operation{name: "linear with " + name, inputs: [][2]int{{7, 5}}, params: [][]int{{19, 5}, {19}},
+			tape:  func(t *Tape, x []*Tensor, p []*Param) *Tensor { return t.LinearApply(x[0], p[0], p[1], a) },
+			plain: func(x []mat) mat { return linear(x[0], x[1], x[2]).each(f) }}
+	}
 	weights := func(gates, in, hidden int) [][]int {
 		return [][]int{{gates * hidden, in}, {gates * hidden, hidden}, {gates * hidden}, {gates * hidden}}
 	}
@@ -123,6 +128,30 @@ func operations() []operation {
 			tape: func(t *Tape, x []*Tensor, p []*Param) *Tensor { return t.Linear(t.Linear(x[0], p[0], nil), p[0], nil) },
 			plain: func(x []mat) mat {
 				return linear(linear(x[0], x[1], newMat(1, 4)), x[1], newMat(1, 4))
+			}},
+		linearApply("relu", ReLU, func(x float64) float64 { return max(x, 0) }),
+		linearApply("gelu", GELU, func(x float64) float64 { return x * normalCDF(x) }),
+		linearApply("tanh", Tanh, math.Tanh),
+		{name: "linear plus residual", inputs: [][2]int{{7, 5}, {7, 9}}, params: [][]int{{9, 5}, {9}},
+			tape: func(t *Tape, x []*Tensor, p []*Param) *Tensor { return t.LinearAdd(x[0], p[0], p[1], x[1]) },
+			plain: func(x []mat) mat {
+				y := linear(x[0], x[2], x[3])
+				for i, v := range x[1].v {
+					y.v[i] += v
+				}
+				return y
+			}},
+		{name: "residual of what it is added to", inputs: [][2]int{{7, 9}}, params: [][]int{{9, 9}, {9}},
+			tape: func(t *Tape, x []*Tensor, p []*Param) *Tensor {
+				y := t.Add(t.LinearAdd(x[0], p[0], p[1], x[0]), x[0])
+				return t.Add(y, y)
+			},
+			plain: func(x []mat) mat {
+				y := linear(x[0], x[1], x[2])
+				for i, v := range x[0].v {
+					y.v[i] = 2 * (y.v[i] + 2*v)
+				}
+				return y
 			}},
 		activation("relu", ReLU, func(x float64) float64 { return max(x, 0) }),
 		activation("gelu", GELU, func(x float64) float64 { return x * normalCDF(x) }),
