@@ -51,6 +51,9 @@ func (n *itransformer) Params() []*tape.Param {
 	return append(append(n.in.params(), n.encoder.params()...), n.out.params()...)
 }
 
+// Stepwise says that few windows at a time are enough.
+func (n *itransformer) Stepwise() {}
+
 func (n *itransformer) Logits(t *tape.Tape, in *trainer.Batch) *tape.Tensor {
 	x := t.Patch(in.Streams[0], n.shape.Steps, tape.Patches{Length: n.shape.Steps, Stride: 1})
 	x = t.Dropout(n.in.apply(t, x), n.cfg.Dropout)

@@ -116,6 +116,9 @@ func (n *patchTST) Params() []*tape.Param {
 	return append(append(append(p, n.in.params()...), n.encoder.params()...), n.out.params()...)
 }
 
+// Stepwise says that few windows at a time are enough.
+func (n *patchTST) Stepwise() {}
+
 func (n *patchTST) Logits(t *tape.Tape, in *trainer.Batch) *tape.Tensor {
 	all := make([]*tape.Tensor, len(n.streams))
 	for k, s := range n.streams {

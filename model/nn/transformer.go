@@ -58,6 +58,9 @@ func (n *transformer) Params() []*tape.Param {
 	return append(append(p, n.encoder.params()...), n.out.params()...)
 }
 
+// Stepwise says that few windows at a time are enough.
+func (n *transformer) Stepwise() {}
+
 func (n *transformer) Logits(t *tape.Tape, in *trainer.Batch) *tape.Tensor {
 	last := n.cfg.Pool == "last"
 	x := t.Dropout(n.at.add(t, n.in.apply(t, in.Streams[0]), n.steps), n.cfg.Dropout)

@@ -148,6 +148,7 @@ type Tape struct {
 	slabs [][]float32
 	slab  int // in use
 	off   int
+	taken int // values handed out
 	nodes []*[nodeSlab]Tensor
 	node  int
 }
@@ -167,7 +168,7 @@ func (t *Tape) Serve(shard int) { t.shard = shard }
 // operations record their gradients and dropout draws from stream.
 func (t *Tape) Reset(train bool, stream rng.Stream) {
 	t.train, t.back = train, t.back[:0]
-	t.slab, t.off, t.node = 0, 0, 0
+	t.slab, t.off, t.taken, t.node = 0, 0, 0, 0
 	t.rand, t.trace = nil, nil
 	if train {
 		t.rand = stream.Rand()
@@ -189,8 +190,12 @@ func (t *Tape) alloc(n int) []float32 {
 	}
 	s := t.slabs[t.slab][t.off : t.off+n : t.off+n]
 	t.off += room
+	t.taken += room
 	return s
 }
+
+// Used is the memory, in bytes, of everything since the last reset.
+func (t *Tape) Used() int { return 4 * t.taken }
 
 // Bytes is the memory that the tape holds.
 func (t *Tape) Bytes() int {

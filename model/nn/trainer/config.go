@@ -6,11 +6,11 @@
 // A [Network] has parameters and turns rows of a [Source] into logits on a tape.
 // Each epoch goes through the training rows in an order drawn from the fit's
 // stream, in mini-batches. A mini-batch is divided into a number of shards that
-// depends on its size alone; workers run shards, gradients are added up in the
-// order of the shards, and AdamW (Loshchilov and Hutter 2019) takes a step with
-// the learning rate of a linear warm-up and a cosine (Loshchilov and Hutter
-// 2017). So the same rows, configuration and stream give the same bytes for any
-// number of workers.
+// depends on its size alone; workers run shards, in portions whose activations
+// need little memory, gradients are added up in the order of the shards, and AdamW
+// (Loshchilov and Hutter 2019) takes a step with the learning rate of a linear
+// warm-up and a cosine (Loshchilov and Hutter 2017). So the same rows, configuration
+// and stream give the same bytes for any number of workers.
 //
 // # Tasks and losses
 //

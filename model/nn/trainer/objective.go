@@ -63,15 +63,25 @@ func (f *fitter) gradients(rows []int, total float64, drop rng.Stream) (loss flo
 	f.parallel(count, func(s int) {
 		part := rows[from(s):from(s+1)]
 		t := f.tapes.take(s)
-		t.Reset(true, drop.Stream("shard", s))
-		z := f.net.Logits(t, f.train.Source.Put(t, part))
 		if sharpe {
+			t.Reset(true, drop.Stream("shard", s))
+			z := f.net.Logits(t, f.train.Source.Put(t, part))
 			held[s], tapes[s] = t.Position(z, len(part)), t
 			return
 		}
 		defer f.tapes.give(t)
-		losses[s] = f.measure(t, z, &f.train, part, pick(f.weight, part), total, true)
-		t.Backward()
+		n := f.portions(len(part))
+		for k := range n {
+			stream := drop.Stream("shard", s)
+			if k > 0 {
+				stream = stream.Stream("portion", k)
+			}
+			some := part[len(part)*k/n : len(part)*(k+1)/n]
+			t.Reset(true, stream)
+			z := f.net.Logits(t, f.train.Source.Put(t, some))
+			losses[s] += f.measure(t, z, &f.train, some, pick(f.weight, some), total, true)
+			t.Backward()
+		}
 	})
 	if sharpe {
 		positions, grad := make([]float32, len(rows)), make([]float32, len(rows))

@@ -85,26 +85,27 @@ func shards(n, values int) int {
 
 // fitter is the state of a fit.
 type fitter struct {
-	cfg    Config
-	net    Network
-	params []*tape.Param
-	values int
-	train  Data
-	weight []float32 // of each training row, class weights included, mean 1
-	factor []float64 // weight of each class, nil: all 1
-	unit   float32   // returns are multiplied by it for the loss sharpe
-	shards int       // most of a mini-batch
-	tapes  tapes
-	m, v   [][]float32
-	pieces []piece // of all parameters
-	ema    [][]float32
-	best   [][]float32
-	last   [][]float32 // after the last epoch, without stop rows
-	before [][]float32 // after the one before
-	step   int
-	steps  int // of the whole fit
-	stream rng.Stream
-	env    model.Env
+	cfg      Config
+	net      Network
+	params   []*tape.Param
+	values   int
+	train    Data
+	weight   []float32 // of each training row, class weights included, mean 1
+	factor   []float64 // weight of each class, nil: all 1
+	unit     float32   // returns are multiplied by it for the loss sharpe
+	shards   int       // most of a mini-batch
+	tapes    tapes
+	appetite appetite // zero: shards stay whole
+	m, v     [][]float32
+	pieces   []piece // of all parameters
+	ema      [][]float32
+	best     [][]float32
+	last     [][]float32 // after the last epoch, without stop rows
+	before   [][]float32 // after the one before
+	step     int
+	steps    int // of the whole fit
+	stream   rng.Stream
+	env      model.Env
 }
 
 // tapes are those that nobody uses at the moment: there are as many as shards run
@@ -141,8 +142,9 @@ func (p *tapes) give(t *tape.Tape) {
 //
 // Memory beside the rows: of each parameter the value, two moments, the best
 // weights (two of them without stop rows), the average where ema is set and one
-// gradient a shard (up to 8); and for each worker the activations of a shard's part
-// of a mini-batch (of all shards with the loss sharpe).
+// gradient a shard (up to 8); and for each worker the activations of a portion of a
+// shard, 32 MB or those of one row, whatever is more (of all shards with the loss
+// sharpe, of a whole shard with batch norm).
 func Fit(ctx context.Context, env model.Env, cfg Config, net Network, classes int, train, stop Data) (Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return Report{}, fmt.Errorf("model/nn: %w", err)
@@ -171,6 +173,7 @@ func Fit(ctx context.Context, env model.Env, cfg Config, net Network, classes in
 		}
 	}()
 	f.weigh(classes)
+	f.weighRows()
 	rows := cfg.Batch * cfg.Accumulate
 	f.steps = cfg.Epochs * ((n + rows - 1) / rows)
 	if stop.Source == nil || stop.Source.Len() == 0 {
@@ -432,22 +435,27 @@ func (f *fitter) loss(ctx context.Context, d Data) (float64, error) {
 			if ctx.Err() != nil {
 				return
 			}
-			rows := make([]int, 0, evalRows)
-			for i := c * evalRows; i < min(n, (c+1)*evalRows); i++ {
-				rows = append(rows, i)
+			first, end := c*evalRows, min(n, (c+1)*evalRows)
+			parts := f.portions(end - first)
+			for k := range parts {
+				lo, hi := first+(end-first)*k/parts, first+(end-first)*(k+1)/parts
+				rows := make([]int, hi-lo)
+				for i := range rows {
+					rows[i] = lo + i
+				}
+				t.Reset(false, rng.Stream{})
+				z := f.net.Logits(t, d.Source.Put(t, rows))
+				if sharpe {
+					copy(positions[lo:], t.Position(z, len(rows)).Value)
+					continue
+				}
+				w := make([]float32, len(rows))
+				for i, r := range rows {
+					w[i] = float32(f.stopWeight(&d, r))
+					weights[c] += float64(w[i])
+				}
+				sums[c] += f.measure(t, z, &d, rows, w, 1, false)
 			}
-			t.Reset(false, rng.Stream{})
-			z := f.net.Logits(t, d.Source.Put(t, rows))
-			if sharpe {
-				copy(positions[c*evalRows:], t.Position(z, len(rows)).Value)
-				continue
-			}
-			w := make([]float32, len(rows))
-			for i, r := range rows {
-				w[i] = float32(f.stopWeight(&d, r))
-				weights[c] += float64(w[i])
-			}
-			sums[c] = f.measure(t, z, &d, rows, w, 1, false)
 		}
 	})
 	if err := ctx.Err(); err != nil {
