@@ -15,10 +15,9 @@ import (
 )
 
 func (s *suite) columns() error {
-	train := s.toy(300, 1)
-	f, err := s.fit(train, s.toy(100, 2))
-	if err != nil {
-		return err
+	train, f := s.toy(300, 1), s.once(300)
+	if f.err != nil {
+		return f.err
 	}
 	base := inputs(s.toy(20, 3))
 	out := &model.Prediction{}
@@ -75,9 +74,9 @@ func (s *suite) shapes() error {
 }
 
 func (s *suite) infinite() error {
-	f, err := s.fit(s.toy(300, 1), s.toy(100, 2))
-	if err != nil {
-		return err
+	f := s.once(300)
+	if f.err != nil {
+		return f.err
 	}
 	var errs []error
 	for _, sign := range []int{1, -1} {

@@ -75,7 +75,7 @@ func Laws(e model.Entry, o Options) []Law {
 	def(&o.SignalLoss, 0.65)
 	def(&o.NoiseExcess, 0.03)
 	def(&o.DuplicateTol, 1e-4)
-	s := &suite{maker{e.Input, o.Length}, e, o}
+	s := &suite{maker{e.Input, o.Length}, e, o, map[int]*plainFit{}}
 	laws := []Law{
 		{"entry", s.entry},
 		{"fit-twice", s.fitTwice},
@@ -126,8 +126,28 @@ func Laws(e model.Entry, o Options) []Law {
 
 type suite struct {
 	maker
-	e model.Entry
-	o Options
+	e     model.Entry
+	o     Options
+	plain map[int]*plainFit // by rows
+}
+
+// plainFit is a model of toy rows and its bytes.
+type plainFit struct {
+	model.Fitted
+	bytes []byte
+	err   error
+}
+
+// once is a model fitted on n toy rows, with a third of them to stop. It is fitted
+// once for all laws that look at a model and not at how it came about. Laws run one
+// after the other.
+func (s *suite) once(n int) *plainFit {
+	if s.plain[n] == nil {
+		f := &plainFit{}
+		s.plain[n] = f
+		f.Fitted, f.bytes, f.err = s.fitBytes(s.toy(n, 1), s.toy(n/3, 2))
+	}
+	return s.plain[n]
 }
 
 // const
@@ -325,11 +345,11 @@ func (s *suite) inputsUntouched() error {
 }
 
 func (s *suite) saveLoad() error {
-	train, test := s.toy(600, 1), s.toy(300, 3)
-	f, b, err := s.fitBytes(train, s.toy(200, 2))
-	if err != nil {
-		return err
+	test, f := s.toy(300, 3), s.once(600)
+	if f.err != nil {
+		return f.err
 	}
+	b := f.bytes
 	g, err := s.e.Decode(bytes.NewReader(b))
 	if err != nil {
 		return fmt.Errorf("Decode: %w", err)
@@ -356,10 +376,11 @@ func (s *suite) saveLoad() error {
 }
 
 func (s *suite) damaged() error {
-	_, b, err := s.fitBytes(s.toy(300, 1), s.toy(100, 2))
-	if err != nil {
-		return err
+	f := s.once(300)
+	if f.err != nil {
+		return f.err
 	}
+	b := f.bytes
 	try := func(what string, raw []byte) (err error) {
 		defer func() {
 			if r := recover(); r != nil {
@@ -433,9 +454,9 @@ func (s *suite) workers() error {
 
 func (s *suite) rowByRow() error {
 	test := s.toy(700, 3)
-	f, err := s.fit(s.toy(600, 1), s.toy(200, 2))
-	if err != nil {
-		return err
+	f := s.once(600)
+	if f.err != nil {
+		return f.err
 	}
 	all, err := predict(f, test)
 	if err != nil {
@@ -454,9 +475,9 @@ func (s *suite) rowByRow() error {
 }
 
 func (s *suite) simplex() error {
-	f, err := s.fit(s.toy(600, 1), s.toy(200, 2))
-	if err != nil {
-		return err
+	f := s.once(600)
+	if f.err != nil {
+		return f.err
 	}
 	test := s.toy(64, 3)
 	extreme := []float32{0, 1e30, -1e30, math.MaxFloat32, -math.MaxFloat32, 1e-40}
@@ -467,14 +488,14 @@ func (s *suite) simplex() error {
 			}
 		}
 	}
-	_, err = predict(f, test)
+	_, err := predict(f, test)
 	return err
 }
 
 func (s *suite) buffers() error {
-	f, err := s.fit(s.toy(600, 1), s.toy(200, 2))
-	if err != nil {
-		return err
+	f := s.once(600)
+	if f.err != nil {
+		return f.err
 	}
 	a, b := s.toy(50, 3), s.toy(50, 4)
 	want, err := predict(f, b)
@@ -506,14 +527,15 @@ func (s *suite) buffers() error {
 }
 
 func (s *suite) concurrent() error {
-	f, err := s.fit(s.toy(600, 1), s.toy(200, 2))
-	if err != nil {
-		return err
+	f := s.once(600)
+	if f.err != nil {
+		return f.err
 	}
 	views := make([]view.View, 8)
 	want := make([]*model.Prediction, len(views))
 	for i := range views {
 		views[i] = s.toy(150+i, uint64(10+i))
+		var err error
 		if want[i], err = predict(f, views[i]); err != nil {
 			return err
 		}
@@ -539,10 +561,10 @@ func (s *suite) concurrent() error {
 }
 
 func (s *suite) noRows() error {
-	f, err := s.fit(s.toy(300, 1), s.toy(100, 2))
-	if err != nil {
-		return err
+	f := s.once(300)
+	if f.err != nil {
+		return f.err
 	}
-	_, err = predict(f, pick(s.toy(5, 1), nil))
+	_, err := predict(f, pick(s.toy(5, 1), nil))
 	return err
 }
