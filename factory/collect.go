@@ -10,7 +10,6 @@ import (
 	"github.com/mlfactory/mlfactory/flow"
 	"github.com/mlfactory/mlfactory/judge"
 	"github.com/mlfactory/mlfactory/label"
-	trees "github.com/mlfactory/mlfactory/model/tree/ensemble"
 	"github.com/mlfactory/mlfactory/param"
 	"github.com/mlfactory/mlfactory/recipe"
 	"github.com/mlfactory/mlfactory/store"
@@ -128,48 +127,15 @@ func (l *line) importances(s *store.Store, rep *flow.Report, o *Outcome) error {
 			return err
 		}
 		mf := ModelFit{Model: m.Name, Info: fit.Info}
-		switch x := fit.Fitted.(type) {
-		case interface{ Importance() ([]string, []float64) }:
-			names, values := x.Importance()
-			mf.Importance = shares(values, names)
-		case interface{ Importance() []trees.Importance }:
-			var names []string
-			var gains []float64
-			for _, c := range x.Importance() {
-				names, gains = append(names, c.Name), append(gains, c.Gain)
+		if mf.Measure, mf.Importance = ownImportance(fit.Fitted); mf.Measure == "" {
+			if mf.Importance, err = loadJSON[[]Importance](s, rep, n, "importance.json"); err != nil {
+				return err
 			}
-			mf.Importance = shares(gains, names)
+			mf.Measure = "permutation"
 		}
 		o.Fits = append(o.Fits, mf)
 	}
 	return nil
-}
-
-// shares normalises importances to a sum of 1, largest first, at most 40.
-func shares(imp []float64, columns []string) []Importance {
-	total := 0.0
-	for _, x := range imp {
-		total += x
-	}
-	if !(total > 0) {
-		return nil
-	}
-	var out []Importance
-	for j, x := range imp {
-		if x > 0 {
-			out = append(out, Importance{columns[j], x / total})
-		}
-	}
-	slices.SortStableFunc(out, func(a, b Importance) int {
-		switch {
-		case a.Share > b.Share:
-			return -1
-		case a.Share < b.Share:
-			return 1
-		}
-		return 0
-	})
-	return out[:min(40, len(out))]
 }
 
 // judgeParams is all that a verdict depends on beside the candidate's records,

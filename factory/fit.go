@@ -56,8 +56,9 @@ type fitSpec struct {
 	MinValid float64            `yaml:"min_valid"`
 	Weights  label.WeightConfig `yaml:"weights"`
 	Seed     uint64             `yaml:"seed"`
-	Stream   string             `yaml:"stream"` // name of the random stream: the model's name
-	Role     string             `yaml:"role"`   // which fold: wf/1/inner/2, wf/1/final, kfold/3
+	Stream   string             `yaml:"stream"`  // name of the random stream: the model's name
+	Role     string             `yaml:"role"`    // which fold: wf/1/inner/2, wf/1/final, kfold/3
+	Permute  int                `yaml:"permute"` // test rows for permutation importance, where the model tells none of its own
 }
 
 // fitFold fits one model on one fold.

@@ -129,6 +129,9 @@ func (l *line) fitStep(m string, spec fitSpec, folding *flow.Node, w, at int) (s
 		}
 		out.inner = append(out.inner, n)
 	}
+	if w+1 == l.steps { // the fit that the report shows
+		spec.Permute = permutedRows
+	}
 	var err error
 	out.final, err = l.fit(m, spec, fmt.Sprintf("wf%d/final", w+1), folding, func(fs *folds) (fold, rows) {
 		st := &fs.Steps[at]
@@ -332,8 +335,17 @@ func (l *line) fit(name string, spec fitSpec, role string, folding *flow.Node, p
 		if err := writeFit(t, spec.Use, m); err != nil {
 			return err
 		}
+		if own, _ := ownImportance(m.Fitted); spec.Permute > 0 && own == "" {
+			imp, err := permute(ctx, spec, m, src, s, f.Test, t.Workers)
+			if err != nil {
+				return err
+			}
+			if err := writeJSON(t, "importance.json", imp); err != nil {
+				return err
+			}
+		}
 		return writeFrame(t, "prob.arrow", p.frame(decisionsOf(s)))
-	}, "model/linear", "model/nn", "model/tree", "label")
+	}, "model/linear", "model/nn", "model/tree", "label", "importance")
 }
 
 func decisionsOf(s *label.Set) []int64 {

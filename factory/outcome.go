@@ -94,6 +94,10 @@ type ModelFit struct {
 	Model      string       `json:"model"`
 	Info       FitInfo      `json:"info"`
 	Importance []Importance `json:"importance"` // largest first, at most 40
+	// Measure says what the shares are of: "gain" of splits, "coefficient" in
+	// deviations of the column, or "permutation": the rise in log-loss on test rows
+	// of the step when a column is dealt out anew. No column may have any of that.
+	Measure string `json:"measure"`
 }
 
 // Importance of one column in one model, as a share of the model's total.

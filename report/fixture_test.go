@@ -146,7 +146,8 @@ func traded(t testing.TB, name string, sessions int, knows float64) *factory.Out
 		curve := []factory.RelyBin{{N: 50, Predicted: 0.3, Happened: 0.31}, {N: 80, Predicted: 0.45, Happened: 0.43}, {N: 20, Predicted: 0.6, Happened: 0.64}, {N: 0, Predicted: math.NaN(), Happened: math.NaN()}}
 		o.Skill = append(o.Skill, factory.Skill{Name: model, Rows: n / 2, LogLoss: 0.75 - skill, LogLossLow: 0.74, LogLossHi: 0.76, Prior: 0.75, Skill: skill, SkillLow: skill - 0.001, SkillHi: skill + 0.001, ECE: 0.013, Curves: [][]factory.RelyBin{curve, curve[:1], curve}})
 	}
-	o.Fits = []factory.ModelFit{{Model: "logistic", Info: factory.FitInfo{Rows: 900, EffectiveN: 210, Columns: 2}, Importance: []factory.Importance{{Column: "rsi_14@5m", Share: 0.9}, {Column: "empty@1h", Share: 0.1}}}}
+	o.Fits = []factory.ModelFit{{Model: "logistic", Info: factory.FitInfo{Rows: 900, EffectiveN: 210, Columns: 2}, Measure: "coefficient", Importance: []factory.Importance{{Column: "rsi_14@5m", Share: 0.9}, {Column: "empty@1h", Share: 0.1}}},
+		{Model: "net", Measure: "permutation", Importance: []factory.Importance{{Column: "rsi_14@5m", Share: 1}}}, {Model: "idle", Measure: "permutation"}}
 	if o.Ledger, err = ledger.Snapshot(ctx, judge.Query{Instrument: inst.Name, From: from, To: end}); err != nil {
 		t.Fatal(err)
 	}

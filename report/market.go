@@ -341,7 +341,7 @@ func steps(o *factory.Outcome) *table {
 }
 
 func importance(f *factory.ModelFit) *table {
-	if len(f.Importance) == 0 {
+	if len(f.Importance) == 0 && f.Measure != "permutation" {
 		return nil
 	}
 	const shown = 12
@@ -349,6 +349,16 @@ func importance(f *factory.ModelFit) *table {
 		Note: fmt.Sprintf("Last fit: %s rows (effective n %s), %s columns.", integer(f.Info.Rows), decimal(f.Info.EffectiveN, 0), integer(f.Info.Columns))}
 	if n := len(f.Info.Dropped); n > 0 {
 		t.Note += fmt.Sprintf(" %s dropped.", plural(n, "column"))
+	}
+	switch {
+	case f.Measure == "permutation" && len(f.Importance) == 0:
+		t.Note += " Without any one of them the model would have been no worse on the rows that followed."
+	case f.Measure == "permutation":
+		t.Note += " Share of the rise in log-loss, on rows that followed, when a column (of windows: a channel in all its bars) is dealt out anew among the rows."
+	case f.Measure == "gain":
+		t.Note += " Share of the gain of all splits."
+	case f.Measure == "coefficient":
+		t.Note += " Share of the coefficients, in deviations of the column."
 	}
 	for _, x := range f.Importance[:min(shown, len(f.Importance))] {
 		t.Rows = append(t.Rows, row{Cells: []cell{{value: value{Text: x.Column}, Class: "mono"}, drawing(stripe(x.Share / f.Importance[0].Share)), text(percent(x.Share, 1))}})

@@ -295,7 +295,7 @@ func TestHTML(t *testing.T) {
 	html := page(t)
 	text := visible(html)
 	for _, want := range []string{"edge", "Refused", "Net Sharpe ratio, a year", "Smallest Sharpe this record can show", "Break-even cost", "paid:", "Bets", "effective n", "Turnover", "By year", "Buy and hold", "Same exposure",
-		"Against random entries", "Skill against the class shares", "unopened", "Gates", "Walk-forward steps", "Calibration", "What logistic looks at", "Labels", "Data report", "Findings in the bars", "zero volume", "No leak found", "Leak found", "peek@5m",
+		"Against random entries", "Skill against the class shares", "unopened", "Gates", "Walk-forward steps", "Calibration", "What logistic looks at", "Share of the rise in log-loss", "What idle looks at", "would have been no worse", "Labels", "Data report", "Findings in the bars", "zero volume", "No leak found", "Leak found", "peek@5m",
 		"Ledger", "a note of the run", "Nothing was traded", "give more data or fewer folds", "the rule never found a trade"} {
 		if want == "Refused" {
 			continue
