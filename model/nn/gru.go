@@ -12,15 +12,16 @@ import (
 // state's product and not the state. The state after the last bar goes through
 // dropout and a linear map to the outputs.
 type GRU struct {
-	Common  `yaml:",inline"`
-	Hidden  int     `yaml:"hidden" doc:"units of a layer" min:"1" max:"4096" search:"int 16 256"`
-	Layers  int     `yaml:"layers" doc:"layers, each fed by the one below" min:"1" max:"16" search:"int 1 3"`
-	Dropout float64 `yaml:"dropout" doc:"share of the values between layers and before the output that are set to zero while training" min:"0" max:"0.95" search:"lin 0 0.5"`
+	Common     `yaml:",inline"`
+	Hidden     int     `yaml:"hidden" doc:"units of a layer" min:"1" max:"4096" search:"int 16 256"`
+	Layers     int     `yaml:"layers" doc:"layers, each fed by the one below" min:"1" max:"16" search:"int 1 3"`
+	Dropout    float64 `yaml:"dropout" doc:"share of the values between layers and before the output that are set to zero while training" min:"0" max:"0.95" search:"lin 0 0.5"`
+	ForgetBias float64 `yaml:"forget_bias" doc:"added at the start to the bias of the update gate, so that states last longer (what Jozefowicz et al. 2015 do to the forget gate of an LSTM); 0: PyTorch's start" min:"-10" max:"10" search:"lin 0 3"`
 }
 
-// DefaultGRU is one layer of 64 units.
+// DefaultGRU is one layer of 64 units that start to keep their state, as [DefaultLSTM]'s do.
 func DefaultGRU() GRU {
-	return GRU{Common: DefaultCommon(), Hidden: 64, Layers: 1, Dropout: 0.1}
+	return GRU{Common: DefaultCommon(), Hidden: 64, Layers: 1, Dropout: 0.1, ForgetBias: 1}
 }
 
 // gru is the network.
@@ -36,6 +37,7 @@ func newGRU(cfg *GRU, in Shape, s rng.Stream) network {
 	n, width := &gru{cfg: cfg, steps: in.Streams[0].Steps}, in.Streams[0].Channels
 	for k := range cfg.Layers {
 		n.layers = append(n.layers, newRecurrent("gru", k, 3, width, cfg.Hidden, r))
+		lasting(n.layers[k], cfg.ForgetBias)
 		width = cfg.Hidden
 	}
 	n.out = newLinear("out", width, in.Outputs, r)
