@@ -104,7 +104,7 @@ func Mul(m, n, k int, a, b Matrix, c []float32, ldc int, add bool, buf *Buffer) 
 		fast(p, m, n, k, a, b, c, ldc, add, buf)
 		return
 	}
-	generic(m, n, k, a, b, c, ldc, add)
+	generic(m, n, k, a, b, c, ldc, howOf(add))
 }
 
 // Packed is a matrix B laid out for [MulPacked].
@@ -150,12 +150,47 @@ func MulPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
 		fastPacked(m, a, b, c, ldc, add)
 		return
 	}
-	generic(m, b.n, b.k, a, Rows(b.data, b.n), c, ldc, add)
+	generic(m, b.n, b.k, a, Rows(b.data, b.n), c, ldc, howOf(add))
+}
+
+// ContinuePacked goes on with the sums that C holds, as if the columns of A and
+// the rows of b came after those that C is the product of: with the bits of the
+// whole product, where that is a single block of k. b has at most 256 rows.
+func ContinuePacked(m int, a Matrix, b *Packed, c []float32, ldc int) {
+	if m < 1 {
+		return
+	}
+	if b.k > blockK {
+		panic(fmt.Sprintf("gemm: going on with %d rows of B; a block has %d", b.k, blockK))
+	}
+	if ldc < b.n || (m-1)*ldc+b.n > len(c) {
+		panic(fmt.Sprintf("gemm: C of %d×%d with rows %d apart needs %d values, has %d", m, b.n, ldc, (m-1)*ldc+b.n, len(c)))
+	}
+	a.check("A", m, b.k)
+	if b.path != simd.Generic {
+		fastOn(m, a, b, c, ldc)
+		return
+	}
+	generic(m, b.n, b.k, a, Rows(b.data, b.n), c, ldc, continues)
+}
+
+// What becomes of C before or after a block.
+const (
+	adds      = 1 // the block is added to C
+	continues = 4 // the block's sums begin with C
+)
+
+// howOf is adds or nothing.
+func howOf(add bool) int {
+	if add {
+		return adds
+	}
+	return 0
 }
 
 // generic is the plain twin of the kernels: the same order of sums, products
 // rounded before they are added.
-func generic(m, n, k int, a, b Matrix, c []float32, ldc int, add bool) {
+func generic(m, n, k int, a, b Matrix, c []float32, ldc, how int) {
 	var sums [64]float32
 	for k0 := 0; k0 < k; k0 += blockK {
 		kc := min(blockK, k-k0)
@@ -163,7 +198,9 @@ func generic(m, n, k int, a, b Matrix, c []float32, ldc int, add bool) {
 			row := c[i*ldc : i*ldc+n]
 			for n0 := 0; n0 < n; n0 += len(sums) {
 				s := sums[:min(len(sums), n-n0)]
-				clear(s)
+				if clear(s); how == continues {
+					copy(s, row[n0:])
+				}
 				for l := k0; l < k0+kc; l++ {
 					v := a.Data[i*a.RowStride+l*a.ColStride]
 					at := l*b.RowStride + n0*b.ColStride
@@ -177,7 +214,7 @@ func generic(m, n, k int, a, b Matrix, c []float32, ldc int, add bool) {
 						s[j] += float32(v * b.Data[at+j*b.ColStride])
 					}
 				}
-				if dst := row[n0 : n0+len(s)]; add || k0 > 0 {
+				if dst := row[n0 : n0+len(s)]; how == adds || k0 > 0 {
 					for j, v := range s {
 						dst[j] += v
 					}

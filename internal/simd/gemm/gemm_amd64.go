@@ -5,8 +5,8 @@ import "github.com/mlfactory/mlfactory/internal/simd"
 // A panel kernel computes m rows of C, mr at a time, over the width of its
 // vectors; strides are in bytes. mask says which lanes of the last vector exist
 // (AVX2: an int32 a lane; AVX-512: one word of bits); kernels without Masked in
-// their name read and write whole vectors with AVX2. how is a sum of adds and
-// tiled.
+// their name read and write whole vectors with AVX2. how is a sum of adds,
+// tiled and continues.
 
 //go:noescape
 func panel1AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
@@ -28,6 +28,9 @@ func panel4AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *
 
 //go:noescape
 func panel4AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
+
+//go:noescape
+func panel8AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
 
 //go:noescape
 func panel1AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
@@ -58,10 +61,8 @@ func packTiles(d, a *float32, csa, k, next int)
 //go:noescape
 func packColumns8(d, b *float32, rsd, csb, blocks int)
 
-const (
-	adds  = 1 // to C
-	tiled = 2 // tiles of A lie one after the other
-)
+// tiled is a sum with adds or continues: tiles of A lie one after the other.
+const tiled = 2
 
 // blockM rows of A are multiplied with all panels of B before the next ones, so
 // that they stay in the second-level cache.
@@ -91,6 +92,8 @@ func kernelFor(p simd.Path, m, n int) kernel {
 		return kernel{1, 14}
 	}
 	switch {
+	case n >= 64 && m == 1: // eight sums hide the latency of a fused multiply-add
+		return kernel{8, 1}
 	case n > 24 && m <= 2:
 		return kernel{4, 2}
 	case n <= 8:
@@ -127,6 +130,8 @@ func (t kernel) run(p simd.Path, masked bool, m, mr, k int, a *float32, rsa, csa
 		panel2AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
 	case t.vectors == 3: // there is no register left for a mask
 		panel3AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
+	case t.vectors == 8:
+		panel8AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
 	case masked:
 		panel4AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
 	default:
@@ -159,7 +164,7 @@ func fast(p simd.Path, m, n, k int, a, b Matrix, c []float32, ldc int, add bool,
 		if tiles != nil {
 			from = tile(tiles, m, kc, from)
 		}
-		block(p, m, n, kc, m, from, Matrix{b.Data[k0*b.RowStride:], b.RowStride, b.ColStride}, packed, c, ldc, add || k0 > 0)
+		block(p, m, n, kc, m, from, Matrix{b.Data[k0*b.RowStride:], b.RowStride, b.ColStride}, packed, c, ldc, howOf(add || k0 > 0))
 	}
 }
 
@@ -192,8 +197,13 @@ func fastPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
 	for k0 := 0; k0 < b.k; k0 += blockK {
 		kc := min(blockK, b.k-k0)
 		block(b.path, m, b.n, kc, b.m, Matrix{a.Data[k0*a.ColStride:], a.RowStride, a.ColStride},
-			Matrix{}, b.data[packedLen(b.n, k0):], c, ldc, add || k0 > 0)
+			Matrix{}, b.data[packedLen(b.n, k0):], c, ldc, howOf(add || k0 > 0))
 	}
+}
+
+// fastOn is ContinuePacked by the kernels of b.path.
+func fastOn(m int, a Matrix, b *Packed, c []float32, ldc int) {
+	block(b.path, m, b.n, b.k, b.m, a, Matrix{}, b.data, c, ldc, continues)
 }
 
 // packAll lays out all blocks of b.
@@ -214,12 +224,8 @@ func packAll(p *Packed, b Matrix) {
 // block multiplies one block of k: by the panels of packed, which it makes from
 // b where b has any data, or else by b in place. The panels are those for shape
 // rows of C.
-func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, ldc int, add bool) {
+func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, ldc, how int) {
 	width := lanes(p)
-	how := 0
-	if add {
-		how = adds
-	}
 	rsa, perRow, most := a.RowStride, a.RowStride, 64 // perRow: from a row of a tile to the first of the next tile, by row
 	if rsa == 0 {
 		rsa, perRow, most = 1, kc, tileRows

@@ -55,9 +55,13 @@ choose:
 
 rows1:
 	MOVQ         at-8(SP), SI
+	TESTQ        $4, how+88(FP)
+	JNE          from1
+	VXORPS       Y0, Y0, Y0
+
+begin1:
 	MOVQ         b+48(FP), DI
 	MOVQ         k+16(FP), CX
-	VXORPS       Y0, Y0, Y0
 	PCALIGN      $32
 
 loop1:
@@ -81,12 +85,21 @@ store1:
 	SUBQ         $1, BX
 	JMP          choose
 
+from1:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	JMP          begin1
+
 rows2:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from2
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
+
+begin2:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop2:
@@ -116,13 +129,24 @@ store2:
 	SUBQ         $2, BX
 	JMP          choose
 
+from2:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y1
+	JMP          begin2
+
 rows3:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from3
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
+
+begin3:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop3:
@@ -158,14 +182,27 @@ store3:
 	SUBQ         $3, BX
 	JMP          choose
 
+from3:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	JMP          begin3
+
 rows4:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from4
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
+
+begin4:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop4:
@@ -207,16 +244,31 @@ store4:
 	SUBQ         $4, BX
 	JMP          choose
 
+from4:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y3
+	JMP          begin4
+
 rows5:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from5
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
+
+begin5:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop5:
@@ -265,17 +317,34 @@ store5:
 	SUBQ         $5, BX
 	JMP          choose
 
+from5:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	JMP          begin5
+
 rows6:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from6
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
+
+begin6:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop6:
@@ -330,11 +399,26 @@ store6:
 	SUBQ         $6, BX
 	JMP          choose
 
+from6:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y5
+	JMP          begin6
+
 rows7:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from7
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -342,6 +426,10 @@ rows7:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
+
+begin7:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop7:
@@ -402,11 +490,28 @@ store7:
 	SUBQ         $7, BX
 	JMP          choose
 
+from7:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y6
+	JMP          begin7
+
 rows8:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from8
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -415,6 +520,10 @@ rows8:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
+
+begin8:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop8:
@@ -481,12 +590,31 @@ store8:
 	SUBQ         $8, BX
 	JMP          choose
 
+from8:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y6
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y7
+	JMP          begin8
+
 rows9:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from9
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -496,6 +624,10 @@ rows9:
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
+
+begin9:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop9:
@@ -569,12 +701,33 @@ store9:
 	SUBQ         $9, BX
 	JMP          choose
 
+from9:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y6
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y8
+	JMP          begin9
+
 rows10:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from10
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -585,6 +738,10 @@ rows10:
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
+
+begin10:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop10:
@@ -664,12 +821,35 @@ store10:
 	SUBQ         $10, BX
 	JMP          choose
 
+from10:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y6
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y8
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y9
+	JMP          begin10
+
 rows11:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from11
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -681,6 +861,10 @@ rows11:
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
 	VXORPS       Y10, Y10, Y10
+
+begin11:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop11:
@@ -766,12 +950,37 @@ store11:
 	SUBQ         $11, BX
 	JMP          choose
 
+from11:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y6
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y8
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y9
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y10
+	JMP          begin11
+
 rows12:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from12
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -784,6 +993,10 @@ rows12:
 	VXORPS       Y9, Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VXORPS       Y11, Y11, Y11
+
+begin12:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	CMPQ         R9, $4
 	JNE          loop12
 	SUBQ         $4, CX
@@ -997,6 +1210,33 @@ store12:
 	SUBQ         $12, BX
 	JMP          choose
 
+from12:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y6
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y8
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y9
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y10
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y11
+	JMP          begin12
+
 done:
 	VZEROUPPER
 	RET
@@ -1055,9 +1295,13 @@ choose:
 
 rows1:
 	MOVQ         at-8(SP), SI
+	TESTQ        $4, how+88(FP)
+	JNE          from1
+	VXORPS       Y0, Y0, Y0
+
+begin1:
 	MOVQ         b+48(FP), DI
 	MOVQ         k+16(FP), CX
-	VXORPS       Y0, Y0, Y0
 	PCALIGN      $32
 
 loop1:
@@ -1082,12 +1326,21 @@ store1:
 	SUBQ         $1, BX
 	JMP          choose
 
+from1:
+	MOVQ         DX, DI
+	VMASKMOVPS   (DI), Y15, Y0
+	JMP          begin1
+
 rows2:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from2
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
+
+begin2:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop2:
@@ -1119,13 +1372,24 @@ store2:
 	SUBQ         $2, BX
 	JMP          choose
 
+from2:
+	MOVQ         DX, DI
+	VMASKMOVPS   (DI), Y15, Y0
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y1
+	JMP          begin2
+
 rows3:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from3
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
+
+begin3:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop3:
@@ -1164,14 +1428,27 @@ store3:
 	SUBQ         $3, BX
 	JMP          choose
 
+from3:
+	MOVQ         DX, DI
+	VMASKMOVPS   (DI), Y15, Y0
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y1
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y2
+	JMP          begin3
+
 rows4:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from4
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
+
+begin4:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop4:
@@ -1217,16 +1494,31 @@ store4:
 	SUBQ         $4, BX
 	JMP          choose
 
+from4:
+	MOVQ         DX, DI
+	VMASKMOVPS   (DI), Y15, Y0
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y1
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y2
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y3
+	JMP          begin4
+
 rows5:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from5
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
+
+begin5:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop5:
@@ -1280,17 +1572,34 @@ store5:
 	SUBQ         $5, BX
 	JMP          choose
 
+from5:
+	MOVQ         DX, DI
+	VMASKMOVPS   (DI), Y15, Y0
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y1
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y2
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y3
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y4
+	JMP          begin5
+
 rows6:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from6
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
+
+begin6:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop6:
@@ -1351,11 +1660,26 @@ store6:
 	SUBQ         $6, BX
 	JMP          choose
 
+from6:
+	MOVQ         DX, DI
+	VMASKMOVPS   (DI), Y15, Y0
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y1
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y2
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y3
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y4
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y5
+	JMP          begin6
+
 rows7:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from7
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -1363,6 +1687,10 @@ rows7:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
+
+begin7:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop7:
@@ -1430,11 +1758,28 @@ store7:
 	SUBQ         $7, BX
 	JMP          choose
 
+from7:
+	MOVQ         DX, DI
+	VMASKMOVPS   (DI), Y15, Y0
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y1
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y2
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y3
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y4
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y5
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y6
+	JMP          begin7
+
 rows8:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from8
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -1443,6 +1788,10 @@ rows8:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
+
+begin8:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop8:
@@ -1517,12 +1866,31 @@ store8:
 	SUBQ         $8, BX
 	JMP          choose
 
+from8:
+	MOVQ         DX, DI
+	VMASKMOVPS   (DI), Y15, Y0
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y1
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y2
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y3
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y4
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y5
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y6
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y7
+	JMP          begin8
+
 rows9:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from9
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -1532,6 +1900,10 @@ rows9:
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
+
+begin9:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop9:
@@ -1614,12 +1986,33 @@ store9:
 	SUBQ         $9, BX
 	JMP          choose
 
+from9:
+	MOVQ         DX, DI
+	VMASKMOVPS   (DI), Y15, Y0
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y1
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y2
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y3
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y4
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y5
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y6
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y7
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y8
+	JMP          begin9
+
 rows10:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from10
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -1630,6 +2023,10 @@ rows10:
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
+
+begin10:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop10:
@@ -1719,12 +2116,35 @@ store10:
 	SUBQ         $10, BX
 	JMP          choose
 
+from10:
+	MOVQ         DX, DI
+	VMASKMOVPS   (DI), Y15, Y0
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y1
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y2
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y3
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y4
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y5
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y6
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y7
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y8
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y9
+	JMP          begin10
+
 rows11:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from11
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -1736,6 +2156,10 @@ rows11:
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
 	VXORPS       Y10, Y10, Y10
+
+begin11:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop11:
@@ -1832,12 +2256,37 @@ store11:
 	SUBQ         $11, BX
 	JMP          choose
 
+from11:
+	MOVQ         DX, DI
+	VMASKMOVPS   (DI), Y15, Y0
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y1
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y2
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y3
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y4
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y5
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y6
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y7
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y8
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y9
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y10
+	JMP          begin11
+
 rows12:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from12
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -1850,6 +2299,10 @@ rows12:
 	VXORPS       Y9, Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VXORPS       Y11, Y11, Y11
+
+begin12:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	CMPQ         R9, $4
 	JNE          loop12
 	SUBQ         $4, CX
@@ -2075,6 +2528,33 @@ store12:
 	SUBQ         $12, BX
 	JMP          choose
 
+from12:
+	MOVQ         DX, DI
+	VMASKMOVPS   (DI), Y15, Y0
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y1
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y2
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y3
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y4
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y5
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y6
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y7
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y8
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y9
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y10
+	ADDQ         R11, DI
+	VMASKMOVPS   (DI), Y15, Y11
+	JMP          begin12
+
 done:
 	VZEROUPPER
 	RET
@@ -2120,10 +2600,14 @@ choose:
 
 rows1:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from1
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
+
+begin1:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop1:
@@ -2151,14 +2635,24 @@ store1:
 	SUBQ         $1, BX
 	JMP          choose
 
+from1:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMOVUPS      32(DI), Y1
+	JMP          begin1
+
 rows2:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from2
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
+
+begin2:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop2:
@@ -2195,16 +2689,29 @@ store2:
 	SUBQ         $2, BX
 	JMP          choose
 
+from2:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMOVUPS      32(DI), Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	VMOVUPS      32(DI), Y3
+	JMP          begin2
+
 rows3:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from3
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
+
+begin3:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop3:
@@ -2250,10 +2757,22 @@ store3:
 	SUBQ         $3, BX
 	JMP          choose
 
+from3:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMOVUPS      32(DI), Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	VMOVUPS      32(DI), Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	JMP          begin3
+
 rows4:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from4
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -2262,6 +2781,10 @@ rows4:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
+
+begin4:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop4:
@@ -2316,11 +2839,26 @@ store4:
 	SUBQ         $4, BX
 	JMP          choose
 
+from4:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMOVUPS      32(DI), Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	VMOVUPS      32(DI), Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y6
+	VMOVUPS      32(DI), Y7
+	JMP          begin4
+
 rows5:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from5
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -2331,6 +2869,10 @@ rows5:
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
+
+begin5:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop5:
@@ -2395,11 +2937,29 @@ store5:
 	SUBQ         $5, BX
 	JMP          choose
 
+from5:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMOVUPS      32(DI), Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	VMOVUPS      32(DI), Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y6
+	VMOVUPS      32(DI), Y7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y8
+	VMOVUPS      32(DI), Y9
+	JMP          begin5
+
 rows6:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from6
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -2412,6 +2972,10 @@ rows6:
 	VXORPS       Y9, Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VXORPS       Y11, Y11, Y11
+
+begin6:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	CMPQ         R9, $4
 	JNE          loop6
 	SUBQ         $4, CX
@@ -2586,6 +3150,27 @@ store6:
 	SUBQ         $6, BX
 	JMP          choose
 
+from6:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMOVUPS      32(DI), Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	VMOVUPS      32(DI), Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y6
+	VMOVUPS      32(DI), Y7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y8
+	VMOVUPS      32(DI), Y9
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y10
+	VMOVUPS      32(DI), Y11
+	JMP          begin6
+
 done:
 	VZEROUPPER
 	RET
@@ -2632,10 +3217,14 @@ choose:
 
 rows1:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from1
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
+
+begin1:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop1:
@@ -2664,14 +3253,24 @@ store1:
 	SUBQ         $1, BX
 	JMP          choose
 
+from1:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMASKMOVPS   32(DI), Y15, Y1
+	JMP          begin1
+
 rows2:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from2
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
+
+begin2:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop2:
@@ -2710,16 +3309,29 @@ store2:
 	SUBQ         $2, BX
 	JMP          choose
 
+from2:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMASKMOVPS   32(DI), Y15, Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	VMASKMOVPS   32(DI), Y15, Y3
+	JMP          begin2
+
 rows3:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from3
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
+
+begin3:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop3:
@@ -2768,10 +3380,22 @@ store3:
 	SUBQ         $3, BX
 	JMP          choose
 
+from3:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMASKMOVPS   32(DI), Y15, Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	VMASKMOVPS   32(DI), Y15, Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	VMASKMOVPS   32(DI), Y15, Y5
+	JMP          begin3
+
 rows4:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from4
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -2780,6 +3404,10 @@ rows4:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
+
+begin4:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop4:
@@ -2838,11 +3466,26 @@ store4:
 	SUBQ         $4, BX
 	JMP          choose
 
+from4:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMASKMOVPS   32(DI), Y15, Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	VMASKMOVPS   32(DI), Y15, Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	VMASKMOVPS   32(DI), Y15, Y5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y6
+	VMASKMOVPS   32(DI), Y15, Y7
+	JMP          begin4
+
 rows5:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from5
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -2853,6 +3496,10 @@ rows5:
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
+
+begin5:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop5:
@@ -2922,11 +3569,29 @@ store5:
 	SUBQ         $5, BX
 	JMP          choose
 
+from5:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMASKMOVPS   32(DI), Y15, Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	VMASKMOVPS   32(DI), Y15, Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	VMASKMOVPS   32(DI), Y15, Y5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y6
+	VMASKMOVPS   32(DI), Y15, Y7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y8
+	VMASKMOVPS   32(DI), Y15, Y9
+	JMP          begin5
+
 rows6:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from6
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -2939,6 +3604,10 @@ rows6:
 	VXORPS       Y9, Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VXORPS       Y11, Y11, Y11
+
+begin6:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	CMPQ         R9, $4
 	JNE          loop6
 	SUBQ         $4, CX
@@ -3119,6 +3788,27 @@ store6:
 	SUBQ         $6, BX
 	JMP          choose
 
+from6:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMASKMOVPS   32(DI), Y15, Y1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y2
+	VMASKMOVPS   32(DI), Y15, Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	VMASKMOVPS   32(DI), Y15, Y5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y6
+	VMASKMOVPS   32(DI), Y15, Y7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y8
+	VMASKMOVPS   32(DI), Y15, Y9
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y10
+	VMASKMOVPS   32(DI), Y15, Y11
+	JMP          begin6
+
 done:
 	VZEROUPPER
 	RET
@@ -3160,11 +3850,15 @@ choose:
 
 rows1:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from1
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
+
+begin1:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop1:
@@ -3196,16 +3890,27 @@ store1:
 	SUBQ         $1, BX
 	JMP          choose
 
+from1:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMOVUPS      32(DI), Y1
+	VMOVUPS      64(DI), Y2
+	JMP          begin1
+
 rows2:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from2
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
+
+begin2:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop2:
@@ -3249,10 +3954,21 @@ store2:
 	SUBQ         $2, BX
 	JMP          choose
 
+from2:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMOVUPS      32(DI), Y1
+	VMOVUPS      64(DI), Y2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y3
+	VMOVUPS      32(DI), Y4
+	VMOVUPS      64(DI), Y5
+	JMP          begin2
+
 rows3:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from3
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -3262,6 +3978,10 @@ rows3:
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
+
+begin3:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop3:
@@ -3317,10 +4037,25 @@ store3:
 	SUBQ         $3, BX
 	JMP          choose
 
+from3:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMOVUPS      32(DI), Y1
+	VMOVUPS      64(DI), Y2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y3
+	VMOVUPS      32(DI), Y4
+	VMOVUPS      64(DI), Y5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y6
+	VMOVUPS      32(DI), Y7
+	VMOVUPS      64(DI), Y8
+	JMP          begin3
+
 rows4:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from4
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -3333,6 +4068,10 @@ rows4:
 	VXORPS       Y9, Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VXORPS       Y11, Y11, Y11
+
+begin4:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	CMPQ         R9, $4
 	JNE          loop4
 	SUBQ         $4, CX
@@ -3496,6 +4235,25 @@ store4:
 	SUBQ         $4, BX
 	JMP          choose
 
+from4:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMOVUPS      32(DI), Y1
+	VMOVUPS      64(DI), Y2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y3
+	VMOVUPS      32(DI), Y4
+	VMOVUPS      64(DI), Y5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y6
+	VMOVUPS      32(DI), Y7
+	VMOVUPS      64(DI), Y8
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y9
+	VMOVUPS      32(DI), Y10
+	VMOVUPS      64(DI), Y11
+	JMP          begin4
+
 done:
 	VZEROUPPER
 	RET
@@ -3533,12 +4291,16 @@ choose:
 
 rows1:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from1
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
+
+begin1:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop1:
@@ -3574,10 +4336,18 @@ store1:
 	SUBQ         $1, BX
 	JMP          choose
 
+from1:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMOVUPS      32(DI), Y1
+	VMOVUPS      64(DI), Y2
+	VMOVUPS      96(DI), Y3
+	JMP          begin1
+
 rows2:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from2
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -3586,6 +4356,10 @@ rows2:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
+
+begin2:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	CMPQ         R9, $4
 	JNE          loop2
 	SUBQ         $4, CX
@@ -3712,6 +4486,19 @@ store2:
 	SUBQ         $2, BX
 	JMP          choose
 
+from2:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMOVUPS      32(DI), Y1
+	VMOVUPS      64(DI), Y2
+	VMOVUPS      96(DI), Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	VMOVUPS      64(DI), Y6
+	VMOVUPS      96(DI), Y7
+	JMP          begin2
+
 done:
 	VZEROUPPER
 	RET
@@ -3750,12 +4537,16 @@ choose:
 
 rows1:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from1
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
+
+begin1:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop1:
@@ -3792,10 +4583,18 @@ store1:
 	SUBQ         $1, BX
 	JMP          choose
 
+from1:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMOVUPS      32(DI), Y1
+	VMOVUPS      64(DI), Y2
+	VMASKMOVPS   96(DI), Y15, Y3
+	JMP          begin1
+
 rows2:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from2
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -3804,6 +4603,10 @@ rows2:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
+
+begin2:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	CMPQ         R9, $4
 	JNE          loop2
 	SUBQ         $4, CX
@@ -3932,6 +4735,179 @@ store2:
 	SUBQ         $2, BX
 	JMP          choose
 
+from2:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMOVUPS      32(DI), Y1
+	VMOVUPS      64(DI), Y2
+	VMASKMOVPS   96(DI), Y15, Y3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	VMOVUPS      64(DI), Y6
+	VMASKMOVPS   96(DI), Y15, Y7
+	JMP          begin2
+
+done:
+	VZEROUPPER
+	RET
+
+// func panel8AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
+TEXT ·panel8AVX2(SB), NOSPLIT, $16-96
+	MOVQ         m+0(FP), BX
+	MOVQ         a+24(FP), AX
+	MOVQ         AX, at-8(SP)
+	MOVQ         rsa+32(FP), R8
+	MOVQ         csa+40(FP), R9
+	MOVQ         rsb+56(FP), R10
+	MOVQ         c+64(FP), DX
+	MOVQ         rsc+72(FP), R11
+	MOVQ         mask+80(FP), AX
+	LEAQ         (R8)(R8*2), R12
+	MOVQ         mr+8(FP), CX
+	IMULQ        R8, CX
+	TESTQ        $2, how+88(FP)
+	JEQ          rowwise
+	MOVQ         k+16(FP), CX
+	IMULQ        R9, CX
+
+rowwise:
+	MOVQ         CX, next-16(SP)
+
+choose:
+	TESTQ        BX, BX
+	JLE          done
+	MOVQ         mr+8(FP), CX
+	CMPQ         BX, CX
+	CMOVQLT      BX, CX
+
+rows1:
+	MOVQ         at-8(SP), SI
+	TESTQ        $4, how+88(FP)
+	JNE          from1
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+
+begin1:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
+	CMPQ         R9, $4
+	JNE          loop1
+	SUBQ         $4, CX
+	JLT          fine1
+	PCALIGN      $32
+
+four1:
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  (DI), Y15, Y0
+	VFMADD231PS  32(DI), Y15, Y1
+	VFMADD231PS  64(DI), Y15, Y2
+	VFMADD231PS  96(DI), Y15, Y3
+	VFMADD231PS  128(DI), Y15, Y4
+	VFMADD231PS  160(DI), Y15, Y5
+	VFMADD231PS  192(DI), Y15, Y6
+	VFMADD231PS  224(DI), Y15, Y7
+	ADDQ         R10, DI
+	VBROADCASTSS 4(SI), Y14
+	VFMADD231PS  (DI), Y14, Y0
+	VFMADD231PS  32(DI), Y14, Y1
+	VFMADD231PS  64(DI), Y14, Y2
+	VFMADD231PS  96(DI), Y14, Y3
+	VFMADD231PS  128(DI), Y14, Y4
+	VFMADD231PS  160(DI), Y14, Y5
+	VFMADD231PS  192(DI), Y14, Y6
+	VFMADD231PS  224(DI), Y14, Y7
+	ADDQ         R10, DI
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  (DI), Y15, Y0
+	VFMADD231PS  32(DI), Y15, Y1
+	VFMADD231PS  64(DI), Y15, Y2
+	VFMADD231PS  96(DI), Y15, Y3
+	VFMADD231PS  128(DI), Y15, Y4
+	VFMADD231PS  160(DI), Y15, Y5
+	VFMADD231PS  192(DI), Y15, Y6
+	VFMADD231PS  224(DI), Y15, Y7
+	ADDQ         R10, DI
+	VBROADCASTSS 12(SI), Y14
+	VFMADD231PS  (DI), Y14, Y0
+	VFMADD231PS  32(DI), Y14, Y1
+	VFMADD231PS  64(DI), Y14, Y2
+	VFMADD231PS  96(DI), Y14, Y3
+	VFMADD231PS  128(DI), Y14, Y4
+	VFMADD231PS  160(DI), Y14, Y5
+	VFMADD231PS  192(DI), Y14, Y6
+	VFMADD231PS  224(DI), Y14, Y7
+	ADDQ         R10, DI
+	ADDQ         $16, SI
+	SUBQ         $4, CX
+	JGE          four1
+
+fine1:
+	ADDQ         $4, CX
+	JEQ          sum1
+	PCALIGN      $32
+
+loop1:
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  (DI), Y15, Y0
+	VFMADD231PS  32(DI), Y15, Y1
+	VFMADD231PS  64(DI), Y15, Y2
+	VFMADD231PS  96(DI), Y15, Y3
+	VFMADD231PS  128(DI), Y15, Y4
+	VFMADD231PS  160(DI), Y15, Y5
+	VFMADD231PS  192(DI), Y15, Y6
+	VFMADD231PS  224(DI), Y15, Y7
+	ADDQ         R10, DI
+	ADDQ         R9, SI
+	DECQ         CX
+	JNZ          loop1
+
+sum1:
+	TESTQ        $1, how+88(FP)
+	JEQ          store1
+	MOVQ         DX, DI
+	VADDPS       (DI), Y0, Y0
+	VADDPS       32(DI), Y1, Y1
+	VADDPS       64(DI), Y2, Y2
+	VADDPS       96(DI), Y3, Y3
+	VADDPS       128(DI), Y4, Y4
+	VADDPS       160(DI), Y5, Y5
+	VADDPS       192(DI), Y6, Y6
+	VADDPS       224(DI), Y7, Y7
+
+store1:
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y1, 32(DX)
+	VMOVUPS      Y2, 64(DX)
+	VMOVUPS      Y3, 96(DX)
+	VMOVUPS      Y4, 128(DX)
+	VMOVUPS      Y5, 160(DX)
+	VMOVUPS      Y6, 192(DX)
+	VMOVUPS      Y7, 224(DX)
+	ADDQ         R11, DX
+	MOVQ         next-16(SP), CX
+	ADDQ         CX, at-8(SP)
+	SUBQ         $1, BX
+	JMP          choose
+
+from1:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Y0
+	VMOVUPS      32(DI), Y1
+	VMOVUPS      64(DI), Y2
+	VMOVUPS      96(DI), Y3
+	VMOVUPS      128(DI), Y4
+	VMOVUPS      160(DI), Y5
+	VMOVUPS      192(DI), Y6
+	VMOVUPS      224(DI), Y7
+	JMP          begin1
+
 done:
 	VZEROUPPER
 	RET
@@ -3995,9 +4971,13 @@ choose:
 
 rows1:
 	MOVQ         at-8(SP), SI
+	TESTQ        $4, how+88(FP)
+	JNE          from1
+	VPXORQ       Z0, Z0, Z0
+
+begin1:
 	MOVQ         b+48(FP), DI
 	MOVQ         k+16(FP), CX
-	VPXORQ       Z0, Z0, Z0
 	PCALIGN      $32
 
 loop1:
@@ -4022,12 +5002,21 @@ store1:
 	SUBQ         $1, BX
 	JMP          choose
 
+from1:
+	MOVQ         DX, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	JMP          begin1
+
 rows2:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from2
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
+
+begin2:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop2:
@@ -4059,13 +5048,24 @@ store2:
 	SUBQ         $2, BX
 	JMP          choose
 
+from2:
+	MOVQ         DX, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z1
+	JMP          begin2
+
 rows3:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from3
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
+
+begin3:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop3:
@@ -4104,14 +5104,27 @@ store3:
 	SUBQ         $3, BX
 	JMP          choose
 
+from3:
+	MOVQ         DX, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z2
+	JMP          begin3
+
 rows4:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from4
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
 	VPXORQ       Z3, Z3, Z3
+
+begin4:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop4:
@@ -4157,16 +5170,31 @@ store4:
 	SUBQ         $4, BX
 	JMP          choose
 
+from4:
+	MOVQ         DX, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z3
+	JMP          begin4
+
 rows5:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from5
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
 	VPXORQ       Z3, Z3, Z3
 	VPXORQ       Z4, Z4, Z4
+
+begin5:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop5:
@@ -4220,17 +5248,34 @@ store5:
 	SUBQ         $5, BX
 	JMP          choose
 
+from5:
+	MOVQ         DX, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z4
+	JMP          begin5
+
 rows6:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from6
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
 	VPXORQ       Z3, Z3, Z3
 	VPXORQ       Z4, Z4, Z4
 	VPXORQ       Z5, Z5, Z5
+
+begin6:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop6:
@@ -4291,11 +5336,26 @@ store6:
 	SUBQ         $6, BX
 	JMP          choose
 
+from6:
+	MOVQ         DX, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z4
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z5
+	JMP          begin6
+
 rows7:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from7
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -4303,6 +5363,10 @@ rows7:
 	VPXORQ       Z4, Z4, Z4
 	VPXORQ       Z5, Z5, Z5
 	VPXORQ       Z6, Z6, Z6
+
+begin7:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop7:
@@ -4370,11 +5434,28 @@ store7:
 	SUBQ         $7, BX
 	JMP          choose
 
+from7:
+	MOVQ         DX, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z4
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z6
+	JMP          begin7
+
 rows8:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from8
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -4383,6 +5464,10 @@ rows8:
 	VPXORQ       Z5, Z5, Z5
 	VPXORQ       Z6, Z6, Z6
 	VPXORQ       Z7, Z7, Z7
+
+begin8:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop8:
@@ -4457,12 +5542,31 @@ store8:
 	SUBQ         $8, BX
 	JMP          choose
 
+from8:
+	MOVQ         DX, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z4
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z6
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z7
+	JMP          begin8
+
 rows9:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from9
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -4472,6 +5576,10 @@ rows9:
 	VPXORQ       Z6, Z6, Z6
 	VPXORQ       Z7, Z7, Z7
 	VPXORQ       Z8, Z8, Z8
+
+begin9:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop9:
@@ -4554,12 +5662,33 @@ store9:
 	SUBQ         $9, BX
 	JMP          choose
 
+from9:
+	MOVQ         DX, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z4
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z6
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z8
+	JMP          begin9
+
 rows10:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from10
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -4570,6 +5699,10 @@ rows10:
 	VPXORQ       Z7, Z7, Z7
 	VPXORQ       Z8, Z8, Z8
 	VPXORQ       Z9, Z9, Z9
+
+begin10:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop10:
@@ -4659,12 +5792,35 @@ store10:
 	SUBQ         $10, BX
 	JMP          choose
 
+from10:
+	MOVQ         DX, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z4
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z6
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z8
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z9
+	JMP          begin10
+
 rows11:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from11
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -4676,6 +5832,10 @@ rows11:
 	VPXORQ       Z8, Z8, Z8
 	VPXORQ       Z9, Z9, Z9
 	VPXORQ       Z10, Z10, Z10
+
+begin11:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop11:
@@ -4772,12 +5932,37 @@ store11:
 	SUBQ         $11, BX
 	JMP          choose
 
+from11:
+	MOVQ         DX, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z4
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z6
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z8
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z9
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z10
+	JMP          begin11
+
 rows12:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from12
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -4790,6 +5975,10 @@ rows12:
 	VPXORQ       Z9, Z9, Z9
 	VPXORQ       Z10, Z10, Z10
 	VPXORQ       Z11, Z11, Z11
+
+begin12:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop12:
@@ -4893,13 +6082,40 @@ store12:
 	SUBQ         $12, BX
 	JMP          choose
 
+from12:
+	MOVQ         DX, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z4
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z6
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z8
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z9
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z10
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z11
+	JMP          begin12
+
 rows13:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
 	LEAQ         (R14)(R8*4), AX
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from13
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -4913,6 +6129,10 @@ rows13:
 	VPXORQ       Z10, Z10, Z10
 	VPXORQ       Z11, Z11, Z11
 	VPXORQ       Z12, Z12, Z12
+
+begin13:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop13:
@@ -5024,13 +6244,42 @@ store13:
 	SUBQ         $13, BX
 	JMP          choose
 
+from13:
+	MOVQ         DX, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z4
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z6
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z8
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z9
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z10
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z11
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z12
+	JMP          begin13
+
 rows14:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
 	LEAQ         (R14)(R8*4), AX
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from14
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -5045,6 +6294,10 @@ rows14:
 	VPXORQ       Z11, Z11, Z11
 	VPXORQ       Z12, Z12, Z12
 	VPXORQ       Z13, Z13, Z13
+
+begin14:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	CMPQ         R9, $4
 	JNE          loop14
 	SUBQ         $4, CX
@@ -5302,6 +6555,37 @@ store14:
 	SUBQ         $14, BX
 	JMP          choose
 
+from14:
+	MOVQ         DX, DI
+	VMOVUPS.Z    (DI), K1, Z0
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z4
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z6
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z8
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z9
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z10
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z11
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z12
+	ADDQ         R11, DI
+	VMOVUPS.Z    (DI), K1, Z13
+	JMP          begin14
+
 done:
 	VZEROUPPER
 	RET
@@ -5361,10 +6645,14 @@ choose:
 
 rows1:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from1
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
+
+begin1:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop1:
@@ -5393,14 +6681,24 @@ store1:
 	SUBQ         $1, BX
 	JMP          choose
 
+from1:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS.Z    64(DI), K1, Z1
+	JMP          begin1
+
 rows2:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from2
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
 	VPXORQ       Z3, Z3, Z3
+
+begin2:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop2:
@@ -5439,16 +6737,29 @@ store2:
 	SUBQ         $2, BX
 	JMP          choose
 
+from2:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS.Z    64(DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z2
+	VMOVUPS.Z    64(DI), K1, Z3
+	JMP          begin2
+
 rows3:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from3
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
 	VPXORQ       Z3, Z3, Z3
 	VPXORQ       Z4, Z4, Z4
 	VPXORQ       Z5, Z5, Z5
+
+begin3:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop3:
@@ -5497,10 +6808,22 @@ store3:
 	SUBQ         $3, BX
 	JMP          choose
 
+from3:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS.Z    64(DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z2
+	VMOVUPS.Z    64(DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z4
+	VMOVUPS.Z    64(DI), K1, Z5
+	JMP          begin3
+
 rows4:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from4
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -5509,6 +6832,10 @@ rows4:
 	VPXORQ       Z5, Z5, Z5
 	VPXORQ       Z6, Z6, Z6
 	VPXORQ       Z7, Z7, Z7
+
+begin4:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop4:
@@ -5567,11 +6894,26 @@ store4:
 	SUBQ         $4, BX
 	JMP          choose
 
+from4:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS.Z    64(DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z2
+	VMOVUPS.Z    64(DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z4
+	VMOVUPS.Z    64(DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z6
+	VMOVUPS.Z    64(DI), K1, Z7
+	JMP          begin4
+
 rows5:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from5
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -5582,6 +6924,10 @@ rows5:
 	VPXORQ       Z7, Z7, Z7
 	VPXORQ       Z8, Z8, Z8
 	VPXORQ       Z9, Z9, Z9
+
+begin5:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop5:
@@ -5651,11 +6997,29 @@ store5:
 	SUBQ         $5, BX
 	JMP          choose
 
+from5:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS.Z    64(DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z2
+	VMOVUPS.Z    64(DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z4
+	VMOVUPS.Z    64(DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z6
+	VMOVUPS.Z    64(DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z8
+	VMOVUPS.Z    64(DI), K1, Z9
+	JMP          begin5
+
 rows6:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from6
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -5668,6 +7032,10 @@ rows6:
 	VPXORQ       Z9, Z9, Z9
 	VPXORQ       Z10, Z10, Z10
 	VPXORQ       Z11, Z11, Z11
+
+begin6:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop6:
@@ -5747,11 +7115,32 @@ store6:
 	SUBQ         $6, BX
 	JMP          choose
 
+from6:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS.Z    64(DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z2
+	VMOVUPS.Z    64(DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z4
+	VMOVUPS.Z    64(DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z6
+	VMOVUPS.Z    64(DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z8
+	VMOVUPS.Z    64(DI), K1, Z9
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z10
+	VMOVUPS.Z    64(DI), K1, Z11
+	JMP          begin6
+
 rows7:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from7
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -5766,6 +7155,10 @@ rows7:
 	VPXORQ       Z11, Z11, Z11
 	VPXORQ       Z12, Z12, Z12
 	VPXORQ       Z13, Z13, Z13
+
+begin7:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop7:
@@ -5855,11 +7248,35 @@ store7:
 	SUBQ         $7, BX
 	JMP          choose
 
+from7:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS.Z    64(DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z2
+	VMOVUPS.Z    64(DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z4
+	VMOVUPS.Z    64(DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z6
+	VMOVUPS.Z    64(DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z8
+	VMOVUPS.Z    64(DI), K1, Z9
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z10
+	VMOVUPS.Z    64(DI), K1, Z11
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z12
+	VMOVUPS.Z    64(DI), K1, Z13
+	JMP          begin7
+
 rows8:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from8
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -5876,6 +7293,10 @@ rows8:
 	VPXORQ       Z13, Z13, Z13
 	VPXORQ       Z14, Z14, Z14
 	VPXORQ       Z15, Z15, Z15
+
+begin8:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop8:
@@ -5975,12 +7396,39 @@ store8:
 	SUBQ         $8, BX
 	JMP          choose
 
+from8:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS.Z    64(DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z2
+	VMOVUPS.Z    64(DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z4
+	VMOVUPS.Z    64(DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z6
+	VMOVUPS.Z    64(DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z8
+	VMOVUPS.Z    64(DI), K1, Z9
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z10
+	VMOVUPS.Z    64(DI), K1, Z11
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z12
+	VMOVUPS.Z    64(DI), K1, Z13
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z14
+	VMOVUPS.Z    64(DI), K1, Z15
+	JMP          begin8
+
 rows9:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from9
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -5999,6 +7447,10 @@ rows9:
 	VPXORQ       Z15, Z15, Z15
 	VPXORQ       Z16, Z16, Z16
 	VPXORQ       Z17, Z17, Z17
+
+begin9:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop9:
@@ -6109,12 +7561,42 @@ store9:
 	SUBQ         $9, BX
 	JMP          choose
 
+from9:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS.Z    64(DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z2
+	VMOVUPS.Z    64(DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z4
+	VMOVUPS.Z    64(DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z6
+	VMOVUPS.Z    64(DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z8
+	VMOVUPS.Z    64(DI), K1, Z9
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z10
+	VMOVUPS.Z    64(DI), K1, Z11
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z12
+	VMOVUPS.Z    64(DI), K1, Z13
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z14
+	VMOVUPS.Z    64(DI), K1, Z15
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z16
+	VMOVUPS.Z    64(DI), K1, Z17
+	JMP          begin9
+
 rows10:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from10
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -6135,6 +7617,10 @@ rows10:
 	VPXORQ       Z17, Z17, Z17
 	VPXORQ       Z18, Z18, Z18
 	VPXORQ       Z19, Z19, Z19
+
+begin10:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop10:
@@ -6255,12 +7741,45 @@ store10:
 	SUBQ         $10, BX
 	JMP          choose
 
+from10:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS.Z    64(DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z2
+	VMOVUPS.Z    64(DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z4
+	VMOVUPS.Z    64(DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z6
+	VMOVUPS.Z    64(DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z8
+	VMOVUPS.Z    64(DI), K1, Z9
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z10
+	VMOVUPS.Z    64(DI), K1, Z11
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z12
+	VMOVUPS.Z    64(DI), K1, Z13
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z14
+	VMOVUPS.Z    64(DI), K1, Z15
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z16
+	VMOVUPS.Z    64(DI), K1, Z17
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z18
+	VMOVUPS.Z    64(DI), K1, Z19
+	JMP          begin10
+
 rows11:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from11
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -6283,6 +7802,10 @@ rows11:
 	VPXORQ       Z19, Z19, Z19
 	VPXORQ       Z20, Z20, Z20
 	VPXORQ       Z21, Z21, Z21
+
+begin11:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop11:
@@ -6413,12 +7936,48 @@ store11:
 	SUBQ         $11, BX
 	JMP          choose
 
+from11:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS.Z    64(DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z2
+	VMOVUPS.Z    64(DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z4
+	VMOVUPS.Z    64(DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z6
+	VMOVUPS.Z    64(DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z8
+	VMOVUPS.Z    64(DI), K1, Z9
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z10
+	VMOVUPS.Z    64(DI), K1, Z11
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z12
+	VMOVUPS.Z    64(DI), K1, Z13
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z14
+	VMOVUPS.Z    64(DI), K1, Z15
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z16
+	VMOVUPS.Z    64(DI), K1, Z17
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z18
+	VMOVUPS.Z    64(DI), K1, Z19
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z20
+	VMOVUPS.Z    64(DI), K1, Z21
+	JMP          begin11
+
 rows12:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
 	LEAQ         (R13)(R8*4), R14
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from12
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -6443,6 +8002,10 @@ rows12:
 	VPXORQ       Z21, Z21, Z21
 	VPXORQ       Z22, Z22, Z22
 	VPXORQ       Z23, Z23, Z23
+
+begin12:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	CMPQ         R9, $4
 	JNE          loop12
 	SUBQ         $4, CX
@@ -6757,6 +8320,45 @@ store12:
 	SUBQ         $12, BX
 	JMP          choose
 
+from12:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS.Z    64(DI), K1, Z1
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z2
+	VMOVUPS.Z    64(DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z4
+	VMOVUPS.Z    64(DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z6
+	VMOVUPS.Z    64(DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z8
+	VMOVUPS.Z    64(DI), K1, Z9
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z10
+	VMOVUPS.Z    64(DI), K1, Z11
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z12
+	VMOVUPS.Z    64(DI), K1, Z13
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z14
+	VMOVUPS.Z    64(DI), K1, Z15
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z16
+	VMOVUPS.Z    64(DI), K1, Z17
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z18
+	VMOVUPS.Z    64(DI), K1, Z19
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z20
+	VMOVUPS.Z    64(DI), K1, Z21
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z22
+	VMOVUPS.Z    64(DI), K1, Z23
+	JMP          begin12
+
 done:
 	VZEROUPPER
 	RET
@@ -6808,11 +8410,15 @@ choose:
 
 rows1:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from1
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
+
+begin1:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop1:
@@ -6845,16 +8451,27 @@ store1:
 	SUBQ         $1, BX
 	JMP          choose
 
+from1:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS      64(DI), Z1
+	VMOVUPS.Z    128(DI), K1, Z2
+	JMP          begin1
+
 rows2:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from2
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
 	VPXORQ       Z3, Z3, Z3
 	VPXORQ       Z4, Z4, Z4
 	VPXORQ       Z5, Z5, Z5
+
+begin2:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop2:
@@ -6900,10 +8517,21 @@ store2:
 	SUBQ         $2, BX
 	JMP          choose
 
+from2:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS      64(DI), Z1
+	VMOVUPS.Z    128(DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z3
+	VMOVUPS      64(DI), Z4
+	VMOVUPS.Z    128(DI), K1, Z5
+	JMP          begin2
+
 rows3:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from3
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -6913,6 +8541,10 @@ rows3:
 	VPXORQ       Z6, Z6, Z6
 	VPXORQ       Z7, Z7, Z7
 	VPXORQ       Z8, Z8, Z8
+
+begin3:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop3:
@@ -6971,10 +8603,25 @@ store3:
 	SUBQ         $3, BX
 	JMP          choose
 
+from3:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS      64(DI), Z1
+	VMOVUPS.Z    128(DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z3
+	VMOVUPS      64(DI), Z4
+	VMOVUPS.Z    128(DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z6
+	VMOVUPS      64(DI), Z7
+	VMOVUPS.Z    128(DI), K1, Z8
+	JMP          begin3
+
 rows4:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from4
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -6987,6 +8634,10 @@ rows4:
 	VPXORQ       Z9, Z9, Z9
 	VPXORQ       Z10, Z10, Z10
 	VPXORQ       Z11, Z11, Z11
+
+begin4:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop4:
@@ -7058,11 +8709,30 @@ store4:
 	SUBQ         $4, BX
 	JMP          choose
 
+from4:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS      64(DI), Z1
+	VMOVUPS.Z    128(DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z3
+	VMOVUPS      64(DI), Z4
+	VMOVUPS.Z    128(DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z6
+	VMOVUPS      64(DI), Z7
+	VMOVUPS.Z    128(DI), K1, Z8
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z9
+	VMOVUPS      64(DI), Z10
+	VMOVUPS.Z    128(DI), K1, Z11
+	JMP          begin4
+
 rows5:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from5
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -7078,6 +8748,10 @@ rows5:
 	VPXORQ       Z12, Z12, Z12
 	VPXORQ       Z13, Z13, Z13
 	VPXORQ       Z14, Z14, Z14
+
+begin5:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop5:
@@ -7163,11 +8837,34 @@ store5:
 	SUBQ         $5, BX
 	JMP          choose
 
+from5:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS      64(DI), Z1
+	VMOVUPS.Z    128(DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z3
+	VMOVUPS      64(DI), Z4
+	VMOVUPS.Z    128(DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z6
+	VMOVUPS      64(DI), Z7
+	VMOVUPS.Z    128(DI), K1, Z8
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z9
+	VMOVUPS      64(DI), Z10
+	VMOVUPS.Z    128(DI), K1, Z11
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z12
+	VMOVUPS      64(DI), Z13
+	VMOVUPS.Z    128(DI), K1, Z14
+	JMP          begin5
+
 rows6:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from6
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -7186,6 +8883,10 @@ rows6:
 	VPXORQ       Z15, Z15, Z15
 	VPXORQ       Z16, Z16, Z16
 	VPXORQ       Z17, Z17, Z17
+
+begin6:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop6:
@@ -7284,11 +8985,38 @@ store6:
 	SUBQ         $6, BX
 	JMP          choose
 
+from6:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS      64(DI), Z1
+	VMOVUPS.Z    128(DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z3
+	VMOVUPS      64(DI), Z4
+	VMOVUPS.Z    128(DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z6
+	VMOVUPS      64(DI), Z7
+	VMOVUPS.Z    128(DI), K1, Z8
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z9
+	VMOVUPS      64(DI), Z10
+	VMOVUPS.Z    128(DI), K1, Z11
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z12
+	VMOVUPS      64(DI), Z13
+	VMOVUPS.Z    128(DI), K1, Z14
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z15
+	VMOVUPS      64(DI), Z16
+	VMOVUPS.Z    128(DI), K1, Z17
+	JMP          begin6
+
 rows7:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from7
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -7310,6 +9038,10 @@ rows7:
 	VPXORQ       Z18, Z18, Z18
 	VPXORQ       Z19, Z19, Z19
 	VPXORQ       Z20, Z20, Z20
+
+begin7:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop7:
@@ -7421,11 +9153,42 @@ store7:
 	SUBQ         $7, BX
 	JMP          choose
 
+from7:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS      64(DI), Z1
+	VMOVUPS.Z    128(DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z3
+	VMOVUPS      64(DI), Z4
+	VMOVUPS.Z    128(DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z6
+	VMOVUPS      64(DI), Z7
+	VMOVUPS.Z    128(DI), K1, Z8
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z9
+	VMOVUPS      64(DI), Z10
+	VMOVUPS.Z    128(DI), K1, Z11
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z12
+	VMOVUPS      64(DI), Z13
+	VMOVUPS.Z    128(DI), K1, Z14
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z15
+	VMOVUPS      64(DI), Z16
+	VMOVUPS.Z    128(DI), K1, Z17
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z18
+	VMOVUPS      64(DI), Z19
+	VMOVUPS.Z    128(DI), K1, Z20
+	JMP          begin7
+
 rows8:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from8
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -7450,6 +9213,10 @@ rows8:
 	VPXORQ       Z21, Z21, Z21
 	VPXORQ       Z22, Z22, Z22
 	VPXORQ       Z23, Z23, Z23
+
+begin8:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	CMPQ         R9, $4
 	JNE          loop8
 	SUBQ         $4, CX
@@ -7735,6 +9502,41 @@ store8:
 	SUBQ         $8, BX
 	JMP          choose
 
+from8:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS      64(DI), Z1
+	VMOVUPS.Z    128(DI), K1, Z2
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z3
+	VMOVUPS      64(DI), Z4
+	VMOVUPS.Z    128(DI), K1, Z5
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z6
+	VMOVUPS      64(DI), Z7
+	VMOVUPS.Z    128(DI), K1, Z8
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z9
+	VMOVUPS      64(DI), Z10
+	VMOVUPS.Z    128(DI), K1, Z11
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z12
+	VMOVUPS      64(DI), Z13
+	VMOVUPS.Z    128(DI), K1, Z14
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z15
+	VMOVUPS      64(DI), Z16
+	VMOVUPS.Z    128(DI), K1, Z17
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z18
+	VMOVUPS      64(DI), Z19
+	VMOVUPS.Z    128(DI), K1, Z20
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z21
+	VMOVUPS      64(DI), Z22
+	VMOVUPS.Z    128(DI), K1, Z23
+	JMP          begin8
+
 done:
 	VZEROUPPER
 	RET
@@ -7782,12 +9584,16 @@ choose:
 
 rows1:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from1
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
 	VPXORQ       Z3, Z3, Z3
+
+begin1:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop1:
@@ -7824,10 +9630,18 @@ store1:
 	SUBQ         $1, BX
 	JMP          choose
 
+from1:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS      64(DI), Z1
+	VMOVUPS      128(DI), Z2
+	VMOVUPS.Z    192(DI), K1, Z3
+	JMP          begin1
+
 rows2:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from2
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -7836,6 +9650,10 @@ rows2:
 	VPXORQ       Z5, Z5, Z5
 	VPXORQ       Z6, Z6, Z6
 	VPXORQ       Z7, Z7, Z7
+
+begin2:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop2:
@@ -7888,10 +9706,23 @@ store2:
 	SUBQ         $2, BX
 	JMP          choose
 
+from2:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS      64(DI), Z1
+	VMOVUPS      128(DI), Z2
+	VMOVUPS.Z    192(DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z4
+	VMOVUPS      64(DI), Z5
+	VMOVUPS      128(DI), Z6
+	VMOVUPS.Z    192(DI), K1, Z7
+	JMP          begin2
+
 rows3:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from3
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -7904,6 +9735,10 @@ rows3:
 	VPXORQ       Z9, Z9, Z9
 	VPXORQ       Z10, Z10, Z10
 	VPXORQ       Z11, Z11, Z11
+
+begin3:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop3:
@@ -7972,10 +9807,28 @@ store3:
 	SUBQ         $3, BX
 	JMP          choose
 
+from3:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS      64(DI), Z1
+	VMOVUPS      128(DI), Z2
+	VMOVUPS.Z    192(DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z4
+	VMOVUPS      64(DI), Z5
+	VMOVUPS      128(DI), Z6
+	VMOVUPS.Z    192(DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z8
+	VMOVUPS      64(DI), Z9
+	VMOVUPS      128(DI), Z10
+	VMOVUPS.Z    192(DI), K1, Z11
+	JMP          begin3
+
 rows4:
 	MOVQ         at-8(SP), SI
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from4
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -7992,6 +9845,10 @@ rows4:
 	VPXORQ       Z13, Z13, Z13
 	VPXORQ       Z14, Z14, Z14
 	VPXORQ       Z15, Z15, Z15
+
+begin4:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop4:
@@ -8076,11 +9933,34 @@ store4:
 	SUBQ         $4, BX
 	JMP          choose
 
+from4:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS      64(DI), Z1
+	VMOVUPS      128(DI), Z2
+	VMOVUPS.Z    192(DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z4
+	VMOVUPS      64(DI), Z5
+	VMOVUPS      128(DI), Z6
+	VMOVUPS.Z    192(DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z8
+	VMOVUPS      64(DI), Z9
+	VMOVUPS      128(DI), Z10
+	VMOVUPS.Z    192(DI), K1, Z11
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z12
+	VMOVUPS      64(DI), Z13
+	VMOVUPS      128(DI), Z14
+	VMOVUPS.Z    192(DI), K1, Z15
+	JMP          begin4
+
 rows5:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from5
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -8101,6 +9981,10 @@ rows5:
 	VPXORQ       Z17, Z17, Z17
 	VPXORQ       Z18, Z18, Z18
 	VPXORQ       Z19, Z19, Z19
+
+begin5:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	PCALIGN      $32
 
 loop5:
@@ -8202,11 +10086,39 @@ store5:
 	SUBQ         $5, BX
 	JMP          choose
 
+from5:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS      64(DI), Z1
+	VMOVUPS      128(DI), Z2
+	VMOVUPS.Z    192(DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z4
+	VMOVUPS      64(DI), Z5
+	VMOVUPS      128(DI), Z6
+	VMOVUPS.Z    192(DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z8
+	VMOVUPS      64(DI), Z9
+	VMOVUPS      128(DI), Z10
+	VMOVUPS.Z    192(DI), K1, Z11
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z12
+	VMOVUPS      64(DI), Z13
+	VMOVUPS      128(DI), Z14
+	VMOVUPS.Z    192(DI), K1, Z15
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z16
+	VMOVUPS      64(DI), Z17
+	VMOVUPS      128(DI), Z18
+	VMOVUPS.Z    192(DI), K1, Z19
+	JMP          begin5
+
 rows6:
 	MOVQ         at-8(SP), SI
 	LEAQ         (SI)(R8*4), R13
-	MOVQ         b+48(FP), DI
-	MOVQ         k+16(FP), CX
+	TESTQ        $4, how+88(FP)
+	JNE          from6
 	VPXORQ       Z0, Z0, Z0
 	VPXORQ       Z1, Z1, Z1
 	VPXORQ       Z2, Z2, Z2
@@ -8231,6 +10143,10 @@ rows6:
 	VPXORQ       Z21, Z21, Z21
 	VPXORQ       Z22, Z22, Z22
 	VPXORQ       Z23, Z23, Z23
+
+begin6:
+	MOVQ         b+48(FP), DI
+	MOVQ         k+16(FP), CX
 	CMPQ         R9, $4
 	JNE          loop6
 	SUBQ         $4, CX
@@ -8504,6 +10420,39 @@ store6:
 	ADDQ         CX, at-8(SP)
 	SUBQ         $6, BX
 	JMP          choose
+
+from6:
+	MOVQ         DX, DI
+	VMOVUPS      (DI), Z0
+	VMOVUPS      64(DI), Z1
+	VMOVUPS      128(DI), Z2
+	VMOVUPS.Z    192(DI), K1, Z3
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z4
+	VMOVUPS      64(DI), Z5
+	VMOVUPS      128(DI), Z6
+	VMOVUPS.Z    192(DI), K1, Z7
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z8
+	VMOVUPS      64(DI), Z9
+	VMOVUPS      128(DI), Z10
+	VMOVUPS.Z    192(DI), K1, Z11
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z12
+	VMOVUPS      64(DI), Z13
+	VMOVUPS      128(DI), Z14
+	VMOVUPS.Z    192(DI), K1, Z15
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z16
+	VMOVUPS      64(DI), Z17
+	VMOVUPS      128(DI), Z18
+	VMOVUPS.Z    192(DI), K1, Z19
+	ADDQ         R11, DI
+	VMOVUPS      (DI), Z20
+	VMOVUPS      64(DI), Z21
+	VMOVUPS      128(DI), Z22
+	VMOVUPS.Z    192(DI), K1, Z23
+	JMP          begin6
 
 done:
 	VZEROUPPER

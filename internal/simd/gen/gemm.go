@@ -14,7 +14,7 @@ func tiles(m machine) []tile {
 	if m.lanes == 16 {
 		return []tile{{1, 14}, {2, 12}, {3, 8}, {4, 6}}
 	}
-	return []tile{{1, 12}, {2, 6}, {3, 4}, {4, 2}}
+	return []tile{{1, 12}, {2, 6}, {3, 4}, {4, 2}, {8, 1}}
 }
 
 // gemm emits the kernels of internal/simd/gemm. Each walks down the rows of a panel of C that is a few vectors wide and sums the products
@@ -108,7 +108,11 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 	}
 	sum := func(i, j int) string { return m.reg(i*nv + j) }
 	vb := func(j int) string { return m.reg(top - j) }
+	direct := r*nv+nv+1 > top+1 // B is read by the products themselves
 	va := func(i int) string {
+		if direct {
+			return m.reg(top - i%2)
+		}
 		if r*nv+nv+2 <= top+1 {
 			return m.reg(top - nv - i%2)
 		}
@@ -126,15 +130,26 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 	for g := 1; g < groups; g++ {
 		s.op("LEAQ", fmt.Sprintf("(%s)(R8*4)", pointers[g-1]), pointers[g])
 	}
-	s.op("MOVQ", "b+48(FP)", "DI")
-	s.op("MOVQ", "k+16(FP)", "CX")
+	s.op("TESTQ", "$4", "how+88(FP)")
+	s.op("JNE", fmt.Sprintf("from%d", r))
 	for i := range r {
 		for j := range nv {
 			s.op(zero, sum(i, j), sum(i, j), sum(i, j))
 		}
 	}
+	s.label(fmt.Sprintf("begin%d", r))
+	s.op("MOVQ", "b+48(FP)", "DI")
+	s.op("MOVQ", "k+16(FP)", "CX")
 	// step multiplies one step of k; A is read ahead bytes after its pointers.
 	step := func(ahead int) {
+		if direct {
+			s.op("VBROADCASTSS", mem(ahead, "SI"), va(ahead/4))
+			for j := range nv {
+				s.op("VFMADD231PS", mem(j*m.bytes(), "DI"), va(ahead/4), sum(0, j))
+			}
+			s.op("ADDQ", "R10", "DI")
+			return
+		}
 		for j := range nv {
 			at := mem(j*m.bytes(), "DI")
 			switch {
@@ -228,6 +243,26 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 	s.op("ADDQ", "CX", "at-8(SP)")
 	s.op("SUBQ", imm(r), "BX")
 	s.op("JMP", "choose")
+
+	s.label(fmt.Sprintf("from%d", r))
+	s.op("MOVQ", "DX", "DI")
+	for i := range r {
+		for j := range nv {
+			at := mem(j*m.bytes(), "DI")
+			switch {
+			case last(j) && m.lanes == 16:
+				s.op("VMOVUPS.Z", at, mask, sum(i, j))
+			case last(j):
+				s.op("VMASKMOVPS", at, mask, sum(i, j))
+			default:
+				s.op("VMOVUPS", at, sum(i, j))
+			}
+		}
+		if i < r-1 {
+			s.op("ADDQ", "R11", "DI")
+		}
+	}
+	s.op("JMP", fmt.Sprintf("begin%d", r))
 }
 
 // packing emits what lays B out in panels. It moves bytes only, so that both paths share it.

@@ -29,6 +29,7 @@ type op struct {
 	what    string // in, param, const, add, sub, mul, div, min, max, sqrt, pow2, less, pick, abs, sign
 	a, b, c val
 	index   int
+	block   int // of several next to each other, see abreast
 	value   float32
 }
 
@@ -225,7 +226,7 @@ func (f *function) body(s *source, m machine, k *constants, where map[val]int, l
 		switch o.what {
 		case "in":
 			where[v] = take()
-			s.op("VMOVUPS", "("+p[o.index]+")", m.reg(where[v]))
+			s.op("VMOVUPS", mem(o.block*m.bytes(), p[o.index]), m.reg(where[v]))
 		case "add", "sub", "mul", "div", "min", "max":
 			a, b := o.a, o.b
 			if f.ops[a].what == "const" && f.ops[b].what != "const" && (o.what == "add" || o.what == "mul") {

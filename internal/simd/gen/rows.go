@@ -100,46 +100,92 @@ func (f *rowFunction) declaration(name string) string {
 	return fmt.Sprintf("func %s(%s *float32, blocks, rows, %s int)", name, strings.Join(v, ", "), strings.Join(skips, ", "))
 }
 
-// assembly emits the function for a machine.
-func (f *rowFunction) assembly(s *source, m machine, k *constants) {
-	name, vs := lower(f.name)+m.name, f.vectors()
-	n := len(vs)
-	s.text(name, 8*(2*n+2), f.declaration(name))
-	regs := 16
-	if m.lanes == 16 {
-		regs = 32
+// abreast is f for some blocks next to each other, whose operations take turns: each is a long chain, and a processor looks only so far
+// ahead that it would work on few of them at once. Results of a block come after those of the one before.
+func (f *function) abreast(blocks int) *function {
+	g := &function{name: f.name}
+	place := make([][]val, blocks)
+	for i, o := range f.ops {
+		for b := range blocks {
+			n := o
+			for _, v := range []*val{&n.a, &n.b, &n.c} {
+				if int(*v) < i {
+					*v = place[b][*v]
+				}
+			}
+			if o.what == "in" {
+				n.block = b
+			}
+			place[b] = append(place[b], g.do(n))
+		}
 	}
+	for b := range blocks {
+		for _, v := range f.results {
+			g.results = append(g.results, place[b][v])
+		}
+	}
+	return g
+}
+
+// blocks emits the work on some blocks next to each other and returns the number of registers that it needs.
+func (f *rowFunction) blocks(s *source, m machine, k *constants, blocks int) (registers int) {
+	g, vs := f.abreast(blocks), f.vectors()
 	var free []int
-	for r := regs - 1; r >= 0; r-- {
-		free = append(free, r)
-	}
 	take := func() int {
 		if len(free) == 0 {
-			panic(f.name + ": out of registers")
+			free = append(free, registers)
+			registers++
 		}
 		r := free[len(free)-1]
 		free = free[:len(free)-1]
 		return r
 	}
+	where, p := map[val]int{}, pointers()
+	scratch := take()
+	g.body(s, m, k, where, g.last(), take, func(r int) { free = append(free, r) }, scratch)
+	for i, v := range g.results {
+		o := f.outs[i%len(f.outs)]
+		s.op("VMOVUPS", m.reg(where[v]), mem(i/len(f.outs)*m.bytes(), p[slices.Index(vs, o)]))
+	}
+	for i := range vs {
+		s.op("ADDQ", imm(blocks*m.bytes()), p[i])
+	}
+	return registers
+}
+
+// assembly emits the function for a machine: as many blocks at once as the registers allow, up to four, then single ones.
+func (f *rowFunction) assembly(s *source, m machine, k *constants) {
+	name, vs := lower(f.name)+m.name, f.vectors()
+	n := len(vs)
+	s.text(name, 8*(2*n+2), f.declaration(name))
+	most := 4
+	for most > 1 && f.blocks(newSource(), m, k, most) > 2*m.lanes { // 16 registers of 8 lanes, 32 of 16
+		most /= 2
+	}
 	p := pointers()
 	for i, v := range vs {
 		s.op("MOVQ", fmt.Sprintf("%s+%d(FP)", v, 8*i), p[i])
 	}
-	scratch := take()
-	where := map[val]int{}
 	s.label("row")
 	s.op("MOVQ", fmt.Sprintf("blocks+%d(FP)", 8*n), "CX")
+	if most > 1 {
+		s.op("SUBQ", imm(most), "CX")
+		s.op("JLT", "rest")
+		s.op("PCALIGN", "$32")
+		s.label("abreast")
+		f.blocks(s, m, k, most)
+		s.op("SUBQ", imm(most), "CX")
+		s.op("JGE", "abreast")
+		s.label("rest")
+		s.op("ADDQ", imm(most), "CX")
+		s.op("JEQ", "next")
+	}
 	s.op("PCALIGN", "$32")
 	s.label("block")
-	f.body(s, m, k, where, f.last(), take, func(r int) { free = append(free, r) }, scratch)
-	for i, v := range f.results {
-		s.op("VMOVUPS", m.reg(where[v]), "("+p[slices.Index(vs, f.outs[i])]+")")
-	}
-	for i := range vs {
-		s.op("ADDQ", imm(m.bytes()), p[i])
-	}
+	f.blocks(s, m, k, 1)
 	s.op("DECQ", "CX")
 	s.op("JNE", "block")
+	s.label("next")
 	for i, v := range vs {
 		s.op("ADDQ", fmt.Sprintf("%sSkip+%d(FP)", v, 8*(n+2+i)), p[i])
 	}

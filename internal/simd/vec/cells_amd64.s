@@ -8,6 +8,154 @@ TEXT ·sigmoidRowsAVX2(SB), NOSPLIT, $0-32
 
 row:
 	MOVQ         blocks+8(FP), CX
+	SUBQ         $4, CX
+	JLT          rest
+	PCALIGN      $32
+
+abreast:
+	VMOVUPS      (SI), Y1
+	VMOVUPS      32(SI), Y2
+	VMOVUPS      64(SI), Y3
+	VMOVUPS      96(SI), Y4
+	VMOVUPS      lane00000000<>(SB), Y0
+	VSUBPS       Y1, Y0, Y1
+	VMOVUPS      lane00000000<>(SB), Y0
+	VSUBPS       Y2, Y0, Y2
+	VMOVUPS      lane00000000<>(SB), Y0
+	VSUBPS       Y3, Y0, Y3
+	VMOVUPS      lane00000000<>(SB), Y0
+	VSUBPS       Y4, Y0, Y4
+	VMOVUPS      lane42b00000<>(SB), Y0
+	VMINPS       Y1, Y0, Y1
+	VMOVUPS      lane42b00000<>(SB), Y0
+	VMINPS       Y2, Y0, Y2
+	VMOVUPS      lane42b00000<>(SB), Y0
+	VMINPS       Y3, Y0, Y3
+	VMOVUPS      lane42b00000<>(SB), Y0
+	VMINPS       Y4, Y0, Y4
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y1, Y0, Y1
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y2, Y0, Y2
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y3, Y0, Y3
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y4, Y0, Y4
+	VMULPS       lane3fb8aa3b<>(SB), Y1, Y5
+	VMULPS       lane3fb8aa3b<>(SB), Y2, Y6
+	VMULPS       lane3fb8aa3b<>(SB), Y3, Y7
+	VMULPS       lane3fb8aa3b<>(SB), Y4, Y8
+	VADDPS       lane4b400000<>(SB), Y5, Y5
+	VADDPS       lane4b400000<>(SB), Y6, Y6
+	VADDPS       lane4b400000<>(SB), Y7, Y7
+	VADDPS       lane4b400000<>(SB), Y8, Y8
+	VSUBPS       lane4b400000<>(SB), Y5, Y5
+	VSUBPS       lane4b400000<>(SB), Y6, Y6
+	VSUBPS       lane4b400000<>(SB), Y7, Y7
+	VSUBPS       lane4b400000<>(SB), Y8, Y8
+	VMULPS       lane3f318000<>(SB), Y5, Y9
+	VMULPS       lane3f318000<>(SB), Y6, Y10
+	VMULPS       lane3f318000<>(SB), Y7, Y11
+	VMULPS       lane3f318000<>(SB), Y8, Y12
+	VSUBPS       Y9, Y1, Y9
+	VSUBPS       Y10, Y2, Y10
+	VSUBPS       Y11, Y3, Y11
+	VSUBPS       Y12, Y4, Y12
+	VMULPS       laneb95e8083<>(SB), Y5, Y4
+	VMULPS       laneb95e8083<>(SB), Y6, Y3
+	VMULPS       laneb95e8083<>(SB), Y7, Y2
+	VMULPS       laneb95e8083<>(SB), Y8, Y1
+	VSUBPS       Y4, Y9, Y4
+	VSUBPS       Y3, Y10, Y3
+	VSUBPS       Y2, Y11, Y2
+	VSUBPS       Y1, Y12, Y1
+	VMULPS       lane3ab60b61<>(SB), Y4, Y12
+	VMULPS       lane3ab60b61<>(SB), Y3, Y11
+	VMULPS       lane3ab60b61<>(SB), Y2, Y10
+	VMULPS       lane3ab60b61<>(SB), Y1, Y9
+	VADDPS       lane3c088889<>(SB), Y12, Y12
+	VADDPS       lane3c088889<>(SB), Y11, Y11
+	VADDPS       lane3c088889<>(SB), Y10, Y10
+	VADDPS       lane3c088889<>(SB), Y9, Y9
+	VMULPS       Y4, Y12, Y12
+	VMULPS       Y3, Y11, Y11
+	VMULPS       Y2, Y10, Y10
+	VMULPS       Y1, Y9, Y9
+	VADDPS       lane3d2aaaab<>(SB), Y12, Y12
+	VADDPS       lane3d2aaaab<>(SB), Y11, Y11
+	VADDPS       lane3d2aaaab<>(SB), Y10, Y10
+	VADDPS       lane3d2aaaab<>(SB), Y9, Y9
+	VMULPS       Y4, Y12, Y12
+	VMULPS       Y3, Y11, Y11
+	VMULPS       Y2, Y10, Y10
+	VMULPS       Y1, Y9, Y9
+	VADDPS       lane3e2aaaab<>(SB), Y12, Y12
+	VADDPS       lane3e2aaaab<>(SB), Y11, Y11
+	VADDPS       lane3e2aaaab<>(SB), Y10, Y10
+	VADDPS       lane3e2aaaab<>(SB), Y9, Y9
+	VMULPS       Y4, Y12, Y12
+	VMULPS       Y3, Y11, Y11
+	VMULPS       Y2, Y10, Y10
+	VMULPS       Y1, Y9, Y9
+	VADDPS       lane3f000000<>(SB), Y12, Y12
+	VADDPS       lane3f000000<>(SB), Y11, Y11
+	VADDPS       lane3f000000<>(SB), Y10, Y10
+	VADDPS       lane3f000000<>(SB), Y9, Y9
+	VMULPS       Y4, Y12, Y12
+	VMULPS       Y3, Y11, Y11
+	VMULPS       Y2, Y10, Y10
+	VMULPS       Y1, Y9, Y9
+	VADDPS       lane3f800000<>(SB), Y12, Y12
+	VADDPS       lane3f800000<>(SB), Y11, Y11
+	VADDPS       lane3f800000<>(SB), Y10, Y10
+	VADDPS       lane3f800000<>(SB), Y9, Y9
+	VMULPS       Y4, Y12, Y4
+	VMULPS       Y3, Y11, Y3
+	VMULPS       Y2, Y10, Y2
+	VMULPS       Y1, Y9, Y1
+	VADDPS       lane3f800000<>(SB), Y4, Y4
+	VADDPS       lane3f800000<>(SB), Y3, Y3
+	VADDPS       lane3f800000<>(SB), Y2, Y2
+	VADDPS       lane3f800000<>(SB), Y1, Y1
+	VCVTPS2DQ    Y5, Y5
+	VPADDD       lane0000007f<>(SB), Y5, Y5
+	VPSLLD       $23, Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPADDD       lane0000007f<>(SB), Y6, Y6
+	VPSLLD       $23, Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPADDD       lane0000007f<>(SB), Y7, Y7
+	VPSLLD       $23, Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VPADDD       lane0000007f<>(SB), Y8, Y8
+	VPSLLD       $23, Y8, Y8
+	VMULPS       Y5, Y4, Y5
+	VMULPS       Y6, Y3, Y6
+	VMULPS       Y7, Y2, Y7
+	VMULPS       Y8, Y1, Y8
+	VADDPS       lane3f800000<>(SB), Y5, Y5
+	VADDPS       lane3f800000<>(SB), Y6, Y6
+	VADDPS       lane3f800000<>(SB), Y7, Y7
+	VADDPS       lane3f800000<>(SB), Y8, Y8
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VDIVPS       Y5, Y0, Y5
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VDIVPS       Y6, Y0, Y6
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VDIVPS       Y7, Y0, Y7
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VDIVPS       Y8, Y0, Y8
+	VMOVUPS      Y5, (SI)
+	VMOVUPS      Y6, 32(SI)
+	VMOVUPS      Y7, 64(SI)
+	VMOVUPS      Y8, 96(SI)
+	ADDQ         $128, SI
+	SUBQ         $4, CX
+	JGE          abreast
+
+rest:
+	ADDQ         $4, CX
+	JEQ          next
 	PCALIGN      $32
 
 block:
@@ -48,6 +196,8 @@ block:
 	ADDQ         $32, SI
 	DECQ         CX
 	JNE          block
+
+next:
 	ADDQ         xSkip+24(FP), SI
 	DECQ         rows+16(FP)
 	JNE          row
@@ -60,6 +210,154 @@ TEXT ·sigmoidRowsAVX512(SB), NOSPLIT, $0-32
 
 row:
 	MOVQ         blocks+8(FP), CX
+	SUBQ         $4, CX
+	JLT          rest
+	PCALIGN      $32
+
+abreast:
+	VMOVUPS      (SI), Z1
+	VMOVUPS      64(SI), Z2
+	VMOVUPS      128(SI), Z3
+	VMOVUPS      192(SI), Z4
+	VMOVUPS      lane00000000<>(SB), Z0
+	VSUBPS       Z1, Z0, Z1
+	VMOVUPS      lane00000000<>(SB), Z0
+	VSUBPS       Z2, Z0, Z2
+	VMOVUPS      lane00000000<>(SB), Z0
+	VSUBPS       Z3, Z0, Z3
+	VMOVUPS      lane00000000<>(SB), Z0
+	VSUBPS       Z4, Z0, Z4
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z1, Z0, Z1
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z2, Z0, Z2
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z3, Z0, Z3
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z4, Z0, Z4
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z1, Z0, Z1
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z2, Z0, Z2
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z3, Z0, Z3
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z4, Z0, Z4
+	VMULPS       lane3fb8aa3b<>(SB), Z1, Z5
+	VMULPS       lane3fb8aa3b<>(SB), Z2, Z6
+	VMULPS       lane3fb8aa3b<>(SB), Z3, Z7
+	VMULPS       lane3fb8aa3b<>(SB), Z4, Z8
+	VADDPS       lane4b400000<>(SB), Z5, Z5
+	VADDPS       lane4b400000<>(SB), Z6, Z6
+	VADDPS       lane4b400000<>(SB), Z7, Z7
+	VADDPS       lane4b400000<>(SB), Z8, Z8
+	VSUBPS       lane4b400000<>(SB), Z5, Z5
+	VSUBPS       lane4b400000<>(SB), Z6, Z6
+	VSUBPS       lane4b400000<>(SB), Z7, Z7
+	VSUBPS       lane4b400000<>(SB), Z8, Z8
+	VMULPS       lane3f318000<>(SB), Z5, Z9
+	VMULPS       lane3f318000<>(SB), Z6, Z10
+	VMULPS       lane3f318000<>(SB), Z7, Z11
+	VMULPS       lane3f318000<>(SB), Z8, Z12
+	VSUBPS       Z9, Z1, Z9
+	VSUBPS       Z10, Z2, Z10
+	VSUBPS       Z11, Z3, Z11
+	VSUBPS       Z12, Z4, Z12
+	VMULPS       laneb95e8083<>(SB), Z5, Z4
+	VMULPS       laneb95e8083<>(SB), Z6, Z3
+	VMULPS       laneb95e8083<>(SB), Z7, Z2
+	VMULPS       laneb95e8083<>(SB), Z8, Z1
+	VSUBPS       Z4, Z9, Z4
+	VSUBPS       Z3, Z10, Z3
+	VSUBPS       Z2, Z11, Z2
+	VSUBPS       Z1, Z12, Z1
+	VMULPS       lane3ab60b61<>(SB), Z4, Z12
+	VMULPS       lane3ab60b61<>(SB), Z3, Z11
+	VMULPS       lane3ab60b61<>(SB), Z2, Z10
+	VMULPS       lane3ab60b61<>(SB), Z1, Z9
+	VADDPS       lane3c088889<>(SB), Z12, Z12
+	VADDPS       lane3c088889<>(SB), Z11, Z11
+	VADDPS       lane3c088889<>(SB), Z10, Z10
+	VADDPS       lane3c088889<>(SB), Z9, Z9
+	VMULPS       Z4, Z12, Z12
+	VMULPS       Z3, Z11, Z11
+	VMULPS       Z2, Z10, Z10
+	VMULPS       Z1, Z9, Z9
+	VADDPS       lane3d2aaaab<>(SB), Z12, Z12
+	VADDPS       lane3d2aaaab<>(SB), Z11, Z11
+	VADDPS       lane3d2aaaab<>(SB), Z10, Z10
+	VADDPS       lane3d2aaaab<>(SB), Z9, Z9
+	VMULPS       Z4, Z12, Z12
+	VMULPS       Z3, Z11, Z11
+	VMULPS       Z2, Z10, Z10
+	VMULPS       Z1, Z9, Z9
+	VADDPS       lane3e2aaaab<>(SB), Z12, Z12
+	VADDPS       lane3e2aaaab<>(SB), Z11, Z11
+	VADDPS       lane3e2aaaab<>(SB), Z10, Z10
+	VADDPS       lane3e2aaaab<>(SB), Z9, Z9
+	VMULPS       Z4, Z12, Z12
+	VMULPS       Z3, Z11, Z11
+	VMULPS       Z2, Z10, Z10
+	VMULPS       Z1, Z9, Z9
+	VADDPS       lane3f000000<>(SB), Z12, Z12
+	VADDPS       lane3f000000<>(SB), Z11, Z11
+	VADDPS       lane3f000000<>(SB), Z10, Z10
+	VADDPS       lane3f000000<>(SB), Z9, Z9
+	VMULPS       Z4, Z12, Z12
+	VMULPS       Z3, Z11, Z11
+	VMULPS       Z2, Z10, Z10
+	VMULPS       Z1, Z9, Z9
+	VADDPS       lane3f800000<>(SB), Z12, Z12
+	VADDPS       lane3f800000<>(SB), Z11, Z11
+	VADDPS       lane3f800000<>(SB), Z10, Z10
+	VADDPS       lane3f800000<>(SB), Z9, Z9
+	VMULPS       Z4, Z12, Z4
+	VMULPS       Z3, Z11, Z3
+	VMULPS       Z2, Z10, Z2
+	VMULPS       Z1, Z9, Z1
+	VADDPS       lane3f800000<>(SB), Z4, Z4
+	VADDPS       lane3f800000<>(SB), Z3, Z3
+	VADDPS       lane3f800000<>(SB), Z2, Z2
+	VADDPS       lane3f800000<>(SB), Z1, Z1
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       lane0000007f<>(SB), Z5, Z5
+	VPSLLD       $23, Z5, Z5
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       lane0000007f<>(SB), Z6, Z6
+	VPSLLD       $23, Z6, Z6
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       lane0000007f<>(SB), Z7, Z7
+	VPSLLD       $23, Z7, Z7
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       lane0000007f<>(SB), Z8, Z8
+	VPSLLD       $23, Z8, Z8
+	VMULPS       Z5, Z4, Z5
+	VMULPS       Z6, Z3, Z6
+	VMULPS       Z7, Z2, Z7
+	VMULPS       Z8, Z1, Z8
+	VADDPS       lane3f800000<>(SB), Z5, Z5
+	VADDPS       lane3f800000<>(SB), Z6, Z6
+	VADDPS       lane3f800000<>(SB), Z7, Z7
+	VADDPS       lane3f800000<>(SB), Z8, Z8
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VDIVPS       Z5, Z0, Z5
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VDIVPS       Z6, Z0, Z6
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VDIVPS       Z7, Z0, Z7
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VDIVPS       Z8, Z0, Z8
+	VMOVUPS      Z5, (SI)
+	VMOVUPS      Z6, 64(SI)
+	VMOVUPS      Z7, 128(SI)
+	VMOVUPS      Z8, 192(SI)
+	ADDQ         $256, SI
+	SUBQ         $4, CX
+	JGE          abreast
+
+rest:
+	ADDQ         $4, CX
+	JEQ          next
 	PCALIGN      $32
 
 block:
@@ -100,6 +398,8 @@ block:
 	ADDQ         $64, SI
 	DECQ         CX
 	JNE          block
+
+next:
 	ADDQ         xSkip+24(FP), SI
 	DECQ         rows+16(FP)
 	JNE          row
@@ -112,6 +412,122 @@ TEXT ·tanhRowsAVX2(SB), NOSPLIT, $0-32
 
 row:
 	MOVQ         blocks+8(FP), CX
+	SUBQ         $2, CX
+	JLT          rest
+	PCALIGN      $32
+
+abreast:
+	VMOVUPS      (SI), Y1
+	VMOVUPS      32(SI), Y2
+	VMULPS       Y1, Y1, Y3
+	VMULPS       Y2, Y2, Y4
+	VMULPS       lanebbbaf0ea<>(SB), Y3, Y5
+	VMULPS       lanebbbaf0ea<>(SB), Y4, Y6
+	VADDPS       lane3ca9134e<>(SB), Y5, Y5
+	VADDPS       lane3ca9134e<>(SB), Y6, Y6
+	VMULPS       Y3, Y5, Y5
+	VMULPS       Y4, Y6, Y6
+	VADDPS       lanebd5c1e2d<>(SB), Y5, Y5
+	VADDPS       lanebd5c1e2d<>(SB), Y6, Y6
+	VMULPS       Y3, Y5, Y5
+	VMULPS       Y4, Y6, Y6
+	VADDPS       lane3e088393<>(SB), Y5, Y5
+	VADDPS       lane3e088393<>(SB), Y6, Y6
+	VMULPS       Y3, Y5, Y5
+	VMULPS       Y4, Y6, Y6
+	VADDPS       lanebeaaaa99<>(SB), Y5, Y5
+	VADDPS       lanebeaaaa99<>(SB), Y6, Y6
+	VMULPS       Y3, Y5, Y3
+	VMULPS       Y4, Y6, Y4
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y2, Y4, Y4
+	VADDPS       Y1, Y3, Y3
+	VADDPS       Y2, Y4, Y4
+	VANDPS       lane7fffffff<>(SB), Y1, Y6
+	VANDPS       lane7fffffff<>(SB), Y2, Y5
+	VADDPS       Y6, Y6, Y7
+	VADDPS       Y5, Y5, Y8
+	VMOVUPS      lane42b00000<>(SB), Y0
+	VMINPS       Y7, Y0, Y7
+	VMOVUPS      lane42b00000<>(SB), Y0
+	VMINPS       Y8, Y0, Y8
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y7, Y0, Y7
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y8, Y0, Y8
+	VMULPS       lane3fb8aa3b<>(SB), Y7, Y9
+	VMULPS       lane3fb8aa3b<>(SB), Y8, Y10
+	VADDPS       lane4b400000<>(SB), Y9, Y9
+	VADDPS       lane4b400000<>(SB), Y10, Y10
+	VSUBPS       lane4b400000<>(SB), Y9, Y9
+	VSUBPS       lane4b400000<>(SB), Y10, Y10
+	VMULPS       lane3f318000<>(SB), Y9, Y11
+	VMULPS       lane3f318000<>(SB), Y10, Y12
+	VSUBPS       Y11, Y7, Y11
+	VSUBPS       Y12, Y8, Y12
+	VMULPS       laneb95e8083<>(SB), Y9, Y8
+	VMULPS       laneb95e8083<>(SB), Y10, Y7
+	VSUBPS       Y8, Y11, Y8
+	VSUBPS       Y7, Y12, Y7
+	VMULPS       lane3ab60b61<>(SB), Y8, Y12
+	VMULPS       lane3ab60b61<>(SB), Y7, Y11
+	VADDPS       lane3c088889<>(SB), Y12, Y12
+	VADDPS       lane3c088889<>(SB), Y11, Y11
+	VMULPS       Y8, Y12, Y12
+	VMULPS       Y7, Y11, Y11
+	VADDPS       lane3d2aaaab<>(SB), Y12, Y12
+	VADDPS       lane3d2aaaab<>(SB), Y11, Y11
+	VMULPS       Y8, Y12, Y12
+	VMULPS       Y7, Y11, Y11
+	VADDPS       lane3e2aaaab<>(SB), Y12, Y12
+	VADDPS       lane3e2aaaab<>(SB), Y11, Y11
+	VMULPS       Y8, Y12, Y12
+	VMULPS       Y7, Y11, Y11
+	VADDPS       lane3f000000<>(SB), Y12, Y12
+	VADDPS       lane3f000000<>(SB), Y11, Y11
+	VMULPS       Y8, Y12, Y12
+	VMULPS       Y7, Y11, Y11
+	VADDPS       lane3f800000<>(SB), Y12, Y12
+	VADDPS       lane3f800000<>(SB), Y11, Y11
+	VMULPS       Y8, Y12, Y8
+	VMULPS       Y7, Y11, Y7
+	VADDPS       lane3f800000<>(SB), Y8, Y8
+	VADDPS       lane3f800000<>(SB), Y7, Y7
+	VCVTPS2DQ    Y9, Y9
+	VPADDD       lane0000007f<>(SB), Y9, Y9
+	VPSLLD       $23, Y9, Y9
+	VCVTPS2DQ    Y10, Y10
+	VPADDD       lane0000007f<>(SB), Y10, Y10
+	VPSLLD       $23, Y10, Y10
+	VMULPS       Y9, Y8, Y9
+	VMULPS       Y10, Y7, Y10
+	VADDPS       lane3f800000<>(SB), Y9, Y9
+	VADDPS       lane3f800000<>(SB), Y10, Y10
+	VMOVUPS      lane40000000<>(SB), Y0
+	VDIVPS       Y9, Y0, Y9
+	VMOVUPS      lane40000000<>(SB), Y0
+	VDIVPS       Y10, Y0, Y10
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VSUBPS       Y9, Y0, Y9
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VSUBPS       Y10, Y0, Y10
+	VCMPPS       $17, lane3f200000<>(SB), Y6, Y6
+	VCMPPS       $17, lane3f200000<>(SB), Y5, Y5
+	VANDPS       lane80000000<>(SB), Y1, Y0
+	VORPS        Y0, Y9, Y1
+	VANDPS       lane80000000<>(SB), Y2, Y0
+	VORPS        Y0, Y10, Y2
+	VBLENDVPS    Y6, Y3, Y1, Y1
+	VBLENDVPS    Y5, Y4, Y2, Y2
+	VMOVUPS      Y1, (SI)
+	VMOVUPS      Y2, 32(SI)
+	ADDQ         $64, SI
+	SUBQ         $2, CX
+	JGE          abreast
+
+rest:
+	ADDQ         $2, CX
+	JEQ          next
 	PCALIGN      $32
 
 block:
@@ -170,6 +586,8 @@ block:
 	ADDQ         $32, SI
 	DECQ         CX
 	JNE          block
+
+next:
 	ADDQ         xSkip+24(FP), SI
 	DECQ         rows+16(FP)
 	JNE          row
@@ -182,6 +600,226 @@ TEXT ·tanhRowsAVX512(SB), NOSPLIT, $0-32
 
 row:
 	MOVQ         blocks+8(FP), CX
+	SUBQ         $4, CX
+	JLT          rest
+	PCALIGN      $32
+
+abreast:
+	VMOVUPS      (SI), Z1
+	VMOVUPS      64(SI), Z2
+	VMOVUPS      128(SI), Z3
+	VMOVUPS      192(SI), Z4
+	VMULPS       Z1, Z1, Z5
+	VMULPS       Z2, Z2, Z6
+	VMULPS       Z3, Z3, Z7
+	VMULPS       Z4, Z4, Z8
+	VMULPS       lanebbbaf0ea<>(SB), Z5, Z9
+	VMULPS       lanebbbaf0ea<>(SB), Z6, Z10
+	VMULPS       lanebbbaf0ea<>(SB), Z7, Z11
+	VMULPS       lanebbbaf0ea<>(SB), Z8, Z12
+	VADDPS       lane3ca9134e<>(SB), Z9, Z9
+	VADDPS       lane3ca9134e<>(SB), Z10, Z10
+	VADDPS       lane3ca9134e<>(SB), Z11, Z11
+	VADDPS       lane3ca9134e<>(SB), Z12, Z12
+	VMULPS       Z5, Z9, Z9
+	VMULPS       Z6, Z10, Z10
+	VMULPS       Z7, Z11, Z11
+	VMULPS       Z8, Z12, Z12
+	VADDPS       lanebd5c1e2d<>(SB), Z9, Z9
+	VADDPS       lanebd5c1e2d<>(SB), Z10, Z10
+	VADDPS       lanebd5c1e2d<>(SB), Z11, Z11
+	VADDPS       lanebd5c1e2d<>(SB), Z12, Z12
+	VMULPS       Z5, Z9, Z9
+	VMULPS       Z6, Z10, Z10
+	VMULPS       Z7, Z11, Z11
+	VMULPS       Z8, Z12, Z12
+	VADDPS       lane3e088393<>(SB), Z9, Z9
+	VADDPS       lane3e088393<>(SB), Z10, Z10
+	VADDPS       lane3e088393<>(SB), Z11, Z11
+	VADDPS       lane3e088393<>(SB), Z12, Z12
+	VMULPS       Z5, Z9, Z9
+	VMULPS       Z6, Z10, Z10
+	VMULPS       Z7, Z11, Z11
+	VMULPS       Z8, Z12, Z12
+	VADDPS       lanebeaaaa99<>(SB), Z9, Z9
+	VADDPS       lanebeaaaa99<>(SB), Z10, Z10
+	VADDPS       lanebeaaaa99<>(SB), Z11, Z11
+	VADDPS       lanebeaaaa99<>(SB), Z12, Z12
+	VMULPS       Z5, Z9, Z5
+	VMULPS       Z6, Z10, Z6
+	VMULPS       Z7, Z11, Z7
+	VMULPS       Z8, Z12, Z8
+	VMULPS       Z1, Z5, Z5
+	VMULPS       Z2, Z6, Z6
+	VMULPS       Z3, Z7, Z7
+	VMULPS       Z4, Z8, Z8
+	VADDPS       Z1, Z5, Z5
+	VADDPS       Z2, Z6, Z6
+	VADDPS       Z3, Z7, Z7
+	VADDPS       Z4, Z8, Z8
+	VANDPS       lane7fffffff<>(SB), Z1, Z12
+	VANDPS       lane7fffffff<>(SB), Z2, Z11
+	VANDPS       lane7fffffff<>(SB), Z3, Z10
+	VANDPS       lane7fffffff<>(SB), Z4, Z9
+	VADDPS       Z12, Z12, Z13
+	VADDPS       Z11, Z11, Z14
+	VADDPS       Z10, Z10, Z15
+	VADDPS       Z9, Z9, Z16
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z13, Z0, Z13
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z14, Z0, Z14
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z15, Z0, Z15
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z16, Z0, Z16
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z13, Z0, Z13
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z14, Z0, Z14
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z15, Z0, Z15
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z16, Z0, Z16
+	VMULPS       lane3fb8aa3b<>(SB), Z13, Z17
+	VMULPS       lane3fb8aa3b<>(SB), Z14, Z18
+	VMULPS       lane3fb8aa3b<>(SB), Z15, Z19
+	VMULPS       lane3fb8aa3b<>(SB), Z16, Z20
+	VADDPS       lane4b400000<>(SB), Z17, Z17
+	VADDPS       lane4b400000<>(SB), Z18, Z18
+	VADDPS       lane4b400000<>(SB), Z19, Z19
+	VADDPS       lane4b400000<>(SB), Z20, Z20
+	VSUBPS       lane4b400000<>(SB), Z17, Z17
+	VSUBPS       lane4b400000<>(SB), Z18, Z18
+	VSUBPS       lane4b400000<>(SB), Z19, Z19
+	VSUBPS       lane4b400000<>(SB), Z20, Z20
+	VMULPS       lane3f318000<>(SB), Z17, Z21
+	VMULPS       lane3f318000<>(SB), Z18, Z22
+	VMULPS       lane3f318000<>(SB), Z19, Z23
+	VMULPS       lane3f318000<>(SB), Z20, Z24
+	VSUBPS       Z21, Z13, Z21
+	VSUBPS       Z22, Z14, Z22
+	VSUBPS       Z23, Z15, Z23
+	VSUBPS       Z24, Z16, Z24
+	VMULPS       laneb95e8083<>(SB), Z17, Z16
+	VMULPS       laneb95e8083<>(SB), Z18, Z15
+	VMULPS       laneb95e8083<>(SB), Z19, Z14
+	VMULPS       laneb95e8083<>(SB), Z20, Z13
+	VSUBPS       Z16, Z21, Z16
+	VSUBPS       Z15, Z22, Z15
+	VSUBPS       Z14, Z23, Z14
+	VSUBPS       Z13, Z24, Z13
+	VMULPS       lane3ab60b61<>(SB), Z16, Z24
+	VMULPS       lane3ab60b61<>(SB), Z15, Z23
+	VMULPS       lane3ab60b61<>(SB), Z14, Z22
+	VMULPS       lane3ab60b61<>(SB), Z13, Z21
+	VADDPS       lane3c088889<>(SB), Z24, Z24
+	VADDPS       lane3c088889<>(SB), Z23, Z23
+	VADDPS       lane3c088889<>(SB), Z22, Z22
+	VADDPS       lane3c088889<>(SB), Z21, Z21
+	VMULPS       Z16, Z24, Z24
+	VMULPS       Z15, Z23, Z23
+	VMULPS       Z14, Z22, Z22
+	VMULPS       Z13, Z21, Z21
+	VADDPS       lane3d2aaaab<>(SB), Z24, Z24
+	VADDPS       lane3d2aaaab<>(SB), Z23, Z23
+	VADDPS       lane3d2aaaab<>(SB), Z22, Z22
+	VADDPS       lane3d2aaaab<>(SB), Z21, Z21
+	VMULPS       Z16, Z24, Z24
+	VMULPS       Z15, Z23, Z23
+	VMULPS       Z14, Z22, Z22
+	VMULPS       Z13, Z21, Z21
+	VADDPS       lane3e2aaaab<>(SB), Z24, Z24
+	VADDPS       lane3e2aaaab<>(SB), Z23, Z23
+	VADDPS       lane3e2aaaab<>(SB), Z22, Z22
+	VADDPS       lane3e2aaaab<>(SB), Z21, Z21
+	VMULPS       Z16, Z24, Z24
+	VMULPS       Z15, Z23, Z23
+	VMULPS       Z14, Z22, Z22
+	VMULPS       Z13, Z21, Z21
+	VADDPS       lane3f000000<>(SB), Z24, Z24
+	VADDPS       lane3f000000<>(SB), Z23, Z23
+	VADDPS       lane3f000000<>(SB), Z22, Z22
+	VADDPS       lane3f000000<>(SB), Z21, Z21
+	VMULPS       Z16, Z24, Z24
+	VMULPS       Z15, Z23, Z23
+	VMULPS       Z14, Z22, Z22
+	VMULPS       Z13, Z21, Z21
+	VADDPS       lane3f800000<>(SB), Z24, Z24
+	VADDPS       lane3f800000<>(SB), Z23, Z23
+	VADDPS       lane3f800000<>(SB), Z22, Z22
+	VADDPS       lane3f800000<>(SB), Z21, Z21
+	VMULPS       Z16, Z24, Z16
+	VMULPS       Z15, Z23, Z15
+	VMULPS       Z14, Z22, Z14
+	VMULPS       Z13, Z21, Z13
+	VADDPS       lane3f800000<>(SB), Z16, Z16
+	VADDPS       lane3f800000<>(SB), Z15, Z15
+	VADDPS       lane3f800000<>(SB), Z14, Z14
+	VADDPS       lane3f800000<>(SB), Z13, Z13
+	VCVTPS2DQ    Z17, Z17
+	VPADDD       lane0000007f<>(SB), Z17, Z17
+	VPSLLD       $23, Z17, Z17
+	VCVTPS2DQ    Z18, Z18
+	VPADDD       lane0000007f<>(SB), Z18, Z18
+	VPSLLD       $23, Z18, Z18
+	VCVTPS2DQ    Z19, Z19
+	VPADDD       lane0000007f<>(SB), Z19, Z19
+	VPSLLD       $23, Z19, Z19
+	VCVTPS2DQ    Z20, Z20
+	VPADDD       lane0000007f<>(SB), Z20, Z20
+	VPSLLD       $23, Z20, Z20
+	VMULPS       Z17, Z16, Z17
+	VMULPS       Z18, Z15, Z18
+	VMULPS       Z19, Z14, Z19
+	VMULPS       Z20, Z13, Z20
+	VADDPS       lane3f800000<>(SB), Z17, Z17
+	VADDPS       lane3f800000<>(SB), Z18, Z18
+	VADDPS       lane3f800000<>(SB), Z19, Z19
+	VADDPS       lane3f800000<>(SB), Z20, Z20
+	VMOVUPS      lane40000000<>(SB), Z0
+	VDIVPS       Z17, Z0, Z17
+	VMOVUPS      lane40000000<>(SB), Z0
+	VDIVPS       Z18, Z0, Z18
+	VMOVUPS      lane40000000<>(SB), Z0
+	VDIVPS       Z19, Z0, Z19
+	VMOVUPS      lane40000000<>(SB), Z0
+	VDIVPS       Z20, Z0, Z20
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z17, Z0, Z17
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z18, Z0, Z18
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z19, Z0, Z19
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z20, Z0, Z20
+	VCMPPS       $17, lane3f200000<>(SB), Z12, K1
+	VCMPPS       $17, lane3f200000<>(SB), Z11, K2
+	VCMPPS       $17, lane3f200000<>(SB), Z10, K3
+	VCMPPS       $17, lane3f200000<>(SB), Z9, K4
+	VANDPS       lane80000000<>(SB), Z1, Z0
+	VORPS        Z0, Z17, Z1
+	VANDPS       lane80000000<>(SB), Z2, Z0
+	VORPS        Z0, Z18, Z2
+	VANDPS       lane80000000<>(SB), Z3, Z0
+	VORPS        Z0, Z19, Z3
+	VANDPS       lane80000000<>(SB), Z4, Z0
+	VORPS        Z0, Z20, Z4
+	VBLENDMPS    Z5, Z1, K1, Z1
+	VBLENDMPS    Z6, Z2, K2, Z2
+	VBLENDMPS    Z7, Z3, K3, Z3
+	VBLENDMPS    Z8, Z4, K4, Z4
+	VMOVUPS      Z1, (SI)
+	VMOVUPS      Z2, 64(SI)
+	VMOVUPS      Z3, 128(SI)
+	VMOVUPS      Z4, 192(SI)
+	ADDQ         $256, SI
+	SUBQ         $4, CX
+	JGE          abreast
+
+rest:
+	ADDQ         $4, CX
+	JEQ          next
 	PCALIGN      $32
 
 block:
@@ -240,6 +878,8 @@ block:
 	ADDQ         $64, SI
 	DECQ         CX
 	JNE          block
+
+next:
 	ADDQ         xSkip+24(FP), SI
 	DECQ         rows+16(FP)
 	JNE          row
@@ -259,6 +899,149 @@ TEXT ·lSTMStatesAVX2(SB), NOSPLIT, $0-144
 
 row:
 	MOVQ         blocks+64(FP), CX
+	SUBQ         $2, CX
+	JLT          rest
+	PCALIGN      $32
+
+abreast:
+	VMOVUPS      (DI), Y1
+	VMOVUPS      32(DI), Y2
+	VMOVUPS      (R8), Y3
+	VMOVUPS      32(R8), Y4
+	VMULPS       Y3, Y1, Y3
+	VMULPS       Y4, Y2, Y4
+	VMOVUPS      (SI), Y2
+	VMOVUPS      32(SI), Y1
+	VMOVUPS      (DX), Y5
+	VMOVUPS      32(DX), Y6
+	VMULPS       Y5, Y2, Y5
+	VMULPS       Y6, Y1, Y6
+	VADDPS       Y5, Y3, Y5
+	VADDPS       Y6, Y4, Y6
+	VMULPS       Y5, Y5, Y4
+	VMULPS       Y6, Y6, Y3
+	VMULPS       lanebbbaf0ea<>(SB), Y4, Y1
+	VMULPS       lanebbbaf0ea<>(SB), Y3, Y2
+	VADDPS       lane3ca9134e<>(SB), Y1, Y1
+	VADDPS       lane3ca9134e<>(SB), Y2, Y2
+	VMULPS       Y4, Y1, Y1
+	VMULPS       Y3, Y2, Y2
+	VADDPS       lanebd5c1e2d<>(SB), Y1, Y1
+	VADDPS       lanebd5c1e2d<>(SB), Y2, Y2
+	VMULPS       Y4, Y1, Y1
+	VMULPS       Y3, Y2, Y2
+	VADDPS       lane3e088393<>(SB), Y1, Y1
+	VADDPS       lane3e088393<>(SB), Y2, Y2
+	VMULPS       Y4, Y1, Y1
+	VMULPS       Y3, Y2, Y2
+	VADDPS       lanebeaaaa99<>(SB), Y1, Y1
+	VADDPS       lanebeaaaa99<>(SB), Y2, Y2
+	VMULPS       Y4, Y1, Y4
+	VMULPS       Y3, Y2, Y3
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y6, Y3, Y3
+	VADDPS       Y5, Y4, Y4
+	VADDPS       Y6, Y3, Y3
+	VANDPS       lane7fffffff<>(SB), Y5, Y2
+	VANDPS       lane7fffffff<>(SB), Y6, Y1
+	VADDPS       Y2, Y2, Y7
+	VADDPS       Y1, Y1, Y8
+	VMOVUPS      lane42b00000<>(SB), Y0
+	VMINPS       Y7, Y0, Y7
+	VMOVUPS      lane42b00000<>(SB), Y0
+	VMINPS       Y8, Y0, Y8
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y7, Y0, Y7
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y8, Y0, Y8
+	VMULPS       lane3fb8aa3b<>(SB), Y7, Y9
+	VMULPS       lane3fb8aa3b<>(SB), Y8, Y10
+	VADDPS       lane4b400000<>(SB), Y9, Y9
+	VADDPS       lane4b400000<>(SB), Y10, Y10
+	VSUBPS       lane4b400000<>(SB), Y9, Y9
+	VSUBPS       lane4b400000<>(SB), Y10, Y10
+	VMULPS       lane3f318000<>(SB), Y9, Y11
+	VMULPS       lane3f318000<>(SB), Y10, Y12
+	VSUBPS       Y11, Y7, Y11
+	VSUBPS       Y12, Y8, Y12
+	VMULPS       laneb95e8083<>(SB), Y9, Y8
+	VMULPS       laneb95e8083<>(SB), Y10, Y7
+	VSUBPS       Y8, Y11, Y8
+	VSUBPS       Y7, Y12, Y7
+	VMULPS       lane3ab60b61<>(SB), Y8, Y12
+	VMULPS       lane3ab60b61<>(SB), Y7, Y11
+	VADDPS       lane3c088889<>(SB), Y12, Y12
+	VADDPS       lane3c088889<>(SB), Y11, Y11
+	VMULPS       Y8, Y12, Y12
+	VMULPS       Y7, Y11, Y11
+	VADDPS       lane3d2aaaab<>(SB), Y12, Y12
+	VADDPS       lane3d2aaaab<>(SB), Y11, Y11
+	VMULPS       Y8, Y12, Y12
+	VMULPS       Y7, Y11, Y11
+	VADDPS       lane3e2aaaab<>(SB), Y12, Y12
+	VADDPS       lane3e2aaaab<>(SB), Y11, Y11
+	VMULPS       Y8, Y12, Y12
+	VMULPS       Y7, Y11, Y11
+	VADDPS       lane3f000000<>(SB), Y12, Y12
+	VADDPS       lane3f000000<>(SB), Y11, Y11
+	VMULPS       Y8, Y12, Y12
+	VMULPS       Y7, Y11, Y11
+	VADDPS       lane3f800000<>(SB), Y12, Y12
+	VADDPS       lane3f800000<>(SB), Y11, Y11
+	VMULPS       Y8, Y12, Y8
+	VMULPS       Y7, Y11, Y7
+	VADDPS       lane3f800000<>(SB), Y8, Y8
+	VADDPS       lane3f800000<>(SB), Y7, Y7
+	VCVTPS2DQ    Y9, Y9
+	VPADDD       lane0000007f<>(SB), Y9, Y9
+	VPSLLD       $23, Y9, Y9
+	VCVTPS2DQ    Y10, Y10
+	VPADDD       lane0000007f<>(SB), Y10, Y10
+	VPSLLD       $23, Y10, Y10
+	VMULPS       Y9, Y8, Y9
+	VMULPS       Y10, Y7, Y10
+	VADDPS       lane3f800000<>(SB), Y9, Y9
+	VADDPS       lane3f800000<>(SB), Y10, Y10
+	VMOVUPS      lane40000000<>(SB), Y0
+	VDIVPS       Y9, Y0, Y9
+	VMOVUPS      lane40000000<>(SB), Y0
+	VDIVPS       Y10, Y0, Y10
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VSUBPS       Y9, Y0, Y9
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VSUBPS       Y10, Y0, Y10
+	VCMPPS       $17, lane3f200000<>(SB), Y2, Y2
+	VCMPPS       $17, lane3f200000<>(SB), Y1, Y1
+	VANDPS       lane80000000<>(SB), Y5, Y0
+	VORPS        Y0, Y9, Y9
+	VANDPS       lane80000000<>(SB), Y6, Y0
+	VORPS        Y0, Y10, Y10
+	VBLENDVPS    Y2, Y4, Y9, Y9
+	VBLENDVPS    Y1, Y3, Y10, Y10
+	VMOVUPS      (BX), Y3
+	VMOVUPS      32(BX), Y1
+	VMULPS       Y9, Y3, Y3
+	VMULPS       Y10, Y1, Y1
+	VMOVUPS      Y5, (R9)
+	VMOVUPS      Y9, (R10)
+	VMOVUPS      Y3, (R11)
+	VMOVUPS      Y6, 32(R9)
+	VMOVUPS      Y10, 32(R10)
+	VMOVUPS      Y1, 32(R11)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	ADDQ         $64, BX
+	ADDQ         $64, R8
+	ADDQ         $64, R9
+	ADDQ         $64, R10
+	ADDQ         $64, R11
+	SUBQ         $2, CX
+	JGE          abreast
+
+rest:
+	ADDQ         $2, CX
+	JEQ          next
 	PCALIGN      $32
 
 block:
@@ -334,6 +1117,8 @@ block:
 	ADDQ         $32, R11
 	DECQ         CX
 	JNE          block
+
+next:
 	ADDQ         iSkip+80(FP), SI
 	ADDQ         fSkip+88(FP), DI
 	ADDQ         uSkip+96(FP), DX
@@ -360,6 +1145,273 @@ TEXT ·lSTMStatesAVX512(SB), NOSPLIT, $0-144
 
 row:
 	MOVQ         blocks+64(FP), CX
+	SUBQ         $4, CX
+	JLT          rest
+	PCALIGN      $32
+
+abreast:
+	VMOVUPS      (DI), Z1
+	VMOVUPS      64(DI), Z2
+	VMOVUPS      128(DI), Z3
+	VMOVUPS      192(DI), Z4
+	VMOVUPS      (R8), Z5
+	VMOVUPS      64(R8), Z6
+	VMOVUPS      128(R8), Z7
+	VMOVUPS      192(R8), Z8
+	VMULPS       Z5, Z1, Z5
+	VMULPS       Z6, Z2, Z6
+	VMULPS       Z7, Z3, Z7
+	VMULPS       Z8, Z4, Z8
+	VMOVUPS      (SI), Z4
+	VMOVUPS      64(SI), Z3
+	VMOVUPS      128(SI), Z2
+	VMOVUPS      192(SI), Z1
+	VMOVUPS      (DX), Z9
+	VMOVUPS      64(DX), Z10
+	VMOVUPS      128(DX), Z11
+	VMOVUPS      192(DX), Z12
+	VMULPS       Z9, Z4, Z9
+	VMULPS       Z10, Z3, Z10
+	VMULPS       Z11, Z2, Z11
+	VMULPS       Z12, Z1, Z12
+	VADDPS       Z9, Z5, Z9
+	VADDPS       Z10, Z6, Z10
+	VADDPS       Z11, Z7, Z11
+	VADDPS       Z12, Z8, Z12
+	VMULPS       Z9, Z9, Z8
+	VMULPS       Z10, Z10, Z7
+	VMULPS       Z11, Z11, Z6
+	VMULPS       Z12, Z12, Z5
+	VMULPS       lanebbbaf0ea<>(SB), Z8, Z1
+	VMULPS       lanebbbaf0ea<>(SB), Z7, Z2
+	VMULPS       lanebbbaf0ea<>(SB), Z6, Z3
+	VMULPS       lanebbbaf0ea<>(SB), Z5, Z4
+	VADDPS       lane3ca9134e<>(SB), Z1, Z1
+	VADDPS       lane3ca9134e<>(SB), Z2, Z2
+	VADDPS       lane3ca9134e<>(SB), Z3, Z3
+	VADDPS       lane3ca9134e<>(SB), Z4, Z4
+	VMULPS       Z8, Z1, Z1
+	VMULPS       Z7, Z2, Z2
+	VMULPS       Z6, Z3, Z3
+	VMULPS       Z5, Z4, Z4
+	VADDPS       lanebd5c1e2d<>(SB), Z1, Z1
+	VADDPS       lanebd5c1e2d<>(SB), Z2, Z2
+	VADDPS       lanebd5c1e2d<>(SB), Z3, Z3
+	VADDPS       lanebd5c1e2d<>(SB), Z4, Z4
+	VMULPS       Z8, Z1, Z1
+	VMULPS       Z7, Z2, Z2
+	VMULPS       Z6, Z3, Z3
+	VMULPS       Z5, Z4, Z4
+	VADDPS       lane3e088393<>(SB), Z1, Z1
+	VADDPS       lane3e088393<>(SB), Z2, Z2
+	VADDPS       lane3e088393<>(SB), Z3, Z3
+	VADDPS       lane3e088393<>(SB), Z4, Z4
+	VMULPS       Z8, Z1, Z1
+	VMULPS       Z7, Z2, Z2
+	VMULPS       Z6, Z3, Z3
+	VMULPS       Z5, Z4, Z4
+	VADDPS       lanebeaaaa99<>(SB), Z1, Z1
+	VADDPS       lanebeaaaa99<>(SB), Z2, Z2
+	VADDPS       lanebeaaaa99<>(SB), Z3, Z3
+	VADDPS       lanebeaaaa99<>(SB), Z4, Z4
+	VMULPS       Z8, Z1, Z8
+	VMULPS       Z7, Z2, Z7
+	VMULPS       Z6, Z3, Z6
+	VMULPS       Z5, Z4, Z5
+	VMULPS       Z9, Z8, Z8
+	VMULPS       Z10, Z7, Z7
+	VMULPS       Z11, Z6, Z6
+	VMULPS       Z12, Z5, Z5
+	VADDPS       Z9, Z8, Z8
+	VADDPS       Z10, Z7, Z7
+	VADDPS       Z11, Z6, Z6
+	VADDPS       Z12, Z5, Z5
+	VANDPS       lane7fffffff<>(SB), Z9, Z4
+	VANDPS       lane7fffffff<>(SB), Z10, Z3
+	VANDPS       lane7fffffff<>(SB), Z11, Z2
+	VANDPS       lane7fffffff<>(SB), Z12, Z1
+	VADDPS       Z4, Z4, Z13
+	VADDPS       Z3, Z3, Z14
+	VADDPS       Z2, Z2, Z15
+	VADDPS       Z1, Z1, Z16
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z13, Z0, Z13
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z14, Z0, Z14
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z15, Z0, Z15
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z16, Z0, Z16
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z13, Z0, Z13
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z14, Z0, Z14
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z15, Z0, Z15
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z16, Z0, Z16
+	VMULPS       lane3fb8aa3b<>(SB), Z13, Z17
+	VMULPS       lane3fb8aa3b<>(SB), Z14, Z18
+	VMULPS       lane3fb8aa3b<>(SB), Z15, Z19
+	VMULPS       lane3fb8aa3b<>(SB), Z16, Z20
+	VADDPS       lane4b400000<>(SB), Z17, Z17
+	VADDPS       lane4b400000<>(SB), Z18, Z18
+	VADDPS       lane4b400000<>(SB), Z19, Z19
+	VADDPS       lane4b400000<>(SB), Z20, Z20
+	VSUBPS       lane4b400000<>(SB), Z17, Z17
+	VSUBPS       lane4b400000<>(SB), Z18, Z18
+	VSUBPS       lane4b400000<>(SB), Z19, Z19
+	VSUBPS       lane4b400000<>(SB), Z20, Z20
+	VMULPS       lane3f318000<>(SB), Z17, Z21
+	VMULPS       lane3f318000<>(SB), Z18, Z22
+	VMULPS       lane3f318000<>(SB), Z19, Z23
+	VMULPS       lane3f318000<>(SB), Z20, Z24
+	VSUBPS       Z21, Z13, Z21
+	VSUBPS       Z22, Z14, Z22
+	VSUBPS       Z23, Z15, Z23
+	VSUBPS       Z24, Z16, Z24
+	VMULPS       laneb95e8083<>(SB), Z17, Z16
+	VMULPS       laneb95e8083<>(SB), Z18, Z15
+	VMULPS       laneb95e8083<>(SB), Z19, Z14
+	VMULPS       laneb95e8083<>(SB), Z20, Z13
+	VSUBPS       Z16, Z21, Z16
+	VSUBPS       Z15, Z22, Z15
+	VSUBPS       Z14, Z23, Z14
+	VSUBPS       Z13, Z24, Z13
+	VMULPS       lane3ab60b61<>(SB), Z16, Z24
+	VMULPS       lane3ab60b61<>(SB), Z15, Z23
+	VMULPS       lane3ab60b61<>(SB), Z14, Z22
+	VMULPS       lane3ab60b61<>(SB), Z13, Z21
+	VADDPS       lane3c088889<>(SB), Z24, Z24
+	VADDPS       lane3c088889<>(SB), Z23, Z23
+	VADDPS       lane3c088889<>(SB), Z22, Z22
+	VADDPS       lane3c088889<>(SB), Z21, Z21
+	VMULPS       Z16, Z24, Z24
+	VMULPS       Z15, Z23, Z23
+	VMULPS       Z14, Z22, Z22
+	VMULPS       Z13, Z21, Z21
+	VADDPS       lane3d2aaaab<>(SB), Z24, Z24
+	VADDPS       lane3d2aaaab<>(SB), Z23, Z23
+	VADDPS       lane3d2aaaab<>(SB), Z22, Z22
+	VADDPS       lane3d2aaaab<>(SB), Z21, Z21
+	VMULPS       Z16, Z24, Z24
+	VMULPS       Z15, Z23, Z23
+	VMULPS       Z14, Z22, Z22
+	VMULPS       Z13, Z21, Z21
+	VADDPS       lane3e2aaaab<>(SB), Z24, Z24
+	VADDPS       lane3e2aaaab<>(SB), Z23, Z23
+	VADDPS       lane3e2aaaab<>(SB), Z22, Z22
+	VADDPS       lane3e2aaaab<>(SB), Z21, Z21
+	VMULPS       Z16, Z24, Z24
+	VMULPS       Z15, Z23, Z23
+	VMULPS       Z14, Z22, Z22
+	VMULPS       Z13, Z21, Z21
+	VADDPS       lane3f000000<>(SB), Z24, Z24
+	VADDPS       lane3f000000<>(SB), Z23, Z23
+	VADDPS       lane3f000000<>(SB), Z22, Z22
+	VADDPS       lane3f000000<>(SB), Z21, Z21
+	VMULPS       Z16, Z24, Z24
+	VMULPS       Z15, Z23, Z23
+	VMULPS       Z14, Z22, Z22
+	VMULPS       Z13, Z21, Z21
+	VADDPS       lane3f800000<>(SB), Z24, Z24
+	VADDPS       lane3f800000<>(SB), Z23, Z23
+	VADDPS       lane3f800000<>(SB), Z22, Z22
+	VADDPS       lane3f800000<>(SB), Z21, Z21
+	VMULPS       Z16, Z24, Z16
+	VMULPS       Z15, Z23, Z15
+	VMULPS       Z14, Z22, Z14
+	VMULPS       Z13, Z21, Z13
+	VADDPS       lane3f800000<>(SB), Z16, Z16
+	VADDPS       lane3f800000<>(SB), Z15, Z15
+	VADDPS       lane3f800000<>(SB), Z14, Z14
+	VADDPS       lane3f800000<>(SB), Z13, Z13
+	VCVTPS2DQ    Z17, Z17
+	VPADDD       lane0000007f<>(SB), Z17, Z17
+	VPSLLD       $23, Z17, Z17
+	VCVTPS2DQ    Z18, Z18
+	VPADDD       lane0000007f<>(SB), Z18, Z18
+	VPSLLD       $23, Z18, Z18
+	VCVTPS2DQ    Z19, Z19
+	VPADDD       lane0000007f<>(SB), Z19, Z19
+	VPSLLD       $23, Z19, Z19
+	VCVTPS2DQ    Z20, Z20
+	VPADDD       lane0000007f<>(SB), Z20, Z20
+	VPSLLD       $23, Z20, Z20
+	VMULPS       Z17, Z16, Z17
+	VMULPS       Z18, Z15, Z18
+	VMULPS       Z19, Z14, Z19
+	VMULPS       Z20, Z13, Z20
+	VADDPS       lane3f800000<>(SB), Z17, Z17
+	VADDPS       lane3f800000<>(SB), Z18, Z18
+	VADDPS       lane3f800000<>(SB), Z19, Z19
+	VADDPS       lane3f800000<>(SB), Z20, Z20
+	VMOVUPS      lane40000000<>(SB), Z0
+	VDIVPS       Z17, Z0, Z17
+	VMOVUPS      lane40000000<>(SB), Z0
+	VDIVPS       Z18, Z0, Z18
+	VMOVUPS      lane40000000<>(SB), Z0
+	VDIVPS       Z19, Z0, Z19
+	VMOVUPS      lane40000000<>(SB), Z0
+	VDIVPS       Z20, Z0, Z20
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z17, Z0, Z17
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z18, Z0, Z18
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z19, Z0, Z19
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z20, Z0, Z20
+	VCMPPS       $17, lane3f200000<>(SB), Z4, K1
+	VCMPPS       $17, lane3f200000<>(SB), Z3, K2
+	VCMPPS       $17, lane3f200000<>(SB), Z2, K3
+	VCMPPS       $17, lane3f200000<>(SB), Z1, K4
+	VANDPS       lane80000000<>(SB), Z9, Z0
+	VORPS        Z0, Z17, Z17
+	VANDPS       lane80000000<>(SB), Z10, Z0
+	VORPS        Z0, Z18, Z18
+	VANDPS       lane80000000<>(SB), Z11, Z0
+	VORPS        Z0, Z19, Z19
+	VANDPS       lane80000000<>(SB), Z12, Z0
+	VORPS        Z0, Z20, Z20
+	VBLENDMPS    Z8, Z17, K1, Z17
+	VBLENDMPS    Z7, Z18, K2, Z18
+	VBLENDMPS    Z6, Z19, K3, Z19
+	VBLENDMPS    Z5, Z20, K4, Z20
+	VMOVUPS      (BX), Z5
+	VMOVUPS      64(BX), Z6
+	VMOVUPS      128(BX), Z7
+	VMOVUPS      192(BX), Z8
+	VMULPS       Z17, Z5, Z5
+	VMULPS       Z18, Z6, Z6
+	VMULPS       Z19, Z7, Z7
+	VMULPS       Z20, Z8, Z8
+	VMOVUPS      Z9, (R9)
+	VMOVUPS      Z17, (R10)
+	VMOVUPS      Z5, (R11)
+	VMOVUPS      Z10, 64(R9)
+	VMOVUPS      Z18, 64(R10)
+	VMOVUPS      Z6, 64(R11)
+	VMOVUPS      Z11, 128(R9)
+	VMOVUPS      Z19, 128(R10)
+	VMOVUPS      Z7, 128(R11)
+	VMOVUPS      Z12, 192(R9)
+	VMOVUPS      Z20, 192(R10)
+	VMOVUPS      Z8, 192(R11)
+	ADDQ         $256, SI
+	ADDQ         $256, DI
+	ADDQ         $256, DX
+	ADDQ         $256, BX
+	ADDQ         $256, R8
+	ADDQ         $256, R9
+	ADDQ         $256, R10
+	ADDQ         $256, R11
+	SUBQ         $4, CX
+	JGE          abreast
+
+rest:
+	ADDQ         $4, CX
+	JEQ          next
 	PCALIGN      $32
 
 block:
@@ -435,6 +1487,8 @@ block:
 	ADDQ         $64, R11
 	DECQ         CX
 	JNE          block
+
+next:
 	ADDQ         iSkip+80(FP), SI
 	ADDQ         fSkip+88(FP), DI
 	ADDQ         uSkip+96(FP), DX
@@ -518,6 +1572,8 @@ block:
 	ADDQ         $32, R12
 	DECQ         CX
 	JNE          block
+
+next:
 	ADDQ         dhSkip+88(FP), SI
 	ADDQ         dySkip+96(FP), DI
 	ADDQ         dcSkip+104(FP), DX
@@ -546,6 +1602,110 @@ TEXT ·lSTMGradRowsAVX512(SB), NOSPLIT, $0-160
 
 row:
 	MOVQ         blocks+72(FP), CX
+	SUBQ         $2, CX
+	JLT          rest
+	PCALIGN      $32
+
+abreast:
+	VMOVUPS      (SI), Z1
+	VMOVUPS      64(SI), Z2
+	VMOVUPS      (DI), Z3
+	VMOVUPS      64(DI), Z4
+	VADDPS       Z3, Z1, Z3
+	VADDPS       Z4, Z2, Z4
+	VMOVUPS      (DX), Z2
+	VMOVUPS      64(DX), Z1
+	VMOVUPS      (BX), Z5
+	VMOVUPS      64(BX), Z6
+	VMOVUPS      (R8), Z7
+	VMOVUPS      64(R8), Z8
+	VMOVUPS      (R9), Z9
+	VMOVUPS      64(R9), Z10
+	VMOVUPS      (R10), Z11
+	VMOVUPS      64(R10), Z12
+	VMOVUPS      (R11), Z13
+	VMOVUPS      64(R11), Z14
+	VMOVUPS      (R12), Z15
+	VMOVUPS      64(R12), Z16
+	VMULPS       Z11, Z3, Z17
+	VMULPS       Z12, Z4, Z18
+	VMULPS       Z13, Z13, Z19
+	VMULPS       Z14, Z14, Z20
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z19, Z0, Z19
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z20, Z0, Z20
+	VMULPS       Z19, Z17, Z19
+	VMULPS       Z20, Z18, Z20
+	VADDPS       Z19, Z2, Z19
+	VADDPS       Z20, Z1, Z20
+	VMULPS       Z7, Z19, Z1
+	VMULPS       Z8, Z20, Z2
+	VMULPS       Z9, Z19, Z18
+	VMULPS       Z10, Z20, Z17
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z5, Z0, Z21
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z6, Z0, Z22
+	VMULPS       Z21, Z5, Z21
+	VMULPS       Z22, Z6, Z22
+	VMULPS       Z21, Z18, Z21
+	VMULPS       Z22, Z17, Z22
+	VMULPS       Z15, Z19, Z15
+	VMULPS       Z16, Z20, Z16
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z7, Z0, Z17
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z8, Z0, Z18
+	VMULPS       Z17, Z7, Z17
+	VMULPS       Z18, Z8, Z18
+	VMULPS       Z17, Z15, Z17
+	VMULPS       Z18, Z16, Z18
+	VMULPS       Z5, Z19, Z5
+	VMULPS       Z6, Z20, Z6
+	VMULPS       Z9, Z9, Z9
+	VMULPS       Z10, Z10, Z10
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z9, Z0, Z9
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z10, Z0, Z10
+	VMULPS       Z9, Z5, Z9
+	VMULPS       Z10, Z6, Z10
+	VMULPS       Z13, Z3, Z13
+	VMULPS       Z14, Z4, Z14
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z11, Z0, Z4
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z12, Z0, Z3
+	VMULPS       Z4, Z11, Z4
+	VMULPS       Z3, Z12, Z3
+	VMULPS       Z4, Z13, Z4
+	VMULPS       Z3, Z14, Z3
+	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z21, (BX)
+	VMOVUPS      Z17, (R8)
+	VMOVUPS      Z9, (R9)
+	VMOVUPS      Z4, (R10)
+	VMOVUPS      Z2, 64(DX)
+	VMOVUPS      Z22, 64(BX)
+	VMOVUPS      Z18, 64(R8)
+	VMOVUPS      Z10, 64(R9)
+	VMOVUPS      Z3, 64(R10)
+	ADDQ         $128, SI
+	ADDQ         $128, DI
+	ADDQ         $128, DX
+	ADDQ         $128, BX
+	ADDQ         $128, R8
+	ADDQ         $128, R9
+	ADDQ         $128, R10
+	ADDQ         $128, R11
+	ADDQ         $128, R12
+	SUBQ         $2, CX
+	JGE          abreast
+
+rest:
+	ADDQ         $2, CX
+	JEQ          next
 	PCALIGN      $32
 
 block:
@@ -602,6 +1762,8 @@ block:
 	ADDQ         $64, R12
 	DECQ         CX
 	JNE          block
+
+next:
 	ADDQ         dhSkip+88(FP), SI
 	ADDQ         dySkip+96(FP), DI
 	ADDQ         dcSkip+104(FP), DX
@@ -627,6 +1789,147 @@ TEXT ·gRUStatesAVX2(SB), NOSPLIT, $0-112
 
 row:
 	MOVQ         blocks+48(FP), CX
+	SUBQ         $2, CX
+	JLT          rest
+	PCALIGN      $32
+
+abreast:
+	VMOVUPS      (DX), Y1
+	VMOVUPS      32(DX), Y2
+	VMOVUPS      (SI), Y3
+	VMOVUPS      32(SI), Y4
+	VMOVUPS      (BX), Y5
+	VMOVUPS      32(BX), Y6
+	VMULPS       Y5, Y3, Y5
+	VMULPS       Y6, Y4, Y6
+	VADDPS       Y5, Y1, Y5
+	VADDPS       Y6, Y2, Y6
+	VMULPS       Y5, Y5, Y2
+	VMULPS       Y6, Y6, Y1
+	VMULPS       lanebbbaf0ea<>(SB), Y2, Y4
+	VMULPS       lanebbbaf0ea<>(SB), Y1, Y3
+	VADDPS       lane3ca9134e<>(SB), Y4, Y4
+	VADDPS       lane3ca9134e<>(SB), Y3, Y3
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y1, Y3, Y3
+	VADDPS       lanebd5c1e2d<>(SB), Y4, Y4
+	VADDPS       lanebd5c1e2d<>(SB), Y3, Y3
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y1, Y3, Y3
+	VADDPS       lane3e088393<>(SB), Y4, Y4
+	VADDPS       lane3e088393<>(SB), Y3, Y3
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y1, Y3, Y3
+	VADDPS       lanebeaaaa99<>(SB), Y4, Y4
+	VADDPS       lanebeaaaa99<>(SB), Y3, Y3
+	VMULPS       Y2, Y4, Y2
+	VMULPS       Y1, Y3, Y1
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y6, Y1, Y1
+	VADDPS       Y5, Y2, Y2
+	VADDPS       Y6, Y1, Y1
+	VANDPS       lane7fffffff<>(SB), Y5, Y3
+	VANDPS       lane7fffffff<>(SB), Y6, Y4
+	VADDPS       Y3, Y3, Y7
+	VADDPS       Y4, Y4, Y8
+	VMOVUPS      lane42b00000<>(SB), Y0
+	VMINPS       Y7, Y0, Y7
+	VMOVUPS      lane42b00000<>(SB), Y0
+	VMINPS       Y8, Y0, Y8
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y7, Y0, Y7
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y8, Y0, Y8
+	VMULPS       lane3fb8aa3b<>(SB), Y7, Y9
+	VMULPS       lane3fb8aa3b<>(SB), Y8, Y10
+	VADDPS       lane4b400000<>(SB), Y9, Y9
+	VADDPS       lane4b400000<>(SB), Y10, Y10
+	VSUBPS       lane4b400000<>(SB), Y9, Y9
+	VSUBPS       lane4b400000<>(SB), Y10, Y10
+	VMULPS       lane3f318000<>(SB), Y9, Y11
+	VMULPS       lane3f318000<>(SB), Y10, Y12
+	VSUBPS       Y11, Y7, Y11
+	VSUBPS       Y12, Y8, Y12
+	VMULPS       laneb95e8083<>(SB), Y9, Y8
+	VMULPS       laneb95e8083<>(SB), Y10, Y7
+	VSUBPS       Y8, Y11, Y8
+	VSUBPS       Y7, Y12, Y7
+	VMULPS       lane3ab60b61<>(SB), Y8, Y12
+	VMULPS       lane3ab60b61<>(SB), Y7, Y11
+	VADDPS       lane3c088889<>(SB), Y12, Y12
+	VADDPS       lane3c088889<>(SB), Y11, Y11
+	VMULPS       Y8, Y12, Y12
+	VMULPS       Y7, Y11, Y11
+	VADDPS       lane3d2aaaab<>(SB), Y12, Y12
+	VADDPS       lane3d2aaaab<>(SB), Y11, Y11
+	VMULPS       Y8, Y12, Y12
+	VMULPS       Y7, Y11, Y11
+	VADDPS       lane3e2aaaab<>(SB), Y12, Y12
+	VADDPS       lane3e2aaaab<>(SB), Y11, Y11
+	VMULPS       Y8, Y12, Y12
+	VMULPS       Y7, Y11, Y11
+	VADDPS       lane3f000000<>(SB), Y12, Y12
+	VADDPS       lane3f000000<>(SB), Y11, Y11
+	VMULPS       Y8, Y12, Y12
+	VMULPS       Y7, Y11, Y11
+	VADDPS       lane3f800000<>(SB), Y12, Y12
+	VADDPS       lane3f800000<>(SB), Y11, Y11
+	VMULPS       Y8, Y12, Y8
+	VMULPS       Y7, Y11, Y7
+	VADDPS       lane3f800000<>(SB), Y8, Y8
+	VADDPS       lane3f800000<>(SB), Y7, Y7
+	VCVTPS2DQ    Y9, Y9
+	VPADDD       lane0000007f<>(SB), Y9, Y9
+	VPSLLD       $23, Y9, Y9
+	VCVTPS2DQ    Y10, Y10
+	VPADDD       lane0000007f<>(SB), Y10, Y10
+	VPSLLD       $23, Y10, Y10
+	VMULPS       Y9, Y8, Y9
+	VMULPS       Y10, Y7, Y10
+	VADDPS       lane3f800000<>(SB), Y9, Y9
+	VADDPS       lane3f800000<>(SB), Y10, Y10
+	VMOVUPS      lane40000000<>(SB), Y0
+	VDIVPS       Y9, Y0, Y9
+	VMOVUPS      lane40000000<>(SB), Y0
+	VDIVPS       Y10, Y0, Y10
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VSUBPS       Y9, Y0, Y9
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VSUBPS       Y10, Y0, Y10
+	VCMPPS       $17, lane3f200000<>(SB), Y3, Y3
+	VCMPPS       $17, lane3f200000<>(SB), Y4, Y4
+	VANDPS       lane80000000<>(SB), Y5, Y0
+	VORPS        Y0, Y9, Y5
+	VANDPS       lane80000000<>(SB), Y6, Y0
+	VORPS        Y0, Y10, Y6
+	VBLENDVPS    Y3, Y2, Y5, Y5
+	VBLENDVPS    Y4, Y1, Y6, Y6
+	VMOVUPS      (DI), Y1
+	VMOVUPS      32(DI), Y4
+	VMOVUPS      (R8), Y2
+	VMOVUPS      32(R8), Y3
+	VSUBPS       Y5, Y2, Y2
+	VSUBPS       Y6, Y3, Y3
+	VMULPS       Y2, Y1, Y2
+	VMULPS       Y3, Y4, Y3
+	VADDPS       Y2, Y5, Y2
+	VADDPS       Y3, Y6, Y3
+	VMOVUPS      Y5, (DX)
+	VMOVUPS      Y2, (R9)
+	VMOVUPS      Y6, 32(DX)
+	VMOVUPS      Y3, 32(R9)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	ADDQ         $64, BX
+	ADDQ         $64, R8
+	ADDQ         $64, R9
+	SUBQ         $2, CX
+	JGE          abreast
+
+rest:
+	ADDQ         $2, CX
+	JEQ          next
 	PCALIGN      $32
 
 block:
@@ -700,6 +2003,8 @@ block:
 	ADDQ         $32, R9
 	DECQ         CX
 	JNE          block
+
+next:
 	ADDQ         rSkip+64(FP), SI
 	ADDQ         zSkip+72(FP), DI
 	ADDQ         nSkip+80(FP), DX
@@ -722,6 +2027,271 @@ TEXT ·gRUStatesAVX512(SB), NOSPLIT, $0-112
 
 row:
 	MOVQ         blocks+48(FP), CX
+	SUBQ         $4, CX
+	JLT          rest
+	PCALIGN      $32
+
+abreast:
+	VMOVUPS      (DX), Z1
+	VMOVUPS      64(DX), Z2
+	VMOVUPS      128(DX), Z3
+	VMOVUPS      192(DX), Z4
+	VMOVUPS      (SI), Z5
+	VMOVUPS      64(SI), Z6
+	VMOVUPS      128(SI), Z7
+	VMOVUPS      192(SI), Z8
+	VMOVUPS      (BX), Z9
+	VMOVUPS      64(BX), Z10
+	VMOVUPS      128(BX), Z11
+	VMOVUPS      192(BX), Z12
+	VMULPS       Z9, Z5, Z9
+	VMULPS       Z10, Z6, Z10
+	VMULPS       Z11, Z7, Z11
+	VMULPS       Z12, Z8, Z12
+	VADDPS       Z9, Z1, Z9
+	VADDPS       Z10, Z2, Z10
+	VADDPS       Z11, Z3, Z11
+	VADDPS       Z12, Z4, Z12
+	VMULPS       Z9, Z9, Z4
+	VMULPS       Z10, Z10, Z3
+	VMULPS       Z11, Z11, Z2
+	VMULPS       Z12, Z12, Z1
+	VMULPS       lanebbbaf0ea<>(SB), Z4, Z8
+	VMULPS       lanebbbaf0ea<>(SB), Z3, Z7
+	VMULPS       lanebbbaf0ea<>(SB), Z2, Z6
+	VMULPS       lanebbbaf0ea<>(SB), Z1, Z5
+	VADDPS       lane3ca9134e<>(SB), Z8, Z8
+	VADDPS       lane3ca9134e<>(SB), Z7, Z7
+	VADDPS       lane3ca9134e<>(SB), Z6, Z6
+	VADDPS       lane3ca9134e<>(SB), Z5, Z5
+	VMULPS       Z4, Z8, Z8
+	VMULPS       Z3, Z7, Z7
+	VMULPS       Z2, Z6, Z6
+	VMULPS       Z1, Z5, Z5
+	VADDPS       lanebd5c1e2d<>(SB), Z8, Z8
+	VADDPS       lanebd5c1e2d<>(SB), Z7, Z7
+	VADDPS       lanebd5c1e2d<>(SB), Z6, Z6
+	VADDPS       lanebd5c1e2d<>(SB), Z5, Z5
+	VMULPS       Z4, Z8, Z8
+	VMULPS       Z3, Z7, Z7
+	VMULPS       Z2, Z6, Z6
+	VMULPS       Z1, Z5, Z5
+	VADDPS       lane3e088393<>(SB), Z8, Z8
+	VADDPS       lane3e088393<>(SB), Z7, Z7
+	VADDPS       lane3e088393<>(SB), Z6, Z6
+	VADDPS       lane3e088393<>(SB), Z5, Z5
+	VMULPS       Z4, Z8, Z8
+	VMULPS       Z3, Z7, Z7
+	VMULPS       Z2, Z6, Z6
+	VMULPS       Z1, Z5, Z5
+	VADDPS       lanebeaaaa99<>(SB), Z8, Z8
+	VADDPS       lanebeaaaa99<>(SB), Z7, Z7
+	VADDPS       lanebeaaaa99<>(SB), Z6, Z6
+	VADDPS       lanebeaaaa99<>(SB), Z5, Z5
+	VMULPS       Z4, Z8, Z4
+	VMULPS       Z3, Z7, Z3
+	VMULPS       Z2, Z6, Z2
+	VMULPS       Z1, Z5, Z1
+	VMULPS       Z9, Z4, Z4
+	VMULPS       Z10, Z3, Z3
+	VMULPS       Z11, Z2, Z2
+	VMULPS       Z12, Z1, Z1
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z10, Z3, Z3
+	VADDPS       Z11, Z2, Z2
+	VADDPS       Z12, Z1, Z1
+	VANDPS       lane7fffffff<>(SB), Z9, Z5
+	VANDPS       lane7fffffff<>(SB), Z10, Z6
+	VANDPS       lane7fffffff<>(SB), Z11, Z7
+	VANDPS       lane7fffffff<>(SB), Z12, Z8
+	VADDPS       Z5, Z5, Z13
+	VADDPS       Z6, Z6, Z14
+	VADDPS       Z7, Z7, Z15
+	VADDPS       Z8, Z8, Z16
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z13, Z0, Z13
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z14, Z0, Z14
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z15, Z0, Z15
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z16, Z0, Z16
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z13, Z0, Z13
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z14, Z0, Z14
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z15, Z0, Z15
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z16, Z0, Z16
+	VMULPS       lane3fb8aa3b<>(SB), Z13, Z17
+	VMULPS       lane3fb8aa3b<>(SB), Z14, Z18
+	VMULPS       lane3fb8aa3b<>(SB), Z15, Z19
+	VMULPS       lane3fb8aa3b<>(SB), Z16, Z20
+	VADDPS       lane4b400000<>(SB), Z17, Z17
+	VADDPS       lane4b400000<>(SB), Z18, Z18
+	VADDPS       lane4b400000<>(SB), Z19, Z19
+	VADDPS       lane4b400000<>(SB), Z20, Z20
+	VSUBPS       lane4b400000<>(SB), Z17, Z17
+	VSUBPS       lane4b400000<>(SB), Z18, Z18
+	VSUBPS       lane4b400000<>(SB), Z19, Z19
+	VSUBPS       lane4b400000<>(SB), Z20, Z20
+	VMULPS       lane3f318000<>(SB), Z17, Z21
+	VMULPS       lane3f318000<>(SB), Z18, Z22
+	VMULPS       lane3f318000<>(SB), Z19, Z23
+	VMULPS       lane3f318000<>(SB), Z20, Z24
+	VSUBPS       Z21, Z13, Z21
+	VSUBPS       Z22, Z14, Z22
+	VSUBPS       Z23, Z15, Z23
+	VSUBPS       Z24, Z16, Z24
+	VMULPS       laneb95e8083<>(SB), Z17, Z16
+	VMULPS       laneb95e8083<>(SB), Z18, Z15
+	VMULPS       laneb95e8083<>(SB), Z19, Z14
+	VMULPS       laneb95e8083<>(SB), Z20, Z13
+	VSUBPS       Z16, Z21, Z16
+	VSUBPS       Z15, Z22, Z15
+	VSUBPS       Z14, Z23, Z14
+	VSUBPS       Z13, Z24, Z13
+	VMULPS       lane3ab60b61<>(SB), Z16, Z24
+	VMULPS       lane3ab60b61<>(SB), Z15, Z23
+	VMULPS       lane3ab60b61<>(SB), Z14, Z22
+	VMULPS       lane3ab60b61<>(SB), Z13, Z21
+	VADDPS       lane3c088889<>(SB), Z24, Z24
+	VADDPS       lane3c088889<>(SB), Z23, Z23
+	VADDPS       lane3c088889<>(SB), Z22, Z22
+	VADDPS       lane3c088889<>(SB), Z21, Z21
+	VMULPS       Z16, Z24, Z24
+	VMULPS       Z15, Z23, Z23
+	VMULPS       Z14, Z22, Z22
+	VMULPS       Z13, Z21, Z21
+	VADDPS       lane3d2aaaab<>(SB), Z24, Z24
+	VADDPS       lane3d2aaaab<>(SB), Z23, Z23
+	VADDPS       lane3d2aaaab<>(SB), Z22, Z22
+	VADDPS       lane3d2aaaab<>(SB), Z21, Z21
+	VMULPS       Z16, Z24, Z24
+	VMULPS       Z15, Z23, Z23
+	VMULPS       Z14, Z22, Z22
+	VMULPS       Z13, Z21, Z21
+	VADDPS       lane3e2aaaab<>(SB), Z24, Z24
+	VADDPS       lane3e2aaaab<>(SB), Z23, Z23
+	VADDPS       lane3e2aaaab<>(SB), Z22, Z22
+	VADDPS       lane3e2aaaab<>(SB), Z21, Z21
+	VMULPS       Z16, Z24, Z24
+	VMULPS       Z15, Z23, Z23
+	VMULPS       Z14, Z22, Z22
+	VMULPS       Z13, Z21, Z21
+	VADDPS       lane3f000000<>(SB), Z24, Z24
+	VADDPS       lane3f000000<>(SB), Z23, Z23
+	VADDPS       lane3f000000<>(SB), Z22, Z22
+	VADDPS       lane3f000000<>(SB), Z21, Z21
+	VMULPS       Z16, Z24, Z24
+	VMULPS       Z15, Z23, Z23
+	VMULPS       Z14, Z22, Z22
+	VMULPS       Z13, Z21, Z21
+	VADDPS       lane3f800000<>(SB), Z24, Z24
+	VADDPS       lane3f800000<>(SB), Z23, Z23
+	VADDPS       lane3f800000<>(SB), Z22, Z22
+	VADDPS       lane3f800000<>(SB), Z21, Z21
+	VMULPS       Z16, Z24, Z16
+	VMULPS       Z15, Z23, Z15
+	VMULPS       Z14, Z22, Z14
+	VMULPS       Z13, Z21, Z13
+	VADDPS       lane3f800000<>(SB), Z16, Z16
+	VADDPS       lane3f800000<>(SB), Z15, Z15
+	VADDPS       lane3f800000<>(SB), Z14, Z14
+	VADDPS       lane3f800000<>(SB), Z13, Z13
+	VCVTPS2DQ    Z17, Z17
+	VPADDD       lane0000007f<>(SB), Z17, Z17
+	VPSLLD       $23, Z17, Z17
+	VCVTPS2DQ    Z18, Z18
+	VPADDD       lane0000007f<>(SB), Z18, Z18
+	VPSLLD       $23, Z18, Z18
+	VCVTPS2DQ    Z19, Z19
+	VPADDD       lane0000007f<>(SB), Z19, Z19
+	VPSLLD       $23, Z19, Z19
+	VCVTPS2DQ    Z20, Z20
+	VPADDD       lane0000007f<>(SB), Z20, Z20
+	VPSLLD       $23, Z20, Z20
+	VMULPS       Z17, Z16, Z17
+	VMULPS       Z18, Z15, Z18
+	VMULPS       Z19, Z14, Z19
+	VMULPS       Z20, Z13, Z20
+	VADDPS       lane3f800000<>(SB), Z17, Z17
+	VADDPS       lane3f800000<>(SB), Z18, Z18
+	VADDPS       lane3f800000<>(SB), Z19, Z19
+	VADDPS       lane3f800000<>(SB), Z20, Z20
+	VMOVUPS      lane40000000<>(SB), Z0
+	VDIVPS       Z17, Z0, Z17
+	VMOVUPS      lane40000000<>(SB), Z0
+	VDIVPS       Z18, Z0, Z18
+	VMOVUPS      lane40000000<>(SB), Z0
+	VDIVPS       Z19, Z0, Z19
+	VMOVUPS      lane40000000<>(SB), Z0
+	VDIVPS       Z20, Z0, Z20
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z17, Z0, Z17
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z18, Z0, Z18
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z19, Z0, Z19
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z20, Z0, Z20
+	VCMPPS       $17, lane3f200000<>(SB), Z5, K1
+	VCMPPS       $17, lane3f200000<>(SB), Z6, K2
+	VCMPPS       $17, lane3f200000<>(SB), Z7, K3
+	VCMPPS       $17, lane3f200000<>(SB), Z8, K4
+	VANDPS       lane80000000<>(SB), Z9, Z0
+	VORPS        Z0, Z17, Z9
+	VANDPS       lane80000000<>(SB), Z10, Z0
+	VORPS        Z0, Z18, Z10
+	VANDPS       lane80000000<>(SB), Z11, Z0
+	VORPS        Z0, Z19, Z11
+	VANDPS       lane80000000<>(SB), Z12, Z0
+	VORPS        Z0, Z20, Z12
+	VBLENDMPS    Z4, Z9, K1, Z9
+	VBLENDMPS    Z3, Z10, K2, Z10
+	VBLENDMPS    Z2, Z11, K3, Z11
+	VBLENDMPS    Z1, Z12, K4, Z12
+	VMOVUPS      (DI), Z1
+	VMOVUPS      64(DI), Z2
+	VMOVUPS      128(DI), Z3
+	VMOVUPS      192(DI), Z4
+	VMOVUPS      (R8), Z20
+	VMOVUPS      64(R8), Z19
+	VMOVUPS      128(R8), Z18
+	VMOVUPS      192(R8), Z17
+	VSUBPS       Z9, Z20, Z20
+	VSUBPS       Z10, Z19, Z19
+	VSUBPS       Z11, Z18, Z18
+	VSUBPS       Z12, Z17, Z17
+	VMULPS       Z20, Z1, Z20
+	VMULPS       Z19, Z2, Z19
+	VMULPS       Z18, Z3, Z18
+	VMULPS       Z17, Z4, Z17
+	VADDPS       Z20, Z9, Z20
+	VADDPS       Z19, Z10, Z19
+	VADDPS       Z18, Z11, Z18
+	VADDPS       Z17, Z12, Z17
+	VMOVUPS      Z9, (DX)
+	VMOVUPS      Z20, (R9)
+	VMOVUPS      Z10, 64(DX)
+	VMOVUPS      Z19, 64(R9)
+	VMOVUPS      Z11, 128(DX)
+	VMOVUPS      Z18, 128(R9)
+	VMOVUPS      Z12, 192(DX)
+	VMOVUPS      Z17, 192(R9)
+	ADDQ         $256, SI
+	ADDQ         $256, DI
+	ADDQ         $256, DX
+	ADDQ         $256, BX
+	ADDQ         $256, R8
+	ADDQ         $256, R9
+	SUBQ         $4, CX
+	JGE          abreast
+
+rest:
+	ADDQ         $4, CX
+	JEQ          next
 	PCALIGN      $32
 
 block:
@@ -795,6 +2365,8 @@ block:
 	ADDQ         $64, R9
 	DECQ         CX
 	JNE          block
+
+next:
 	ADDQ         rSkip+64(FP), SI
 	ADDQ         zSkip+72(FP), DI
 	ADDQ         nSkip+80(FP), DX
@@ -861,6 +2433,8 @@ block:
 	ADDQ         $32, R10
 	DECQ         CX
 	JNE          block
+
+next:
 	ADDQ         dhSkip+72(FP), SI
 	ADDQ         dySkip+80(FP), DI
 	ADDQ         rSkip+88(FP), DX
@@ -885,6 +2459,86 @@ TEXT ·gRUGradRowsAVX512(SB), NOSPLIT, $0-128
 
 row:
 	MOVQ         blocks+56(FP), CX
+	SUBQ         $2, CX
+	JLT          rest
+	PCALIGN      $32
+
+abreast:
+	VMOVUPS      (SI), Z1
+	VMOVUPS      64(SI), Z2
+	VMOVUPS      (DI), Z3
+	VMOVUPS      64(DI), Z4
+	VADDPS       Z3, Z1, Z3
+	VADDPS       Z4, Z2, Z4
+	VMOVUPS      (DX), Z2
+	VMOVUPS      64(DX), Z1
+	VMOVUPS      (BX), Z5
+	VMOVUPS      64(BX), Z6
+	VMOVUPS      (R8), Z7
+	VMOVUPS      64(R8), Z8
+	VMOVUPS      (R9), Z9
+	VMOVUPS      64(R9), Z10
+	VMOVUPS      (R10), Z11
+	VMOVUPS      64(R10), Z12
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z5, Z0, Z13
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z6, Z0, Z14
+	VMULPS       Z13, Z3, Z15
+	VMULPS       Z14, Z4, Z16
+	VMULPS       Z7, Z7, Z17
+	VMULPS       Z8, Z8, Z18
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z17, Z0, Z17
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z18, Z0, Z18
+	VMULPS       Z17, Z15, Z17
+	VMULPS       Z18, Z16, Z18
+	VMULPS       Z5, Z3, Z16
+	VMULPS       Z6, Z4, Z15
+	VMULPS       Z9, Z17, Z9
+	VMULPS       Z10, Z18, Z10
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z2, Z0, Z19
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z1, Z0, Z20
+	VMULPS       Z19, Z2, Z19
+	VMULPS       Z20, Z1, Z20
+	VMULPS       Z19, Z9, Z19
+	VMULPS       Z20, Z10, Z20
+	VSUBPS       Z7, Z11, Z7
+	VSUBPS       Z8, Z12, Z8
+	VMULPS       Z7, Z3, Z7
+	VMULPS       Z8, Z4, Z8
+	VMULPS       Z13, Z5, Z13
+	VMULPS       Z14, Z6, Z14
+	VMULPS       Z13, Z7, Z13
+	VMULPS       Z14, Z8, Z14
+	VMULPS       Z2, Z17, Z2
+	VMULPS       Z1, Z18, Z1
+	VMOVUPS      Z16, (SI)
+	VMOVUPS      Z19, (DX)
+	VMOVUPS      Z13, (BX)
+	VMOVUPS      Z17, (R8)
+	VMOVUPS      Z2, (R9)
+	VMOVUPS      Z15, 64(SI)
+	VMOVUPS      Z20, 64(DX)
+	VMOVUPS      Z14, 64(BX)
+	VMOVUPS      Z18, 64(R8)
+	VMOVUPS      Z1, 64(R9)
+	ADDQ         $128, SI
+	ADDQ         $128, DI
+	ADDQ         $128, DX
+	ADDQ         $128, BX
+	ADDQ         $128, R8
+	ADDQ         $128, R9
+	ADDQ         $128, R10
+	SUBQ         $2, CX
+	JGE          abreast
+
+rest:
+	ADDQ         $2, CX
+	JEQ          next
 	PCALIGN      $32
 
 block:
@@ -928,6 +2582,8 @@ block:
 	ADDQ         $64, R10
 	DECQ         CX
 	JNE          block
+
+next:
 	ADDQ         dhSkip+72(FP), SI
 	ADDQ         dySkip+80(FP), DI
 	ADDQ         rSkip+88(FP), DX
