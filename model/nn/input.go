@@ -7,6 +7,7 @@ import (
 	"hash"
 	"math"
 
+	"github.com/mlfactory/mlfactory/internal/simd/vec"
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/nn/tape"
 	"github.com/mlfactory/mlfactory/model/nn/trainer"
@@ -242,11 +243,28 @@ func (s *windowScale) bar(w *view.Windows, b int, dst []float32) {
 		if v != v {
 			holes++
 		}
-		dst[j] = standard(v, s.mean[j], s.inv[j], s.bound)
+		dst[j] = v
 	}
+	s.standardize(dst[:len(s.names)])
 	if s.missing {
 		dst[len(s.names)] = float32(holes) / float32(len(s.names))
 	}
+}
+
+// standardize is standard of all values of a bar.
+func (s *windowScale) standardize(x []float32) {
+	if s.bound.robust {
+		for j, v := range x {
+			x[j] = standard(v, s.mean[j], s.inv[j], s.bound)
+		}
+		return
+	}
+	inf := float32(math.Inf(1))
+	cut := s.bound.at
+	if cut == 0 {
+		cut = inf
+	}
+	vec.Standardize(x, s.mean, s.inv, x, cut, inf)
 }
 
 // finite refuses ±Inf in the windows of rows (nil: all).
@@ -265,6 +283,11 @@ func finite(w *view.Windows, rows []int) error {
 			i = rows[k]
 		}
 		first := w.First(i)
+		if all := w.Data[first*w.Width : (int(w.Last[i])+1)*w.Width]; n == 1 {
+			if square := vec.Dot(all, all); square-square == 0 {
+				continue // not even NaN
+			}
+		}
 		for b := first; b <= int(w.Last[i]); b++ {
 			if n > 1 {
 				if seen[b] {

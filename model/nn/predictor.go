@@ -130,7 +130,11 @@ func (p prefixed) Save(name string, state []byte) error {
 }
 
 func (f *predictor) finish() {
-	f.bufs = &sync.Pool{New: func() any { return &buffer{tape: tape.New(0)} }}
+	f.bufs = &sync.Pool{New: func() any {
+		b := &buffer{tape: tape.New(0)}
+		b.tape.Freeze()
+		return b
+	}}
 }
 
 // rowsAtOnce rows go through the networks together.

@@ -155,8 +155,10 @@ func MulPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
 
 // ContinuePacked goes on with the sums that C holds, as if the columns of A and
 // the rows of b came after those that C is the product of: with the bits of the
-// whole product, where that is a single block of k. b has at most 256 rows.
-func ContinuePacked(m int, a Matrix, b *Packed, c []float32, ldc int) {
+// whole product, where that is a single block of k. b has at most 256 rows. back
+// changes no bit: calls that take turns to set it find a part of b in the
+// first-level cache where all of it does not fit.
+func ContinuePacked(m int, a Matrix, b *Packed, c []float32, ldc int, back bool) {
 	if m < 1 {
 		return
 	}
@@ -168,7 +170,7 @@ func ContinuePacked(m int, a Matrix, b *Packed, c []float32, ldc int) {
 	}
 	a.check("A", m, b.k)
 	if b.path != simd.Generic {
-		fastOn(m, a, b, c, ldc)
+		fastOn(m, a, b, c, ldc, back)
 		return
 	}
 	generic(m, b.n, b.k, a, Rows(b.data, b.n), c, ldc, continues)

@@ -201,9 +201,20 @@ func fastPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
 	}
 }
 
-// fastOn is ContinuePacked by the kernels of b.path.
-func fastOn(m int, a Matrix, b *Packed, c []float32, ldc int) {
-	block(b.path, m, b.n, b.k, b.m, a, Matrix{}, b.data, c, ldc, continues)
+// fastOn is ContinuePacked by the kernels of b.path, for one row of C panel by
+// panel to and fro.
+func fastOn(m int, a Matrix, b *Packed, c []float32, ldc int, back bool) {
+	if m > 1 || b.m > 1 || b.path != simd.AVX2 || b.n%64 != 0 {
+		block(b.path, m, b.n, b.k, b.m, a, Matrix{}, b.data, c, ldc, continues)
+		return
+	}
+	first, step := 0, 64
+	if back {
+		first, step = b.n-64, -64
+	}
+	for n0 := first; n0 >= 0 && n0 < b.n; n0 += step {
+		panel8AVX2(1, 1, b.k, &a.Data[0], 4*a.RowStride, 4*a.ColStride, &b.data[n0*b.k], 4*64, &c[n0], 4*ldc, &marks[0], continues)
+	}
 }
 
 // packAll lays out all blocks of b.

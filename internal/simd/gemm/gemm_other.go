@@ -12,7 +12,7 @@ func fastPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
 	generic(m, b.n, b.k, a, Rows(b.data, b.n), c, ldc, howOf(add))
 }
 
-func fastOn(m int, a Matrix, b *Packed, c []float32, ldc int) {
+func fastOn(m int, a Matrix, b *Packed, c []float32, ldc int, _ bool) {
 	generic(m, b.n, b.k, a, Rows(b.data, b.n), c, ldc, continues)
 }
 

@@ -184,6 +184,9 @@ func TestContinuedProductGivesTheSameBits(t *testing.T) {
 		r := rand.New(rand.NewPCG(10, 1))
 		for range 300 {
 			m, n, k := 1+r.IntN(20), 1+r.IntN(150), 2+r.IntN(blockK-1)
+			if r.IntN(4) == 0 {
+				m, n = 1, 64*(1+r.IntN(4))
+			}
 			first := 1 + r.IntN(k-1)
 			a, b := layout(r, m, k, 0), layout(r, k, n, 0)
 			ldc := n + r.IntN(3)
@@ -191,10 +194,10 @@ func TestContinuedProductGivesTheSameBits(t *testing.T) {
 			got := slices.Clone(want)
 			var buf Buffer
 			Mul(m, n, k, a, b, want, ldc, false, &buf)
-			rows := 1 + r.IntN(8)
+			rows := 1 + r.IntN(8)*r.IntN(2)
 			rest := Pack(rows, k-first, n, Rows(b.Data[first*b.RowStride:], b.RowStride), draw(r, PackedLen(k-first, n)))
 			Mul(m, n, first, a, b, got, ldc, false, &buf)
-			ContinuePacked(m, Rows(a.Data[first:], a.RowStride), &rest, got, ldc)
+			ContinuePacked(m, Rows(a.Data[first:], a.RowStride), &rest, got, ldc, r.IntN(2) == 0)
 			if !slices.Equal(got, want) {
 				t.Fatalf("%d×%d×%d, %d first, packed for %d rows: the bits differ", m, k, n, first, rows)
 			}
@@ -235,11 +238,11 @@ func TestShapesThatDoNotFitPanic(t *testing.T) {
 		},
 		"going on with two blocks": func() {
 			p := Pack(1, blockK+1, 1, Rows(make([]float32, blockK+1), 1), make([]float32, PackedLen(blockK+1, 1)))
-			ContinuePacked(1, Rows(make([]float32, blockK+1), blockK+1), &p, v, 1)
+			ContinuePacked(1, Rows(make([]float32, blockK+1), blockK+1), &p, v, 1, false)
 		},
 		"going on, C": func() {
 			p := Pack(1, 2, 4, Rows(v, 4), make([]float32, PackedLen(2, 4)))
-			ContinuePacked(2, Rows(v, 2), &p, make([]float32, 7), 4)
+			ContinuePacked(2, Rows(v, 2), &p, make([]float32, 7), 4, false)
 		},
 		"stride": func() { Mul(2, 2, 2, Matrix{v, -2, 1}, Rows(v, 4), v, 4, false, nil) },
 	} {

@@ -3,15 +3,16 @@ package main
 import (
 	"bytes"
 	"math"
+	"slices"
 )
 
 // functions lists the element-wise kernels of internal/simd/vec.
 func functions() []*function {
-	return append([]*function{
+	return slices.Concat([]*function{
 		exponential(), sigmoid(), tangent(), gelu(), geluGrad(), silu(), siluGrad(),
 		relu(), reluGrad(), add(), mul(), mulAdd(), scale(),
 		lstm(), lstmGrad(), gru(), gruGrad(), adamW(),
-	}, append(attentionFunctions(), poolFunctions()...)...)
+	}, attentionFunctions(), poolFunctions(), []*function{standardize()})
 }
 
 // exp is e^x: x = n·ln 2 + r with |r| ≤ ln 2/2, the Taylor polynomial of degree 6, and 2^n. x is clamped to [−87.3, 88]; NaN stays NaN.
@@ -140,6 +141,15 @@ func mulAdd() *function {
 func scale() *function {
 	f := &function{name: "Scale", ins: []string{"x"}, outs: []string{"y"}, params: []string{"a"}, doc: "sets y to a·x. x and y may be the same."}
 	f.results = []val{f.mul(f.in(0), f.param(0))}
+	return f
+}
+
+func standardize() *function {
+	f := &function{name: "Standardize", ins: []string{"x", "mean", "inv"}, outs: []string{"y"}, params: []string{"cut", "inf"},
+		doc: "sets y to (x − mean)·inv between −cut and cut, and to 0 where that is NaN or infinite. inf is +Inf, and so may cut be.\ny may be x."}
+	z := f.mul(f.sub(f.in(0), f.in(1)), f.in(2))
+	z = f.max(f.sub(f.num(0), f.param(0)), f.min(f.param(0), z)) // in this order of operands a NaN passes
+	f.results = []val{f.pick(f.less(f.abs(z), f.param(1)), z, f.num(0))}
 	return f
 }
 

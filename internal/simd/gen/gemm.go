@@ -33,6 +33,9 @@ func gemm() []byte {
 	return s.b.Bytes()
 }
 
+// ahead is the number of steps of k in a turn of the loop.
+const ahead = 8
+
 // panelName is the Go name of a kernel.
 func panelName(m machine, t tile, masked bool) string {
 	name := fmt.Sprintf("panel%d%s", t.vectors, m.name)
@@ -140,12 +143,12 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 	s.label(fmt.Sprintf("begin%d", r))
 	s.op("MOVQ", "b+48(FP)", "DI")
 	s.op("MOVQ", "k+16(FP)", "CX")
-	// step multiplies one step of k; A is read ahead bytes after its pointers.
-	step := func(ahead int) {
+	// step multiplies one step of k; A is read some bytes after its pointers.
+	step := func(after int) {
 		if direct {
-			s.op("VBROADCASTSS", mem(ahead, "SI"), va(ahead/4))
+			s.op("VBROADCASTSS", mem(after, "SI"), va(after/4))
 			for j := range nv {
-				s.op("VFMADD231PS", mem(j*m.bytes(), "DI"), va(ahead/4), sum(0, j))
+				s.op("VFMADD231PS", mem(j*m.bytes(), "DI"), va(after/4), sum(0, j))
 			}
 			s.op("ADDQ", "R10", "DI")
 			return
@@ -163,31 +166,31 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 		}
 		s.op("ADDQ", "R10", "DI")
 		for i := range r {
-			p := mem(ahead, pointers[i/4])
+			p := mem(after, pointers[i/4])
 			s.op("VBROADCASTSS", [4]string{p, p + "(R8*1)", p + "(R8*2)", p + "(R12*1)"}[i%4], va(i))
 			for j := range nv {
 				s.op("VFMADD231PS", va(i), vb(j), sum(i, j))
 			}
 		}
 	}
-	if r == t.rows { // most of the work: A row-major, four steps at once
+	if r == t.rows { // most of the work: A row-major, some steps at once
 		fine := fmt.Sprintf("fine%d", r)
 		s.op("CMPQ", "R9", "$4")
 		s.op("JNE", loop)
-		s.op("SUBQ", "$4", "CX")
+		s.op("SUBQ", imm(ahead), "CX")
 		s.op("JLT", fine)
 		s.op("PCALIGN", "$32")
-		s.label(fmt.Sprintf("four%d", r))
-		for u := range 4 {
+		s.label(fmt.Sprintf("turn%d", r))
+		for u := range ahead {
 			step(4 * u)
 		}
 		for g := range groups {
-			s.op("ADDQ", "$16", pointers[g])
+			s.op("ADDQ", imm(4*ahead), pointers[g])
 		}
-		s.op("SUBQ", "$4", "CX")
-		s.op("JGE", fmt.Sprintf("four%d", r))
+		s.op("SUBQ", imm(ahead), "CX")
+		s.op("JGE", fmt.Sprintf("turn%d", r))
 		s.label(fine)
-		s.op("ADDQ", "$4", "CX")
+		s.op("ADDQ", imm(ahead), "CX")
 		s.op("JEQ", fmt.Sprintf("sum%d", r))
 	}
 	s.op("PCALIGN", "$32")

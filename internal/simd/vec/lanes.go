@@ -1435,3 +1435,42 @@ func routeGradGeneric(index, dy, dx, dx1 []float32, k float32) {
 		dx1[e] = x10
 	}
 }
+
+// Standardize sets y to (x − mean)·inv between −cut and cut, and to 0 where that is NaN or infinite. inf is +Inf, and so may cut be.
+// y may be x.
+func Standardize(x, mean, inv, y []float32, cut, inf float32) {
+	same("Standardize", len(x), len(mean))
+	same("Standardize", len(x), len(inv))
+	same("Standardize", len(x), len(y))
+	done := standardizeBlocks(simd.Current(), x, mean, inv, y, cut, inf)
+	standardizeGeneric(x[done:], mean[done:], inv[done:], y[done:], cut, inf)
+}
+
+// standardizeGeneric is the twin of the assembly.
+func standardizeGeneric(x, mean, inv, y []float32, cut, inf float32) {
+	mean = mean[:len(x)]
+	inv = inv[:len(x)]
+	y = y[:len(x)]
+	for e := range x {
+		x0 := x[e]
+		x1 := mean[e]
+		x2 := float32(x0 - x1)
+		x3 := inv[e]
+		x4 := float32(x2 * x3)
+		x7 := float32(0 - cut)
+		x8 := float32(x4)
+		if cut < x4 {
+			x8 = cut
+		}
+		x9 := float32(x8)
+		if x7 > x8 {
+			x9 = x7
+		}
+		x10 := math.Float32frombits(math.Float32bits(x9) &^ (1 << 31))
+		x13 := float32(0)
+		if x10 < inf {
+			x13 = x9
+		}
+		y[e] = x13
+	}
+}

@@ -577,3 +577,25 @@ func routeGradBlocks(p simd.Path, index, dy, dx, dx1 []float32, k float32) int {
 	}
 	return 0
 }
+
+//go:noescape
+func standardizeAVX2(x, mean, inv, y *float32, blocks int, cut, inf float32)
+
+//go:noescape
+func standardizeAVX512(x, mean, inv, y *float32, blocks int, cut, inf float32)
+
+func standardizeBlocks(p simd.Path, x, mean, inv, y []float32, cut, inf float32) int {
+	switch p {
+	case simd.AVX2:
+		if blocks := len(x) / 8; blocks > 0 {
+			standardizeAVX2(&x[0], &mean[0], &inv[0], &y[0], blocks, cut, inf)
+			return blocks * 8
+		}
+	case simd.AVX512:
+		if blocks := len(x) / 16; blocks > 0 {
+			standardizeAVX512(&x[0], &mean[0], &inv[0], &y[0], blocks, cut, inf)
+			return blocks * 16
+		}
+	}
+	return 0
+}

@@ -3096,6 +3096,84 @@ done:
 	VZEROUPPER
 	RET
 
+// func standardizeAVX2(x, mean, inv, y *float32, blocks int, cut, inf float32)
+TEXT ·standardizeAVX2(SB), NOSPLIT, $0-48
+	MOVQ         x+0(FP), SI
+	MOVQ         mean+8(FP), DI
+	MOVQ         inv+16(FP), DX
+	MOVQ         y+24(FP), BX
+	MOVQ         blocks+32(FP), CX
+	VBROADCASTSS cut+40(FP), Y0
+	VBROADCASTSS inf+44(FP), Y1
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Y3
+	VMOVUPS      (DI), Y4
+	VSUBPS       Y4, Y3, Y4
+	VMOVUPS      (DX), Y3
+	VMULPS       Y3, Y4, Y3
+	VMOVUPS      lane00000000<>(SB), Y2
+	VSUBPS       Y0, Y2, Y4
+	VMINPS       Y3, Y0, Y3
+	VMAXPS       Y3, Y4, Y3
+	VANDPS       lane7fffffff<>(SB), Y3, Y4
+	VCMPPS       $17, Y1, Y4, Y4
+	VMOVUPS      lane00000000<>(SB), Y2
+	VBLENDVPS    Y4, Y3, Y2, Y3
+	VMOVUPS      Y3, (BX)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	ADDQ         $32, DX
+	ADDQ         $32, BX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func standardizeAVX512(x, mean, inv, y *float32, blocks int, cut, inf float32)
+TEXT ·standardizeAVX512(SB), NOSPLIT, $0-48
+	MOVQ         x+0(FP), SI
+	MOVQ         mean+8(FP), DI
+	MOVQ         inv+16(FP), DX
+	MOVQ         y+24(FP), BX
+	MOVQ         blocks+32(FP), CX
+	VBROADCASTSS cut+40(FP), Z0
+	VBROADCASTSS inf+44(FP), Z1
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Z3
+	VMOVUPS      (DI), Z4
+	VSUBPS       Z4, Z3, Z4
+	VMOVUPS      (DX), Z3
+	VMULPS       Z3, Z4, Z3
+	VMOVUPS      lane00000000<>(SB), Z2
+	VSUBPS       Z0, Z2, Z4
+	VMINPS       Z3, Z0, Z3
+	VMAXPS       Z3, Z4, Z3
+	VANDPS       lane7fffffff<>(SB), Z3, Z4
+	VCMPPS       $17, Z1, Z4, K1
+	VMOVUPS      lane00000000<>(SB), Z2
+	VBLENDMPS    Z3, Z2, K1, Z3
+	VMOVUPS      Z3, (BX)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	ADDQ         $64, BX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
 DATA lane42b00000<>+0(SB)/8, $0x42b0000042b00000
 DATA lane42b00000<>+8(SB)/8, $0x42b0000042b00000
 DATA lane42b00000<>+16(SB)/8, $0x42b0000042b00000

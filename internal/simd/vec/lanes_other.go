@@ -71,3 +71,7 @@ func maxIndexBlocks(simd.Path, []float32, []float32, []float32, []float32, []flo
 }
 
 func routeGradBlocks(simd.Path, []float32, []float32, []float32, []float32, float32) int { return 0 }
+
+func standardizeBlocks(simd.Path, []float32, []float32, []float32, []float32, float32, float32) int {
+	return 0
+}

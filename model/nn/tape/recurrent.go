@@ -50,9 +50,9 @@ type sequence struct {
 	sums           int       // gates·hidden
 }
 
-// sequence lays out x and the weights.
-func (t *Tape) sequence(name string, x *Tensor, steps int, l *Recurrent, bias []float32, h0 *Tensor) *sequence {
-	s := &sequence{x: x, steps: steps, samples: x.Rows / steps, in: x.Cols, hidden: l.HiddenWeight.cols(), sums: len(bias)}
+// sequence lays out the states.
+func (t *Tape) sequence(name string, x *Tensor, steps int, l *Recurrent, h0 *Tensor) *sequence {
+	s := &sequence{x: x, steps: steps, samples: x.Rows / steps, in: x.Cols, hidden: l.HiddenWeight.cols(), sums: len(l.InputBias.Value)}
 	mustMatch(name, s.samples*steps == x.Rows && l.InputWeight.cols() == s.in && l.InputWeight.Shape[0] == s.sums && l.HiddenWeight.Shape[0] == s.sums, x, l.InputWeight)
 	blocks := 1
 	if t.train {
@@ -70,16 +70,21 @@ func (t *Tape) sequence(name string, x *Tensor, steps int, l *Recurrent, bias []
 			clear(h)
 		}
 	}
+	s.zero = t.alloc(s.hidden)
+	clear(s.zero)
+	s.y = t.fresh(x.Rows, s.hidden)
+	return s
+}
+
+// join puts the weights of a row of z together.
+func (s *sequence) join(t *Tape, l *Recurrent, bias []float32) {
+	w := s.width()
 	s.both = t.alloc(s.sums * w)
 	for k := range s.sums {
 		copy(s.both[k*w:], l.InputWeight.Value[k*s.in:(k+1)*s.in])
 		copy(s.both[k*w+s.in:], l.HiddenWeight.Value[k*s.hidden:(k+1)*s.hidden])
 		s.both[(k+1)*w-1] = bias[k]
 	}
-	s.zero = t.alloc(s.hidden)
-	clear(s.zero)
-	s.y = t.fresh(x.Rows, s.hidden)
-	return s
 }
 
 // width is that of z.
@@ -120,6 +125,15 @@ func (s *sequence) grad(step int) vec.Matrix {
 	return vec.Matrix{Data: s.y.grad, First: step * s.hidden, Stride: s.steps * s.hidden}
 }
 
+// sumOfBiases is that of the input and that of the state for the first gates; for
+// those after them it is the input's.
+func (t *Tape) sumOfBiases(l *Recurrent, gates int) []float32 {
+	bias, n := t.alloc(len(l.InputBias.Value)), gates*l.HiddenWeight.cols()
+	copy(bias[n:], l.InputBias.Value[n:])
+	vec.Add(l.InputBias.Value[:n], l.HiddenBias.Value[:n], bias[:n])
+	return bias
+}
+
 // pack lays a matrix of weights out for the products of all steps.
 func (t *Tape) pack(rows, k, n int, b gemm.Matrix) gemm.Packed {
 	return gemm.Pack(rows, k, n, b, t.alloc(gemm.PackedLen(k, n)))
@@ -132,12 +146,16 @@ func gateOf(rows []float32, k, hidden, stride int) vec.Matrix {
 
 // lstm is [Tape.LSTM] from a state, nil for zeros.
 func (t *Tape) lstm(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor) (y, last *Tensor) {
-	bias := t.alloc(len(l.InputBias.Value))
-	vec.Add(l.InputBias.Value, l.HiddenBias.Value, bias)
-	s := t.sequence("lstm", x, steps, l, bias, h0)
+	if t.few(x, steps, l) {
+		return t.lstmFew(x, steps, l, h0, c0)
+	}
+	s := t.sequence("lstm", x, steps, l, h0)
 	n, h, g4, w := s.samples, s.hidden, s.sums, s.width()
 	mustMatch("lstm", g4 == 4*h, x, l.InputWeight)
-	weights := t.pack(n, w, g4, gemm.Cols(s.both, w))
+	weights := t.kept(l, false, n, func(k *layouts) {
+		s.join(t, l, t.sumOfBiases(l, 4))
+		k.add(n, w, g4, gemm.Cols(s.both, w))
+	})[0]
 	blocks := 1 + s.keep*(steps-1)
 	gates, tanh := t.alloc(blocks*n*g4), t.alloc(blocks*n*h)
 	cell := t.alloc((blocks + s.keep) * n * h) // a block before the first step
@@ -149,7 +167,7 @@ func (t *Tape) lstm(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor) (y, last
 	cells := func(step int) vec.Matrix { return vec.Matrix{Data: cell, First: s.block(step, h), Stride: h} }
 	for step := range steps {
 		z, g := s.enter(step), gates[s.block(step, g4):][:n*g4]
-		gemm.MulPacked(n, gemm.Rows(z, w), &weights, g, g4, false)
+		gemm.MulPacked(n, gemm.Rows(z, w), weights, g, g4, false)
 		i, f, u, o := gateOf(g, 0, h, g4), gateOf(g, 1, h, g4), gateOf(g, 2, h, g4), gateOf(g, 3, h, g4)
 		vec.SigmoidRows(n, 2*h, i)
 		vec.TanhRows(n, h, u)
@@ -273,28 +291,31 @@ func (t *Tape) divide(s *sequence, l *Recurrent, rows int, d []float32) {
 
 // GRU is [Tape.LSTM] for the gated recurrent unit. Formulas: [vec.GRU].
 func (t *Tape) GRU(x *Tensor, steps int, l *Recurrent) *Tensor {
-	h := l.HiddenWeight.cols()
-	bias := t.alloc(len(l.InputBias.Value))
-	copy(bias, l.InputBias.Value)
-	vec.Add(bias[:2*h], l.HiddenBias.Value[:2*h], bias[:2*h])
-	s := t.sequence("gru", x, steps, l, bias, nil)
-	n, g3, w := s.samples, s.sums, s.width()
+	if t.few(x, steps, l) {
+		return t.gruFew(x, steps, l)
+	}
+	s := t.sequence("gru", x, steps, l, nil)
+	n, h, g3, w := s.samples, s.hidden, s.sums, s.width()
 	mustMatch("gru", g3 == 3*h, x, l.InputWeight)
 	// p: the sums of r, z and, of the input alone, n; q: that of n from the state.
-	weights := t.pack(n, w, 2*h, gemm.Cols(s.both, w))
-	ofInput := t.pack(n, s.in, h, gemm.Cols(l.InputWeight.Value[2*h*s.in:], s.in))
-	ofState := t.pack(n, h, h, gemm.Cols(l.HiddenWeight.Value[2*h*h:], h))
+	packed := t.kept(l, false, n, func(k *layouts) {
+		s.join(t, l, t.sumOfBiases(l, 2))
+		k.add(n, w, 2*h, gemm.Cols(s.both, w))
+		k.add(n, s.in, h, gemm.Cols(l.InputWeight.Value[2*h*s.in:], s.in))
+		k.add(n, h, h, gemm.Cols(l.HiddenWeight.Value[2*h*h:], h))
+	})
+	weights, ofInput, ofState := packed[0], packed[1], packed[2]
 	blocks := 1 + s.keep*(steps-1)
 	ps, qs := t.alloc(blocks*n*g3), t.alloc(blocks*n*h)
 	for step := range steps {
 		z, p, q := s.enter(step), ps[s.block(step, g3):][:n*g3], qs[s.block(step, h):][:n*h]
 		for b := range n {
-			copy(p[b*g3+2*h:(b+1)*g3], bias[2*h:])
+			copy(p[b*g3+2*h:(b+1)*g3], l.InputBias.Value[2*h:])
 		}
 		repeatRow(q, l.HiddenBias.Value[2*h:])
-		gemm.MulPacked(n, gemm.Rows(z, w), &weights, p, g3, false)
-		gemm.MulPacked(n, gemm.Rows(z, w), &ofInput, p[2*h:], g3, true)
-		gemm.MulPacked(n, gemm.Rows(z[s.in:], w), &ofState, q, h, true)
+		gemm.MulPacked(n, gemm.Rows(z, w), weights, p, g3, false)
+		gemm.MulPacked(n, gemm.Rows(z, w), ofInput, p[2*h:], g3, true)
+		gemm.MulPacked(n, gemm.Rows(z[s.in:], w), ofState, q, h, true)
 		r := gateOf(p, 0, h, g3)
 		vec.SigmoidRows(n, 2*h, r)
 		vec.GRUStates(n, h, r, gateOf(p, 1, h, g3), gateOf(p, 2, h, g3), vec.Matrix{Data: q, Stride: h}, s.state(step), s.state(step+1))

@@ -144,6 +144,8 @@ type Tape struct {
 	back  []func()
 	gemm  gemm.Buffer
 	trace *Trace // nil: none
+	// What was made of parameters that do not change; nil where they may.
+	frozen map[frozenKey]*layouts
 
 	slabs [][]float32
 	slab  int // in use

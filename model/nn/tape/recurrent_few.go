@@ -1,0 +1,167 @@
+package tape
+
+import (
+	"github.com/mlfactory/mlfactory/internal/simd"
+	"github.com/mlfactory/mlfactory/internal/simd/gemm"
+	"github.com/mlfactory/mlfactory/internal/simd/vec"
+)
+
+// Freeze promises that parameters which layers of recurrence get on this tape do not
+// change any more: what is made of them is kept for the next call.
+func (t *Tape) Freeze() { t.frozen = map[frozenKey]*layouts{} }
+
+// frozenKey is a use of a layer's weights.
+type frozenKey struct {
+	layer *Recurrent
+	few   bool
+	rows  int
+}
+
+// layouts are matrices of weights, laid out for products.
+type layouts struct {
+	path   simd.Path
+	packed []*gemm.Packed
+	room   func(n int) []float32
+}
+
+// add lays out one more matrix for products of about so many rows.
+func (k *layouts) add(rows, depth, n int, b gemm.Matrix) {
+	p := gemm.Pack(rows, depth, n, b, k.room(gemm.PackedLen(depth, n)))
+	k.packed = append(k.packed, &p)
+}
+
+// kept lays out the weights of l for a number of rows by fill, or returns what an
+// earlier call laid out where parameters do not change.
+func (t *Tape) kept(l *Recurrent, few bool, rows int, fill func(k *layouts)) []*gemm.Packed {
+	if t.train || t.frozen == nil {
+		k := layouts{room: t.alloc}
+		fill(&k)
+		return k.packed
+	}
+	key, path := frozenKey{l, few, rows}, simd.Current()
+	k := t.frozen[key]
+	if k == nil || k.path != path {
+		k = &layouts{path: path, room: func(n int) []float32 { return make([]float32, n) }}
+		fill(k)
+		t.frozen[key] = k
+	}
+	return k.packed
+}
+
+// fewSamples is the number of samples up to which a product of one step has too few
+// rows to be fast.
+const fewSamples = 4
+
+// few reports whether the inputs of all steps are multiplied at once, before the
+// states: sums are then in the same order, as long as they are a single block of
+// the products.
+func (t *Tape) few(x *Tensor, steps int, l *Recurrent) bool {
+	return !t.train && x.Rows/steps <= fewSamples && x.Cols+l.HiddenWeight.cols()+1 <= 256
+}
+
+// fewSequence is the layout of few samples: rows as in x.
+type fewSequence struct {
+	steps, samples int
+	in, hidden     int
+	sums           int       // gates·hidden
+	z              []float32 // rows of a state and 1 for the bias
+	y              *Tensor
+}
+
+func (t *Tape) fewSequence(name string, x *Tensor, steps, gates int, l *Recurrent, h0 *Tensor) fewSequence {
+	s := fewSequence{steps: steps, samples: x.Rows / steps, in: x.Cols, hidden: l.HiddenWeight.cols()}
+	s.sums = gates * s.hidden
+	mustMatch(name, s.samples*steps == x.Rows && l.InputWeight.cols() == s.in && l.InputWeight.Shape[0] == s.sums && l.HiddenWeight.Shape[0] == s.sums && len(l.InputBias.Value) == s.sums, x, l.InputWeight)
+	w := s.hidden + 1
+	s.z = t.alloc(s.samples * w)
+	clear(s.z)
+	for b := range s.samples {
+		if h0 != nil {
+			copy(s.z[b*w:], h0.Row(b))
+		}
+		s.z[(b+1)*w-1] = 1
+	}
+	s.y = t.fresh(x.Rows, s.hidden)
+	return s
+}
+
+// state is the states before, and then after, a step.
+func (s *fewSequence) state() vec.Matrix { return vec.Matrix{Data: s.z, Stride: s.hidden + 1} }
+
+// leave copies the states after a step to y.
+func (s *fewSequence) leave(step int) {
+	for b := range s.samples {
+		copy(s.y.Row(b*s.steps+step), s.z[b*(s.hidden+1):])
+	}
+}
+
+// layOut lays out the weights of the first rows sums: those of the input, those of
+// the state with the bias.
+func (t *Tape) layOut(k *layouts, s *fewSequence, rows int, l *Recurrent, bias []float32) {
+	w := s.hidden + 1
+	k.add(s.steps*s.samples, s.in, rows, gemm.Cols(l.InputWeight.Value, s.in))
+	state := t.alloc(rows * w)
+	for r := range rows {
+		copy(state[r*w:], l.HiddenWeight.Value[r*s.hidden:(r+1)*s.hidden])
+		state[(r+1)*w-1] = bias[r]
+	}
+	k.add(s.samples, w, rows, gemm.Cols(state, w))
+}
+
+// lstmFew is lstm without gradients for few samples.
+func (t *Tape) lstmFew(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor) (y, last *Tensor) {
+	s := t.fewSequence("lstm", x, steps, 4, l, h0)
+	n, h, g4 := s.samples, s.hidden, s.sums
+	weights := t.kept(l, true, n, func(k *layouts) { t.layOut(k, &s, g4, l, t.sumOfBiases(l, 4)) })
+	gates, tanh := t.alloc(x.Rows*g4), vec.Matrix{Data: t.alloc(n * h), Stride: h}
+	last = t.fresh(n, h)
+	if c0 != nil {
+		copy(last.Value, c0.Value)
+	} else {
+		clear(last.Value)
+	}
+	cell := vec.Matrix{Data: last.Value, Stride: h}
+	gemm.MulPacked(x.Rows, gemm.Rows(x.Value, s.in), weights[0], gates, g4, false)
+	for step := range steps {
+		g := gates[step*g4:]
+		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), weights[1], g, steps*g4, step%2 == 1)
+		i, f, u, o := gateOf(g, 0, h, steps*g4), gateOf(g, 1, h, steps*g4), gateOf(g, 2, h, steps*g4), gateOf(g, 3, h, steps*g4)
+		vec.SigmoidRows(n, 2*h, i)
+		vec.TanhRows(n, h, u)
+		vec.SigmoidRows(n, h, o)
+		vec.LSTMStates(n, h, i, f, u, o, cell, cell, tanh, s.state())
+		s.leave(step)
+	}
+	return s.y, last
+}
+
+// gruFew is [Tape.GRU] without gradients for few samples.
+func (t *Tape) gruFew(x *Tensor, steps int, l *Recurrent) *Tensor {
+	s := t.fewSequence("gru", x, steps, 3, l, nil)
+	n, h, g3 := s.samples, s.hidden, s.sums
+	weights := t.kept(l, true, n, func(k *layouts) {
+		t.layOut(k, &s, 2*h, l, t.sumOfBiases(l, 2))
+		k.add(x.Rows, s.in, h, gemm.Cols(l.InputWeight.Value[2*h*s.in:], s.in))
+		k.add(n, h, h, gemm.Cols(l.HiddenWeight.Value[2*h*h:], h))
+	})
+	p, q := t.alloc(x.Rows*g3), t.alloc(n*h)
+	gemm.MulPacked(x.Rows, gemm.Rows(x.Value, s.in), weights[0], p, g3, false)
+	for r := range x.Rows {
+		copy(p[r*g3+2*h:(r+1)*g3], l.InputBias.Value[2*h:])
+	}
+	gemm.MulPacked(x.Rows, gemm.Rows(x.Value, s.in), weights[2], p[2*h:], g3, true)
+	for step := range steps {
+		g := p[step*g3:]
+		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), weights[1], g, steps*g3, step%2 == 1)
+		repeatRow(q, l.HiddenBias.Value[2*h:])
+		gemm.MulPacked(n, gemm.Rows(s.z, h+1), weights[3], q, h, true)
+		r := gateOf(g, 0, h, steps*g3)
+		vec.SigmoidRows(n, 2*h, r)
+		vec.GRUStates(n, h, r, gateOf(g, 1, h, steps*g3), gateOf(g, 2, h, steps*g3), vec.Matrix{Data: q, Stride: h}, s.state(), s.state())
+		s.leave(step)
+	}
+	if t.trace != nil {
+		t.traceRecurrent(s.y, x, "GRU", steps, l)
+	}
+	return s.y
+}

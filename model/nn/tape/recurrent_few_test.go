@@ -1,0 +1,85 @@
+package tape
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/mlfactory/mlfactory/internal/simd"
+	"github.com/mlfactory/mlfactory/rng"
+)
+
+func layerOf(r *rand.Rand, gates, in, hidden int) *Recurrent {
+	l := &Recurrent{NewParam("a", gates*hidden, in), NewParam("b", gates*hidden, hidden), NewParam("c", gates*hidden), NewParam("d", gates*hidden)}
+	for _, p := range []*Param{l.InputWeight, l.HiddenWeight, l.InputBias, l.HiddenBias} {
+		copy(p.Value, draw(r, len(p.Value), 0.3))
+	}
+	return l
+}
+
+// Samples that come alone or in small groups have the bits of those that come with
+// many others, whether or not weights are kept.
+func TestFewSamplesHaveTheBitsOfMany(t *testing.T) {
+	for _, p := range simd.Supported() {
+		t.Run(p.String(), func(t *testing.T) {
+			simd.Force(t, p)
+			r := rand.New(rand.NewPCG(11, 1))
+			for _, size := range [][2]int{{40, 64}, {7, 5}, {150, 100}, {300, 20}} { // the last has more than one block
+				in, hidden := size[0], size[1]
+				const steps, samples = 6, 9
+				lstm, gru := layerOf(r, 4, in, hidden), layerOf(r, 3, in, hidden)
+				x, h0, c0 := draw(r, samples*steps*in, 1), draw(r, samples*hidden, 1), draw(r, samples*hidden, 1)
+				run := func(tp *Tape, lo, n int) []float32 {
+					tp.Reset(false, rng.Stream{})
+					v := tp.Input(n*steps, in, x[lo*steps*in:(lo+n)*steps*in])
+					y := tp.LSTM(v, steps, lstm)
+					z, last := tp.LSTMFrom(v, steps, lstm, tp.Input(n, hidden, h0[lo*hidden:(lo+n)*hidden]), tp.Input(n, hidden, c0[lo*hidden:(lo+n)*hidden]))
+					var out []float32
+					for b := range n { // sample by sample
+						for _, v := range []*Tensor{y, z, tp.GRU(v, steps, gru)} {
+							out = append(out, v.Value[b*steps*hidden:(b+1)*steps*hidden]...)
+						}
+						out = append(out, last.Row(b)...)
+					}
+					return out
+				}
+				want := run(New(0), 0, samples)
+				kept := New(0)
+				kept.Freeze()
+				for _, tp := range []*Tape{New(0), kept, kept} {
+					for lo := 0; lo < samples; {
+						n := min(1+r.IntN(5), samples-lo)
+						per := len(want) / samples
+						if got := run(tp, lo, n); !slices.Equal(got, want[lo*per:(lo+n)*per]) {
+							t.Fatalf("%d×%d: samples %d to %d differ", in, hidden, lo, lo+n-1)
+						}
+						lo += n
+					}
+				}
+				if got := run(kept, 0, samples); !slices.Equal(got, want) {
+					t.Fatalf("%d×%d: kept weights change the bits", in, hidden)
+				}
+			}
+		})
+	}
+}
+
+// What a tape keeps for one kernel path is not used on another.
+func TestKeptWeightsFollowThePath(t *testing.T) {
+	r := rand.New(rand.NewPCG(12, 1))
+	l, x := layerOf(r, 4, 8, 16), draw(r, 10*8, 1)
+	kept := New(0)
+	kept.Freeze()
+	for k, p := range slices.Concat(simd.Supported(), simd.Supported()) {
+		t.Run(fmt.Sprint(k, p), func(t *testing.T) {
+			simd.Force(t, p)
+			kept.Reset(false, rng.Stream{})
+			got := kept.LSTM(kept.Input(10, 8, x), 10, l).Value
+			fresh := New(0)
+			if want := fresh.LSTM(fresh.Input(10, 8, x), 10, l).Value; !slices.Equal(got, want) {
+				t.Errorf("kept weights give %v, want %v", got[:4], want[:4])
+			}
+		})
+	}
+}
