@@ -58,9 +58,13 @@ func (n *gru) Logits(t *tape.Tape, in *trainer.Batch) *tape.Tensor {
 		if k > 0 {
 			x = t.Dropout(x, n.cfg.Dropout)
 		}
-		x = t.GRU(x, n.steps, l)
+		if k < len(n.layers)-1 {
+			x = t.GRU(x, n.steps, l)
+		} else {
+			x = t.GRULast(x, n.steps, l)
+		}
 	}
-	return n.out.apply(t, t.Dropout(t.Step(x, n.steps, -1), n.cfg.Dropout))
+	return n.out.apply(t, t.Dropout(x, n.cfg.Dropout))
 }
 
 // gruEntry is the registry entry of "gru".

@@ -63,9 +63,13 @@ func (n *lstm) Logits(t *tape.Tape, in *trainer.Batch) *tape.Tensor {
 		if k > 0 {
 			x = t.Dropout(x, n.cfg.Dropout)
 		}
-		x = t.LSTM(x, n.steps, l)
+		if k < len(n.layers)-1 {
+			x = t.LSTM(x, n.steps, l)
+		} else {
+			x = t.LSTMLast(x, n.steps, l)
+		}
 	}
-	return n.out.apply(t, t.Dropout(t.Step(x, n.steps, -1), n.cfg.Dropout))
+	return n.out.apply(t, t.Dropout(x, n.cfg.Dropout))
 }
 
 // newRecurrent draws a layer of an LSTM (4 gates) or GRU (3) uniformly from

@@ -2604,6 +2604,138 @@ TEXT ·gELUBiasAVX2(SB), NOSPLIT, $0-64
 
 row:
 	MOVQ         blocks+24(FP), CX
+	SUBQ         $2, CX
+	JLT          rest
+	PCALIGN      $32
+
+abreast:
+	VMOVUPS      (SI), Y1
+	VMOVUPS      32(SI), Y2
+	VMOVUPS      (DI), Y3
+	VMOVUPS      32(DI), Y4
+	VADDPS       Y3, Y1, Y3
+	VADDPS       Y4, Y2, Y4
+	VANDPS       lane7fffffff<>(SB), Y3, Y2
+	VANDPS       lane7fffffff<>(SB), Y4, Y1
+	VMULPS       lane3f3504f3<>(SB), Y2, Y2
+	VMULPS       lane3f3504f3<>(SB), Y1, Y1
+	VMULPS       lane3ea7ba05<>(SB), Y2, Y5
+	VMULPS       lane3ea7ba05<>(SB), Y1, Y6
+	VADDPS       lane3f800000<>(SB), Y5, Y5
+	VADDPS       lane3f800000<>(SB), Y6, Y6
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VDIVPS       Y5, Y0, Y5
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VDIVPS       Y6, Y0, Y6
+	VMULPS       Y2, Y2, Y2
+	VMULPS       Y1, Y1, Y1
+	VMOVUPS      lane00000000<>(SB), Y0
+	VSUBPS       Y2, Y0, Y2
+	VMOVUPS      lane00000000<>(SB), Y0
+	VSUBPS       Y1, Y0, Y1
+	VMOVUPS      lane42b00000<>(SB), Y0
+	VMINPS       Y2, Y0, Y2
+	VMOVUPS      lane42b00000<>(SB), Y0
+	VMINPS       Y1, Y0, Y1
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y2, Y0, Y2
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y1, Y0, Y1
+	VMULPS       lane3fb8aa3b<>(SB), Y2, Y7
+	VMULPS       lane3fb8aa3b<>(SB), Y1, Y8
+	VADDPS       lane4b400000<>(SB), Y7, Y7
+	VADDPS       lane4b400000<>(SB), Y8, Y8
+	VSUBPS       lane4b400000<>(SB), Y7, Y7
+	VSUBPS       lane4b400000<>(SB), Y8, Y8
+	VMULPS       lane3f318000<>(SB), Y7, Y9
+	VMULPS       lane3f318000<>(SB), Y8, Y10
+	VSUBPS       Y9, Y2, Y9
+	VSUBPS       Y10, Y1, Y10
+	VMULPS       laneb95e8083<>(SB), Y7, Y1
+	VMULPS       laneb95e8083<>(SB), Y8, Y2
+	VSUBPS       Y1, Y9, Y1
+	VSUBPS       Y2, Y10, Y2
+	VMULPS       lane3ab60b61<>(SB), Y1, Y10
+	VMULPS       lane3ab60b61<>(SB), Y2, Y9
+	VADDPS       lane3c088889<>(SB), Y10, Y10
+	VADDPS       lane3c088889<>(SB), Y9, Y9
+	VMULPS       Y1, Y10, Y10
+	VMULPS       Y2, Y9, Y9
+	VADDPS       lane3d2aaaab<>(SB), Y10, Y10
+	VADDPS       lane3d2aaaab<>(SB), Y9, Y9
+	VMULPS       Y1, Y10, Y10
+	VMULPS       Y2, Y9, Y9
+	VADDPS       lane3e2aaaab<>(SB), Y10, Y10
+	VADDPS       lane3e2aaaab<>(SB), Y9, Y9
+	VMULPS       Y1, Y10, Y10
+	VMULPS       Y2, Y9, Y9
+	VADDPS       lane3f000000<>(SB), Y10, Y10
+	VADDPS       lane3f000000<>(SB), Y9, Y9
+	VMULPS       Y1, Y10, Y10
+	VMULPS       Y2, Y9, Y9
+	VADDPS       lane3f800000<>(SB), Y10, Y10
+	VADDPS       lane3f800000<>(SB), Y9, Y9
+	VMULPS       Y1, Y10, Y1
+	VMULPS       Y2, Y9, Y2
+	VADDPS       lane3f800000<>(SB), Y1, Y1
+	VADDPS       lane3f800000<>(SB), Y2, Y2
+	VCVTPS2DQ    Y7, Y7
+	VPADDD       lane0000007f<>(SB), Y7, Y7
+	VPSLLD       $23, Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VPADDD       lane0000007f<>(SB), Y8, Y8
+	VPSLLD       $23, Y8, Y8
+	VMULPS       Y7, Y1, Y7
+	VMULPS       Y8, Y2, Y8
+	VMULPS       lane3f07dc22<>(SB), Y5, Y2
+	VMULPS       lane3f07dc22<>(SB), Y6, Y1
+	VADDPS       lanebf3a00e3<>(SB), Y2, Y2
+	VADDPS       lanebf3a00e3<>(SB), Y1, Y1
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y6, Y1, Y1
+	VADDPS       lane3f35f0e3<>(SB), Y2, Y2
+	VADDPS       lane3f35f0e3<>(SB), Y1, Y1
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y6, Y1, Y1
+	VADDPS       lanebe11a98e<>(SB), Y2, Y2
+	VADDPS       lanebe11a98e<>(SB), Y1, Y1
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y6, Y1, Y1
+	VADDPS       lane3e027906<>(SB), Y2, Y2
+	VADDPS       lane3e027906<>(SB), Y1, Y1
+	VMULPS       Y5, Y2, Y5
+	VMULPS       Y6, Y1, Y6
+	VMULPS       Y7, Y5, Y5
+	VMULPS       Y8, Y6, Y6
+	VCMPPS       $17, lane00000000<>(SB), Y3, Y1
+	VCMPPS       $17, lane00000000<>(SB), Y4, Y2
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VSUBPS       Y5, Y0, Y9
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VSUBPS       Y6, Y0, Y10
+	VBLENDVPS    Y1, Y5, Y9, Y9
+	VBLENDVPS    Y2, Y6, Y10, Y10
+	VMULPS       lane3ecc422a<>(SB), Y7, Y7
+	VMULPS       lane3ecc422a<>(SB), Y8, Y8
+	VMULPS       Y7, Y3, Y7
+	VMULPS       Y8, Y4, Y8
+	VADDPS       Y9, Y7, Y7
+	VADDPS       Y10, Y8, Y8
+	VMULPS       Y9, Y3, Y9
+	VMULPS       Y10, Y4, Y10
+	VMOVUPS      Y7, (SI)
+	VMOVUPS      Y9, (DX)
+	VMOVUPS      Y8, 32(SI)
+	VMOVUPS      Y10, 32(DX)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	SUBQ         $2, CX
+	JGE          abreast
+
+rest:
+	ADDQ         $2, CX
+	JEQ          next
 	PCALIGN      $32
 
 block:
@@ -2671,6 +2803,8 @@ block:
 	ADDQ         $32, DX
 	DECQ         CX
 	JNE          block
+
+next:
 	ADDQ         xSkip+40(FP), SI
 	ADDQ         biasSkip+48(FP), DI
 	ADDQ         ySkip+56(FP), DX
@@ -2687,6 +2821,256 @@ TEXT ·gELUBiasAVX512(SB), NOSPLIT, $0-64
 
 row:
 	MOVQ         blocks+24(FP), CX
+	SUBQ         $4, CX
+	JLT          rest
+	PCALIGN      $32
+
+abreast:
+	VMOVUPS      (SI), Z1
+	VMOVUPS      64(SI), Z2
+	VMOVUPS      128(SI), Z3
+	VMOVUPS      192(SI), Z4
+	VMOVUPS      (DI), Z5
+	VMOVUPS      64(DI), Z6
+	VMOVUPS      128(DI), Z7
+	VMOVUPS      192(DI), Z8
+	VADDPS       Z5, Z1, Z5
+	VADDPS       Z6, Z2, Z6
+	VADDPS       Z7, Z3, Z7
+	VADDPS       Z8, Z4, Z8
+	VANDPS       lane7fffffff<>(SB), Z5, Z4
+	VANDPS       lane7fffffff<>(SB), Z6, Z3
+	VANDPS       lane7fffffff<>(SB), Z7, Z2
+	VANDPS       lane7fffffff<>(SB), Z8, Z1
+	VMULPS       lane3f3504f3<>(SB), Z4, Z4
+	VMULPS       lane3f3504f3<>(SB), Z3, Z3
+	VMULPS       lane3f3504f3<>(SB), Z2, Z2
+	VMULPS       lane3f3504f3<>(SB), Z1, Z1
+	VMULPS       lane3ea7ba05<>(SB), Z4, Z9
+	VMULPS       lane3ea7ba05<>(SB), Z3, Z10
+	VMULPS       lane3ea7ba05<>(SB), Z2, Z11
+	VMULPS       lane3ea7ba05<>(SB), Z1, Z12
+	VADDPS       lane3f800000<>(SB), Z9, Z9
+	VADDPS       lane3f800000<>(SB), Z10, Z10
+	VADDPS       lane3f800000<>(SB), Z11, Z11
+	VADDPS       lane3f800000<>(SB), Z12, Z12
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VDIVPS       Z9, Z0, Z9
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VDIVPS       Z10, Z0, Z10
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VDIVPS       Z11, Z0, Z11
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VDIVPS       Z12, Z0, Z12
+	VMULPS       Z4, Z4, Z4
+	VMULPS       Z3, Z3, Z3
+	VMULPS       Z2, Z2, Z2
+	VMULPS       Z1, Z1, Z1
+	VMOVUPS      lane00000000<>(SB), Z0
+	VSUBPS       Z4, Z0, Z4
+	VMOVUPS      lane00000000<>(SB), Z0
+	VSUBPS       Z3, Z0, Z3
+	VMOVUPS      lane00000000<>(SB), Z0
+	VSUBPS       Z2, Z0, Z2
+	VMOVUPS      lane00000000<>(SB), Z0
+	VSUBPS       Z1, Z0, Z1
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z4, Z0, Z4
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z3, Z0, Z3
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z2, Z0, Z2
+	VMOVUPS      lane42b00000<>(SB), Z0
+	VMINPS       Z1, Z0, Z1
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z4, Z0, Z4
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z3, Z0, Z3
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z2, Z0, Z2
+	VMOVUPS      lanec2ae999a<>(SB), Z0
+	VMAXPS       Z1, Z0, Z1
+	VMULPS       lane3fb8aa3b<>(SB), Z4, Z13
+	VMULPS       lane3fb8aa3b<>(SB), Z3, Z14
+	VMULPS       lane3fb8aa3b<>(SB), Z2, Z15
+	VMULPS       lane3fb8aa3b<>(SB), Z1, Z16
+	VADDPS       lane4b400000<>(SB), Z13, Z13
+	VADDPS       lane4b400000<>(SB), Z14, Z14
+	VADDPS       lane4b400000<>(SB), Z15, Z15
+	VADDPS       lane4b400000<>(SB), Z16, Z16
+	VSUBPS       lane4b400000<>(SB), Z13, Z13
+	VSUBPS       lane4b400000<>(SB), Z14, Z14
+	VSUBPS       lane4b400000<>(SB), Z15, Z15
+	VSUBPS       lane4b400000<>(SB), Z16, Z16
+	VMULPS       lane3f318000<>(SB), Z13, Z17
+	VMULPS       lane3f318000<>(SB), Z14, Z18
+	VMULPS       lane3f318000<>(SB), Z15, Z19
+	VMULPS       lane3f318000<>(SB), Z16, Z20
+	VSUBPS       Z17, Z4, Z17
+	VSUBPS       Z18, Z3, Z18
+	VSUBPS       Z19, Z2, Z19
+	VSUBPS       Z20, Z1, Z20
+	VMULPS       laneb95e8083<>(SB), Z13, Z1
+	VMULPS       laneb95e8083<>(SB), Z14, Z2
+	VMULPS       laneb95e8083<>(SB), Z15, Z3
+	VMULPS       laneb95e8083<>(SB), Z16, Z4
+	VSUBPS       Z1, Z17, Z1
+	VSUBPS       Z2, Z18, Z2
+	VSUBPS       Z3, Z19, Z3
+	VSUBPS       Z4, Z20, Z4
+	VMULPS       lane3ab60b61<>(SB), Z1, Z20
+	VMULPS       lane3ab60b61<>(SB), Z2, Z19
+	VMULPS       lane3ab60b61<>(SB), Z3, Z18
+	VMULPS       lane3ab60b61<>(SB), Z4, Z17
+	VADDPS       lane3c088889<>(SB), Z20, Z20
+	VADDPS       lane3c088889<>(SB), Z19, Z19
+	VADDPS       lane3c088889<>(SB), Z18, Z18
+	VADDPS       lane3c088889<>(SB), Z17, Z17
+	VMULPS       Z1, Z20, Z20
+	VMULPS       Z2, Z19, Z19
+	VMULPS       Z3, Z18, Z18
+	VMULPS       Z4, Z17, Z17
+	VADDPS       lane3d2aaaab<>(SB), Z20, Z20
+	VADDPS       lane3d2aaaab<>(SB), Z19, Z19
+	VADDPS       lane3d2aaaab<>(SB), Z18, Z18
+	VADDPS       lane3d2aaaab<>(SB), Z17, Z17
+	VMULPS       Z1, Z20, Z20
+	VMULPS       Z2, Z19, Z19
+	VMULPS       Z3, Z18, Z18
+	VMULPS       Z4, Z17, Z17
+	VADDPS       lane3e2aaaab<>(SB), Z20, Z20
+	VADDPS       lane3e2aaaab<>(SB), Z19, Z19
+	VADDPS       lane3e2aaaab<>(SB), Z18, Z18
+	VADDPS       lane3e2aaaab<>(SB), Z17, Z17
+	VMULPS       Z1, Z20, Z20
+	VMULPS       Z2, Z19, Z19
+	VMULPS       Z3, Z18, Z18
+	VMULPS       Z4, Z17, Z17
+	VADDPS       lane3f000000<>(SB), Z20, Z20
+	VADDPS       lane3f000000<>(SB), Z19, Z19
+	VADDPS       lane3f000000<>(SB), Z18, Z18
+	VADDPS       lane3f000000<>(SB), Z17, Z17
+	VMULPS       Z1, Z20, Z20
+	VMULPS       Z2, Z19, Z19
+	VMULPS       Z3, Z18, Z18
+	VMULPS       Z4, Z17, Z17
+	VADDPS       lane3f800000<>(SB), Z20, Z20
+	VADDPS       lane3f800000<>(SB), Z19, Z19
+	VADDPS       lane3f800000<>(SB), Z18, Z18
+	VADDPS       lane3f800000<>(SB), Z17, Z17
+	VMULPS       Z1, Z20, Z1
+	VMULPS       Z2, Z19, Z2
+	VMULPS       Z3, Z18, Z3
+	VMULPS       Z4, Z17, Z4
+	VADDPS       lane3f800000<>(SB), Z1, Z1
+	VADDPS       lane3f800000<>(SB), Z2, Z2
+	VADDPS       lane3f800000<>(SB), Z3, Z3
+	VADDPS       lane3f800000<>(SB), Z4, Z4
+	VCVTPS2DQ    Z13, Z13
+	VPADDD       lane0000007f<>(SB), Z13, Z13
+	VPSLLD       $23, Z13, Z13
+	VCVTPS2DQ    Z14, Z14
+	VPADDD       lane0000007f<>(SB), Z14, Z14
+	VPSLLD       $23, Z14, Z14
+	VCVTPS2DQ    Z15, Z15
+	VPADDD       lane0000007f<>(SB), Z15, Z15
+	VPSLLD       $23, Z15, Z15
+	VCVTPS2DQ    Z16, Z16
+	VPADDD       lane0000007f<>(SB), Z16, Z16
+	VPSLLD       $23, Z16, Z16
+	VMULPS       Z13, Z1, Z13
+	VMULPS       Z14, Z2, Z14
+	VMULPS       Z15, Z3, Z15
+	VMULPS       Z16, Z4, Z16
+	VMULPS       lane3f07dc22<>(SB), Z9, Z4
+	VMULPS       lane3f07dc22<>(SB), Z10, Z3
+	VMULPS       lane3f07dc22<>(SB), Z11, Z2
+	VMULPS       lane3f07dc22<>(SB), Z12, Z1
+	VADDPS       lanebf3a00e3<>(SB), Z4, Z4
+	VADDPS       lanebf3a00e3<>(SB), Z3, Z3
+	VADDPS       lanebf3a00e3<>(SB), Z2, Z2
+	VADDPS       lanebf3a00e3<>(SB), Z1, Z1
+	VMULPS       Z9, Z4, Z4
+	VMULPS       Z10, Z3, Z3
+	VMULPS       Z11, Z2, Z2
+	VMULPS       Z12, Z1, Z1
+	VADDPS       lane3f35f0e3<>(SB), Z4, Z4
+	VADDPS       lane3f35f0e3<>(SB), Z3, Z3
+	VADDPS       lane3f35f0e3<>(SB), Z2, Z2
+	VADDPS       lane3f35f0e3<>(SB), Z1, Z1
+	VMULPS       Z9, Z4, Z4
+	VMULPS       Z10, Z3, Z3
+	VMULPS       Z11, Z2, Z2
+	VMULPS       Z12, Z1, Z1
+	VADDPS       lanebe11a98e<>(SB), Z4, Z4
+	VADDPS       lanebe11a98e<>(SB), Z3, Z3
+	VADDPS       lanebe11a98e<>(SB), Z2, Z2
+	VADDPS       lanebe11a98e<>(SB), Z1, Z1
+	VMULPS       Z9, Z4, Z4
+	VMULPS       Z10, Z3, Z3
+	VMULPS       Z11, Z2, Z2
+	VMULPS       Z12, Z1, Z1
+	VADDPS       lane3e027906<>(SB), Z4, Z4
+	VADDPS       lane3e027906<>(SB), Z3, Z3
+	VADDPS       lane3e027906<>(SB), Z2, Z2
+	VADDPS       lane3e027906<>(SB), Z1, Z1
+	VMULPS       Z9, Z4, Z9
+	VMULPS       Z10, Z3, Z10
+	VMULPS       Z11, Z2, Z11
+	VMULPS       Z12, Z1, Z12
+	VMULPS       Z13, Z9, Z9
+	VMULPS       Z14, Z10, Z10
+	VMULPS       Z15, Z11, Z11
+	VMULPS       Z16, Z12, Z12
+	VCMPPS       $17, lane00000000<>(SB), Z5, K1
+	VCMPPS       $17, lane00000000<>(SB), Z6, K2
+	VCMPPS       $17, lane00000000<>(SB), Z7, K3
+	VCMPPS       $17, lane00000000<>(SB), Z8, K4
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z9, Z0, Z1
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z10, Z0, Z2
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z11, Z0, Z3
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VSUBPS       Z12, Z0, Z4
+	VBLENDMPS    Z9, Z1, K1, Z1
+	VBLENDMPS    Z10, Z2, K2, Z2
+	VBLENDMPS    Z11, Z3, K3, Z3
+	VBLENDMPS    Z12, Z4, K4, Z4
+	VMULPS       lane3ecc422a<>(SB), Z13, Z13
+	VMULPS       lane3ecc422a<>(SB), Z14, Z14
+	VMULPS       lane3ecc422a<>(SB), Z15, Z15
+	VMULPS       lane3ecc422a<>(SB), Z16, Z16
+	VMULPS       Z13, Z5, Z13
+	VMULPS       Z14, Z6, Z14
+	VMULPS       Z15, Z7, Z15
+	VMULPS       Z16, Z8, Z16
+	VADDPS       Z1, Z13, Z13
+	VADDPS       Z2, Z14, Z14
+	VADDPS       Z3, Z15, Z15
+	VADDPS       Z4, Z16, Z16
+	VMULPS       Z1, Z5, Z1
+	VMULPS       Z2, Z6, Z2
+	VMULPS       Z3, Z7, Z3
+	VMULPS       Z4, Z8, Z4
+	VMOVUPS      Z13, (SI)
+	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z14, 64(SI)
+	VMOVUPS      Z2, 64(DX)
+	VMOVUPS      Z15, 128(SI)
+	VMOVUPS      Z3, 128(DX)
+	VMOVUPS      Z16, 192(SI)
+	VMOVUPS      Z4, 192(DX)
+	ADDQ         $256, SI
+	ADDQ         $256, DI
+	ADDQ         $256, DX
+	SUBQ         $4, CX
+	JGE          abreast
+
+rest:
+	ADDQ         $4, CX
+	JEQ          next
 	PCALIGN      $32
 
 block:
@@ -2754,6 +3138,8 @@ block:
 	ADDQ         $64, DX
 	DECQ         CX
 	JNE          block
+
+next:
 	ADDQ         xSkip+40(FP), SI
 	ADDQ         biasSkip+48(FP), DI
 	ADDQ         ySkip+56(FP), DX
@@ -2770,6 +3156,44 @@ TEXT ·biasAddAVX2(SB), NOSPLIT, $0-64
 
 row:
 	MOVQ         blocks+24(FP), CX
+	SUBQ         $4, CX
+	JLT          rest
+	PCALIGN      $32
+
+abreast:
+	VMOVUPS      (DX), Y1
+	VMOVUPS      32(DX), Y2
+	VMOVUPS      64(DX), Y3
+	VMOVUPS      96(DX), Y4
+	VMOVUPS      (DI), Y5
+	VMOVUPS      32(DI), Y6
+	VMOVUPS      64(DI), Y7
+	VMOVUPS      96(DI), Y8
+	VMOVUPS      (SI), Y9
+	VMOVUPS      32(SI), Y10
+	VMOVUPS      64(SI), Y11
+	VMOVUPS      96(SI), Y12
+	VADDPS       Y9, Y5, Y9
+	VADDPS       Y10, Y6, Y10
+	VADDPS       Y11, Y7, Y11
+	VADDPS       Y12, Y8, Y12
+	VADDPS       Y9, Y1, Y9
+	VADDPS       Y10, Y2, Y10
+	VADDPS       Y11, Y3, Y11
+	VADDPS       Y12, Y4, Y12
+	VMOVUPS      Y9, (SI)
+	VMOVUPS      Y10, 32(SI)
+	VMOVUPS      Y11, 64(SI)
+	VMOVUPS      Y12, 96(SI)
+	ADDQ         $128, SI
+	ADDQ         $128, DI
+	ADDQ         $128, DX
+	SUBQ         $4, CX
+	JGE          abreast
+
+rest:
+	ADDQ         $4, CX
+	JEQ          next
 	PCALIGN      $32
 
 block:
@@ -2784,6 +3208,8 @@ block:
 	ADDQ         $32, DX
 	DECQ         CX
 	JNE          block
+
+next:
 	ADDQ         ySkip+40(FP), SI
 	ADDQ         biasSkip+48(FP), DI
 	ADDQ         xSkip+56(FP), DX
@@ -2800,6 +3226,44 @@ TEXT ·biasAddAVX512(SB), NOSPLIT, $0-64
 
 row:
 	MOVQ         blocks+24(FP), CX
+	SUBQ         $4, CX
+	JLT          rest
+	PCALIGN      $32
+
+abreast:
+	VMOVUPS      (DX), Z1
+	VMOVUPS      64(DX), Z2
+	VMOVUPS      128(DX), Z3
+	VMOVUPS      192(DX), Z4
+	VMOVUPS      (DI), Z5
+	VMOVUPS      64(DI), Z6
+	VMOVUPS      128(DI), Z7
+	VMOVUPS      192(DI), Z8
+	VMOVUPS      (SI), Z9
+	VMOVUPS      64(SI), Z10
+	VMOVUPS      128(SI), Z11
+	VMOVUPS      192(SI), Z12
+	VADDPS       Z9, Z5, Z9
+	VADDPS       Z10, Z6, Z10
+	VADDPS       Z11, Z7, Z11
+	VADDPS       Z12, Z8, Z12
+	VADDPS       Z9, Z1, Z9
+	VADDPS       Z10, Z2, Z10
+	VADDPS       Z11, Z3, Z11
+	VADDPS       Z12, Z4, Z12
+	VMOVUPS      Z9, (SI)
+	VMOVUPS      Z10, 64(SI)
+	VMOVUPS      Z11, 128(SI)
+	VMOVUPS      Z12, 192(SI)
+	ADDQ         $256, SI
+	ADDQ         $256, DI
+	ADDQ         $256, DX
+	SUBQ         $4, CX
+	JGE          abreast
+
+rest:
+	ADDQ         $4, CX
+	JEQ          next
 	PCALIGN      $32
 
 block:
@@ -2814,6 +3278,8 @@ block:
 	ADDQ         $64, DX
 	DECQ         CX
 	JNE          block
+
+next:
 	ADDQ         ySkip+40(FP), SI
 	ADDQ         biasSkip+48(FP), DI
 	ADDQ         xSkip+56(FP), DX

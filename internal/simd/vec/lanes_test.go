@@ -31,6 +31,7 @@ func lanesCalls() []lanesCall {
 		{"Mul", 2, 1, func(v [][]float32) { Mul(v[0], v[1], v[2]) }},
 		{"MulAdd", 3, 1, func(v [][]float32) { MulAdd(v[0], v[1], v[2], v[3]) }},
 		{"Scale", 1, 1, func(v [][]float32) { Scale(v[0], v[1], -1.7) }},
+		{"Standardize", 3, 1, func(v [][]float32) { Standardize(v[0], v[1], v[2], v[3], .5, float32(math.Inf(1))) }},
 		{"MaxIndex", 3, 2, func(v [][]float32) { MaxIndex(v[0], v[1], v[2], v[3], v[4], 2) }},
 		{"RouteGrad", 3, 1, func(v [][]float32) {
 			for i, x := range v[0] { // an index is a whole number

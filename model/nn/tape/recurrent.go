@@ -16,10 +16,21 @@ type Recurrent struct {
 // and returns the states of all steps: row b·T+t of y is h after step t of
 // sample b. Formulas: [vec.LSTM]. O(rows·hidden·(in + hidden)).
 func (t *Tape) LSTM(x *Tensor, steps int, l *Recurrent) *Tensor {
-	y, _ := t.lstm(x, steps, l, nil, nil)
+	y, _ := t.lstm(x, steps, l, nil, nil, false)
 	if t.trace != nil {
 		t.traceRecurrent(y, x, "LSTM", steps, l)
 	}
+	return y
+}
+
+// LSTMLast is the last step of [Tape.LSTM], a row a sample, with the bits of
+// [Tape.Step]: the states of other steps are not copied, and no gradient of zeros is
+// read for them.
+func (t *Tape) LSTMLast(x *Tensor, steps int, l *Recurrent) *Tensor {
+	if t.trace != nil {
+		return t.Step(t.LSTM(x, steps, l), steps, -1)
+	}
+	y, _ := t.lstm(x, steps, l, nil, nil, true)
 	return y
 }
 
@@ -29,7 +40,7 @@ func (t *Tape) LSTM(x *Tensor, steps int, l *Recurrent) *Tensor {
 func (t *Tape) LSTMFrom(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor) (y, last *Tensor) {
 	samples, hidden := x.Rows/steps, l.HiddenWeight.cols()
 	mustMatch("lstm from a state", h0.Rows == samples && h0.Cols == hidden && c0.Rows == samples && c0.Cols == hidden, h0, c0)
-	y, last = t.lstm(x, steps, l, h0, c0)
+	y, last = t.lstm(x, steps, l, h0, c0, false)
 	if t.trace != nil {
 		t.traceLSTMFrom(y, last, x, steps, l, h0, c0)
 	}
@@ -48,12 +59,24 @@ type sequence struct {
 	both           []float32 // weights of a row of z: those of x, those of the state, the bias
 	zero           []float32 // a row
 	sums           int       // gates·hidden
+	stride         int       // of rows of sums
+	only           bool      // y is the states after the last step
+}
+
+// apart is the distance of rows of n values. Rows that are a multiple of 1024 bytes
+// long would lie upon each other in the first-level cache.
+func apart(n int) int {
+	if n%256 == 0 {
+		return n + 16
+	}
+	return n
 }
 
 // sequence lays out the states.
-func (t *Tape) sequence(name string, x *Tensor, steps int, l *Recurrent, h0 *Tensor) *sequence {
-	s := &sequence{x: x, steps: steps, samples: x.Rows / steps, in: x.Cols, hidden: l.HiddenWeight.cols(), sums: len(l.InputBias.Value)}
+func (t *Tape) sequence(name string, x *Tensor, steps int, l *Recurrent, h0 *Tensor, only bool) *sequence {
+	s := &sequence{only: only, x: x, steps: steps, samples: x.Rows / steps, in: x.Cols, hidden: l.HiddenWeight.cols(), sums: len(l.InputBias.Value)}
 	mustMatch(name, s.samples*steps == x.Rows && l.InputWeight.cols() == s.in && l.InputWeight.Shape[0] == s.sums && l.HiddenWeight.Shape[0] == s.sums, x, l.InputWeight)
+	s.stride = apart(s.sums)
 	blocks := 1
 	if t.train {
 		s.keep, blocks = 1, steps+1
@@ -72,7 +95,11 @@ func (t *Tape) sequence(name string, x *Tensor, steps int, l *Recurrent, h0 *Ten
 	}
 	s.zero = t.alloc(s.hidden)
 	clear(s.zero)
-	s.y = t.fresh(x.Rows, s.hidden)
+	if only {
+		s.y = t.fresh(s.samples, s.hidden)
+	} else {
+		s.y = t.fresh(x.Rows, s.hidden)
+	}
 	return s
 }
 
@@ -112,6 +139,14 @@ func (s *sequence) state(step int) vec.Matrix {
 func (s *sequence) leave(step int) {
 	w := s.width()
 	h := s.z[s.block(step+1, w)+s.in:]
+	if s.only {
+		if step == s.steps-1 {
+			for b := range s.samples {
+				copy(s.y.Row(b), h[b*w:])
+			}
+		}
+		return
+	}
 	for b := range s.samples {
 		copy(s.y.Value[(b*s.steps+step)*s.hidden:(b*s.steps+step+1)*s.hidden], h[b*w:])
 	}
@@ -119,8 +154,11 @@ func (s *sequence) leave(step int) {
 
 // grad is the gradient that reaches the states after a step from y.
 func (s *sequence) grad(step int) vec.Matrix {
-	if !s.y.wants() {
+	if !s.y.wants() || s.only && step < s.steps-1 {
 		return vec.Matrix{Data: s.zero}
+	}
+	if s.only {
+		return vec.Matrix{Data: s.y.grad, Stride: s.hidden}
 	}
 	return vec.Matrix{Data: s.y.grad, First: step * s.hidden, Stride: s.steps * s.hidden}
 }
@@ -144,20 +182,20 @@ func gateOf(rows []float32, k, hidden, stride int) vec.Matrix {
 	return vec.Matrix{Data: rows, First: k * hidden, Stride: stride}
 }
 
-// lstm is [Tape.LSTM] from a state, nil for zeros.
-func (t *Tape) lstm(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor) (y, last *Tensor) {
+// lstm is [Tape.LSTM] or [Tape.LSTMLast] from a state, nil for zeros.
+func (t *Tape) lstm(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only bool) (y, last *Tensor) {
 	if t.few(x, steps, l) {
-		return t.lstmFew(x, steps, l, h0, c0)
+		return t.lstmFew(x, steps, l, h0, c0, only)
 	}
-	s := t.sequence("lstm", x, steps, l, h0)
-	n, h, g4, w := s.samples, s.hidden, s.sums, s.width()
+	s := t.sequence("lstm", x, steps, l, h0, only)
+	n, h, g4, gs, w := s.samples, s.hidden, s.sums, s.stride, s.width()
 	mustMatch("lstm", g4 == 4*h, x, l.InputWeight)
 	weights := t.kept(l, false, n, func(k *layouts) {
 		s.join(t, l, t.sumOfBiases(l, 4))
 		k.add(n, w, g4, gemm.Cols(s.both, w))
 	})[0]
 	blocks := 1 + s.keep*(steps-1)
-	gates, tanh := t.alloc(blocks*n*g4), t.alloc(blocks*n*h)
+	gates, tanh := t.alloc(blocks*n*gs), t.alloc(blocks*n*h)
 	cell := t.alloc((blocks + s.keep) * n * h) // a block before the first step
 	if c0 != nil {
 		copy(cell, c0.Value)
@@ -166,9 +204,9 @@ func (t *Tape) lstm(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor) (y, last
 	}
 	cells := func(step int) vec.Matrix { return vec.Matrix{Data: cell, First: s.block(step, h), Stride: h} }
 	for step := range steps {
-		z, g := s.enter(step), gates[s.block(step, g4):][:n*g4]
-		gemm.MulPacked(n, gemm.Rows(z, w), weights, g, g4, false)
-		i, f, u, o := gateOf(g, 0, h, g4), gateOf(g, 1, h, g4), gateOf(g, 2, h, g4), gateOf(g, 3, h, g4)
+		z, g := s.enter(step), gates[s.block(step, gs):][:n*gs]
+		gemm.MulPacked(n, gemm.Rows(z, w), weights, g, gs, false)
+		i, f, u, o := gateOf(g, 0, h, gs), gateOf(g, 1, h, gs), gateOf(g, 2, h, gs), gateOf(g, 3, h, gs)
 		vec.SigmoidRows(n, 2*h, i)
 		vec.TanhRows(n, h, u)
 		vec.SigmoidRows(n, h, o)
@@ -192,7 +230,7 @@ func (t *Tape) lstm(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor) (y, last
 // lstmGrad turns the gates into the gradients of their sums, step by step, and
 // passes them on.
 func (t *Tape) lstmGrad(s *sequence, l *Recurrent, gates, cell, tanh []float32, h0, c0, last *Tensor) {
-	n, h, g4 := s.samples, s.hidden, s.sums
+	n, h, g4, gs := s.samples, s.hidden, s.sums, s.stride
 	// dz is the gradient of a step's rows of z, or of their state alone where x wants none.
 	w, from := s.in+h, s.in
 	weights := gemm.Rows(s.both, s.width())
@@ -219,16 +257,16 @@ func (t *Tape) lstmGrad(s *sequence, l *Recurrent, gates, cell, tanh []float32, 
 	clear(sums)
 	end := s.steps
 	for step := s.steps - 1; step >= 0; step-- {
-		g := gates[s.block(step, g4):][:n*g4]
+		g := gates[s.block(step, gs):][:n*gs]
 		vec.LSTMGradRows(n, h, vec.Matrix{Data: dz, First: from, Stride: w}, s.grad(step), vec.Matrix{Data: dc, Stride: h},
-			gateOf(g, 0, h, g4), gateOf(g, 1, h, g4), gateOf(g, 2, h, g4), gateOf(g, 3, h, g4), at(tanh, step), at(cell, step))
-		vec.SumRows(sums, vec.Matrix{Data: g, Stride: g4}, n)
+			gateOf(g, 0, h, gs), gateOf(g, 1, h, gs), gateOf(g, 2, h, gs), gateOf(g, 3, h, gs), at(tanh, step), at(cell, step))
+		vec.SumRows(sums, vec.Matrix{Data: g, Stride: gs}, n)
 		if s.flush(step, end) {
-			t.weightGrad(s, step, end, g4, s.in+h, gemm.Cols(gates, g4), 0, dw, end < s.steps)
+			t.weightGrad(s, step, end, g4, s.in+h, gemm.Cols(gates, gs), 0, dw, end < s.steps)
 			end = step
 		}
 		if step > 0 || dx != nil || h0 != nil {
-			gemm.MulPacked(n, gemm.Rows(g, g4), &packed, dz, w, false)
+			gemm.MulPacked(n, gemm.Rows(g, gs), &packed, dz, w, false)
 			s.pass(step, dz, w, dx, add)
 		}
 	}
@@ -291,11 +329,28 @@ func (t *Tape) divide(s *sequence, l *Recurrent, rows int, d []float32) {
 
 // GRU is [Tape.LSTM] for the gated recurrent unit. Formulas: [vec.GRU].
 func (t *Tape) GRU(x *Tensor, steps int, l *Recurrent) *Tensor {
-	if t.few(x, steps, l) {
-		return t.gruFew(x, steps, l)
+	y := t.gru(x, steps, l, false)
+	if t.trace != nil {
+		t.traceRecurrent(y, x, "GRU", steps, l)
 	}
-	s := t.sequence("gru", x, steps, l, nil)
-	n, h, g3, w := s.samples, s.hidden, s.sums, s.width()
+	return y
+}
+
+// GRULast is [Tape.LSTMLast] for the gated recurrent unit.
+func (t *Tape) GRULast(x *Tensor, steps int, l *Recurrent) *Tensor {
+	if t.trace != nil {
+		return t.Step(t.GRU(x, steps, l), steps, -1)
+	}
+	return t.gru(x, steps, l, true)
+}
+
+// gru is [Tape.GRU] or [Tape.GRULast].
+func (t *Tape) gru(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
+	if t.few(x, steps, l) {
+		return t.gruFew(x, steps, l, only)
+	}
+	s := t.sequence("gru", x, steps, l, nil, only)
+	n, h, g3, gs, w := s.samples, s.hidden, s.sums, s.stride, s.width()
 	mustMatch("gru", g3 == 3*h, x, l.InputWeight)
 	// p: the sums of r, z and, of the input alone, n; q: that of n from the state.
 	packed := t.kept(l, false, n, func(k *layouts) {
@@ -306,23 +361,20 @@ func (t *Tape) GRU(x *Tensor, steps int, l *Recurrent) *Tensor {
 	})
 	weights, ofInput, ofState := packed[0], packed[1], packed[2]
 	blocks := 1 + s.keep*(steps-1)
-	ps, qs := t.alloc(blocks*n*g3), t.alloc(blocks*n*h)
+	ps, qs := t.alloc(blocks*n*gs), t.alloc(blocks*n*h)
 	for step := range steps {
-		z, p, q := s.enter(step), ps[s.block(step, g3):][:n*g3], qs[s.block(step, h):][:n*h]
+		z, p, q := s.enter(step), ps[s.block(step, gs):][:n*gs], qs[s.block(step, h):][:n*h]
 		for b := range n {
-			copy(p[b*g3+2*h:(b+1)*g3], l.InputBias.Value[2*h:])
+			copy(p[b*gs+2*h:b*gs+g3], l.InputBias.Value[2*h:])
 		}
 		repeatRow(q, l.HiddenBias.Value[2*h:])
-		gemm.MulPacked(n, gemm.Rows(z, w), weights, p, g3, false)
-		gemm.MulPacked(n, gemm.Rows(z, w), ofInput, p[2*h:], g3, true)
+		gemm.MulPacked(n, gemm.Rows(z, w), weights, p, gs, false)
+		gemm.MulPacked(n, gemm.Rows(z, w), ofInput, p[2*h:], gs, true)
 		gemm.MulPacked(n, gemm.Rows(z[s.in:], w), ofState, q, h, true)
-		r := gateOf(p, 0, h, g3)
+		r := gateOf(p, 0, h, gs)
 		vec.SigmoidRows(n, 2*h, r)
-		vec.GRUStates(n, h, r, gateOf(p, 1, h, g3), gateOf(p, 2, h, g3), vec.Matrix{Data: q, Stride: h}, s.state(step), s.state(step+1))
+		vec.GRUStates(n, h, r, gateOf(p, 1, h, gs), gateOf(p, 2, h, gs), vec.Matrix{Data: q, Stride: h}, s.state(step), s.state(step+1))
 		s.leave(step)
-	}
-	if t.trace != nil {
-		t.traceRecurrent(s.y, x, "GRU", steps, l)
 	}
 	if t.train {
 		t.back = append(t.back, func() {
@@ -337,7 +389,7 @@ func (t *Tape) GRU(x *Tensor, steps int, l *Recurrent) *Tensor {
 // gruGrad is lstmGrad for the gated recurrent unit. The rows of n have different
 // gradients for the input and for the state.
 func (t *Tape) gruGrad(s *sequence, l *Recurrent, ps, qs []float32) {
-	n, h, g3, both := s.samples, s.hidden, s.sums, s.in+s.hidden
+	n, h, g3, gs, both := s.samples, s.hidden, s.sums, s.stride, s.in+s.hidden
 	gates := t.pack(n, 2*h, h, gemm.Rows(l.HiddenWeight.Value, h))
 	last := t.pack(n, h, h, gemm.Rows(l.HiddenWeight.Value[2*h*h:], h))
 	dh := t.alloc(n * h)
@@ -346,20 +398,20 @@ func (t *Tape) gruGrad(s *sequence, l *Recurrent, ps, qs []float32) {
 	clear(sums)
 	end := s.steps
 	for step := s.steps - 1; step >= 0; step-- {
-		p, q := ps[s.block(step, g3):][:n*g3], qs[s.block(step, h):][:n*h]
-		vec.GRUGradRows(n, h, vec.Matrix{Data: dh, Stride: h}, s.grad(step), gateOf(p, 0, h, g3), gateOf(p, 1, h, g3), gateOf(p, 2, h, g3),
+		p, q := ps[s.block(step, gs):][:n*gs], qs[s.block(step, h):][:n*h]
+		vec.GRUGradRows(n, h, vec.Matrix{Data: dh, Stride: h}, s.grad(step), gateOf(p, 0, h, gs), gateOf(p, 1, h, gs), gateOf(p, 2, h, gs),
 			vec.Matrix{Data: q, Stride: h}, s.state(step))
-		vec.SumRows(sums[:g3], vec.Matrix{Data: p, Stride: g3}, n)
+		vec.SumRows(sums[:g3], vec.Matrix{Data: p, Stride: gs}, n)
 		vec.SumRows(sums[g3:], vec.Matrix{Data: q, Stride: h}, n)
 		if s.flush(step, end) {
 			more := end < s.steps
-			t.weightGrad(s, step, end, 2*h, both, gemm.Cols(ps, g3), 0, dw, more)
-			t.weightGrad(s, step, end, h, s.in, gemm.Matrix{Data: ps[2*h:], RowStride: 1, ColStride: g3}, 0, dn, more)
+			t.weightGrad(s, step, end, 2*h, both, gemm.Cols(ps, gs), 0, dw, more)
+			t.weightGrad(s, step, end, h, s.in, gemm.Matrix{Data: ps[2*h:], RowStride: 1, ColStride: gs}, 0, dn, more)
 			t.weightGrad(s, step, end, h, h, gemm.Cols(qs, h), s.in, dm, more)
 			end = step
 		}
 		if step > 0 {
-			gemm.MulPacked(n, gemm.Rows(p, g3), &gates, dh, h, true)
+			gemm.MulPacked(n, gemm.Rows(p, gs), &gates, dh, h, true)
 			gemm.MulPacked(n, gemm.Rows(q, h), &last, dh, h, true)
 		}
 	}
@@ -378,7 +430,7 @@ func (t *Tape) gruGrad(s *sequence, l *Recurrent, ps, qs []float32) {
 		return
 	}
 	steps := t.alloc(s.x.Rows * s.in)
-	gemm.Mul(s.x.Rows, s.in, g3, gemm.Rows(ps, g3), gemm.Rows(l.InputWeight.Value, s.in), steps, s.in, false, &t.gemm)
+	gemm.Mul(s.x.Rows, s.in, g3, gemm.Rows(ps, gs), gemm.Rows(l.InputWeight.Value, s.in), steps, s.in, false, &t.gemm)
 	g, addTo := t.gradOf(s.x)
 	for step := range s.steps {
 		s.pass(step, steps[step*n*s.in:], s.in, g, addTo)

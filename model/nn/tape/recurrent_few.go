@@ -66,10 +66,11 @@ type fewSequence struct {
 	sums           int       // gates·hidden
 	z              []float32 // rows of a state and 1 for the bias
 	y              *Tensor
+	only           bool // y is the states after the last step
 }
 
-func (t *Tape) fewSequence(name string, x *Tensor, steps, gates int, l *Recurrent, h0 *Tensor) fewSequence {
-	s := fewSequence{steps: steps, samples: x.Rows / steps, in: x.Cols, hidden: l.HiddenWeight.cols()}
+func (t *Tape) fewSequence(name string, x *Tensor, steps, gates int, l *Recurrent, h0 *Tensor, only bool) fewSequence {
+	s := fewSequence{only: only, steps: steps, samples: x.Rows / steps, in: x.Cols, hidden: l.HiddenWeight.cols()}
 	s.sums = gates * s.hidden
 	mustMatch(name, s.samples*steps == x.Rows && l.InputWeight.cols() == s.in && l.InputWeight.Shape[0] == s.sums && l.HiddenWeight.Shape[0] == s.sums && len(l.InputBias.Value) == s.sums, x, l.InputWeight)
 	w := s.hidden + 1
@@ -81,7 +82,11 @@ func (t *Tape) fewSequence(name string, x *Tensor, steps, gates int, l *Recurren
 		}
 		s.z[(b+1)*w-1] = 1
 	}
-	s.y = t.fresh(x.Rows, s.hidden)
+	if only {
+		s.y = t.fresh(s.samples, s.hidden)
+	} else {
+		s.y = t.fresh(x.Rows, s.hidden)
+	}
 	return s
 }
 
@@ -91,7 +96,12 @@ func (s *fewSequence) state() vec.Matrix { return vec.Matrix{Data: s.z, Stride: 
 // leave copies the states after a step to y.
 func (s *fewSequence) leave(step int) {
 	for b := range s.samples {
-		copy(s.y.Row(b*s.steps+step), s.z[b*(s.hidden+1):])
+		switch h := s.z[b*(s.hidden+1):]; {
+		case !s.only:
+			copy(s.y.Row(b*s.steps+step), h)
+		case step == s.steps-1:
+			copy(s.y.Row(b), h)
+		}
 	}
 }
 
@@ -109,8 +119,8 @@ func (t *Tape) layOut(k *layouts, s *fewSequence, rows int, l *Recurrent, bias [
 }
 
 // lstmFew is lstm without gradients for few samples.
-func (t *Tape) lstmFew(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor) (y, last *Tensor) {
-	s := t.fewSequence("lstm", x, steps, 4, l, h0)
+func (t *Tape) lstmFew(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only bool) (y, last *Tensor) {
+	s := t.fewSequence("lstm", x, steps, 4, l, h0, only)
 	n, h, g4 := s.samples, s.hidden, s.sums
 	weights := t.kept(l, true, n, func(k *layouts) { t.layOut(k, &s, g4, l, t.sumOfBiases(l, 4)) })
 	gates, tanh := t.alloc(x.Rows*g4), vec.Matrix{Data: t.alloc(n * h), Stride: h}
@@ -136,8 +146,8 @@ func (t *Tape) lstmFew(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor) (y, l
 }
 
 // gruFew is [Tape.GRU] without gradients for few samples.
-func (t *Tape) gruFew(x *Tensor, steps int, l *Recurrent) *Tensor {
-	s := t.fewSequence("gru", x, steps, 3, l, nil)
+func (t *Tape) gruFew(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
+	s := t.fewSequence("gru", x, steps, 3, l, nil, only)
 	n, h, g3 := s.samples, s.hidden, s.sums
 	weights := t.kept(l, true, n, func(k *layouts) {
 		t.layOut(k, &s, 2*h, l, t.sumOfBiases(l, 2))
@@ -159,9 +169,6 @@ func (t *Tape) gruFew(x *Tensor, steps int, l *Recurrent) *Tensor {
 		vec.SigmoidRows(n, 2*h, r)
 		vec.GRUStates(n, h, r, gateOf(g, 1, h, steps*g3), gateOf(g, 2, h, steps*g3), vec.Matrix{Data: q, Stride: h}, s.state(), s.state())
 		s.leave(step)
-	}
-	if t.trace != nil {
-		t.traceRecurrent(s.y, x, "GRU", steps, l)
 	}
 	return s.y
 }

@@ -83,3 +83,45 @@ func TestKeptWeightsFollowThePath(t *testing.T) {
 		})
 	}
 }
+
+// The last step alone has the bits of taking it from all, values and gradients, with
+// and without gradients.
+func TestLastStateAloneHasTheBitsOfAll(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 1))
+	for _, samples := range []int{1, 3, 40} {
+		const steps, in = 7, 11
+		for _, hidden := range []int{20, 64} { // 4·64 sums lie apart
+			for gates, ops := range map[int][2]func(t *Tape, x *Tensor, l *Recurrent) *Tensor{
+				4: {func(t *Tape, x *Tensor, l *Recurrent) *Tensor { return t.Step(t.LSTM(x, steps, l), steps, -1) },
+					func(t *Tape, x *Tensor, l *Recurrent) *Tensor { return t.LSTMLast(x, steps, l) }},
+				3: {func(t *Tape, x *Tensor, l *Recurrent) *Tensor { return t.Step(t.GRU(x, steps, l), steps, -1) },
+					func(t *Tape, x *Tensor, l *Recurrent) *Tensor { return t.GRULast(x, steps, l) }},
+			} {
+				l, data := layerOf(r, gates, in, hidden), draw(r, samples*steps*in, 1)
+				var got [2][]float32
+				for k, op := range ops {
+					tp := New(0)
+					for _, p := range []*Param{l.InputWeight, l.HiddenWeight, l.InputBias, l.HiddenBias} {
+						p.Shards(1)
+					}
+					tp.Reset(true, rng.New(1))
+					x := tp.Scale(tp.Input(samples*steps, in, data), 1)
+					x.input = false
+					y := op(tp, x, l)
+					got[k] = append(got[k], y.Value...)
+					tp.CrossEntropy(y, make([]int, samples), nil, 0, 1)
+					tp.Backward()
+					got[k] = append(got[k], x.Grad()...)
+					for _, p := range []*Param{l.InputWeight, l.HiddenWeight, l.InputBias, l.HiddenBias} {
+						got[k] = append(got[k], p.ShardGrad(0)...)
+					}
+					tp.Reset(false, rng.Stream{})
+					got[k] = append(got[k], op(tp, tp.Input(samples*steps, in, data), l).Value...)
+				}
+				if !slices.Equal(got[0], got[1]) {
+					t.Errorf("%d samples, %d gates of %d: the bits differ", samples, gates, hidden)
+				}
+			}
+		}
+	}
+}
