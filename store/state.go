@@ -46,10 +46,13 @@ func (s *Store) SaveState(key, name string, state []byte) error {
 	return nil
 }
 
-// DropStates removes all states of a stage.
+// DropStates removes all states of a stage, and what killed writers of any left.
 func (s *Store) DropStates(key string) error {
 	k := sha256.Sum256([]byte(key))
-	return s.dropStates(hex.EncodeToString(k[:16]) + "-*")
+	if err := s.dropStates(hex.EncodeToString(k[:16]) + "-*"); err != nil {
+		return err
+	}
+	return s.sweepWriting(filepath.Join(s.dir, "states"))
 }
 
 // dropStates removes the files of that pattern.
