@@ -20,10 +20,10 @@ func products() []product {
 		{15360, 64, 64, false}, {15360, 40, 192, false}, {64, 15360, 192, true}}
 }
 
-// multiply is the speed of one thread in GF/s, of the core and of each shape:
+// multiply is the speed of one thread in GF/s, of the core and of each product:
 // the best of many short calls by processor time, all in turn, so that the
 // neighbours and the clock of the core are the same for all.
-func multiply() map[string]float64 {
+func multiply(products []product, rounds int) map[string]float64 {
 	type side struct {
 		name  string
 		flops float64
@@ -33,7 +33,7 @@ func multiply() map[string]float64 {
 	if f, call := peak(simd.Current()); call != nil {
 		sides = append(sides, side{"peak", f, call})
 	}
-	for _, p := range products() {
+	for _, p := range products {
 		a, b, c := make([]float32, p.m*p.k), make([]float32, p.k*p.n), make([]float32, p.m*p.n)
 		for i := range a {
 			a[i] = value(i/channels40, i%channels40)
@@ -55,7 +55,7 @@ func multiply() map[string]float64 {
 		}})
 	}
 	best := map[string]float64{}
-	for range 150 {
+	for range rounds {
 		for _, s := range sides {
 			s.call() // the caches are the last call's
 			start := processTime()

@@ -6,6 +6,7 @@
 //	nn memory -model lstm -set hidden=64 -rows 20000
 //	nn fit    -model lstm -set hidden=64 -rows 300000 -epochs 20
 //	nn gemm
+//	nn peak
 //	nn names
 //
 // steps and infer measure one burst for each line on standard input and print a
@@ -46,6 +47,7 @@ type options struct {
 	model, set, weights string
 	rows, batches       int
 	epochs              int
+	rounds              int
 	threads             int
 }
 
@@ -54,7 +56,7 @@ const batchRows = 256
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return errors.New("want steps, infer, memory, fit, gemm or names")
+		return errors.New("want steps, infer, memory, fit, gemm, peak or names")
 	}
 	var o options
 	f := flag.NewFlagSet(args[0], flag.ContinueOnError)
@@ -64,6 +66,7 @@ func run(args []string) error {
 	f.IntVar(&o.rows, "rows", 20000, "training rows")
 	f.IntVar(&o.batches, "batches", 4, "mini-batches of a burst (steps)")
 	f.IntVar(&o.epochs, "epochs", 1, "epochs (fit, memory)")
+	f.IntVar(&o.rounds, "rounds", 150, "calls of each product of which the best counts (gemm, peak)")
 	f.IntVar(&o.threads, "threads", 2, "goroutines")
 	if err := f.Parse(args[1:]); err != nil {
 		return err
@@ -76,7 +79,9 @@ func run(args []string) error {
 		}
 		return nil
 	case "gemm":
-		return print(multiply())
+		return print(multiply(products(), o.rounds))
+	case "peak":
+		return print(multiply(nil, o.rounds))
 	case "steps":
 		return steps(o)
 	case "infer":
