@@ -6,48 +6,54 @@ import "github.com/mlfactory/mlfactory/internal/simd"
 // vectors; strides are in bytes. mask says which lanes of the last vector exist
 // (AVX2: an int32 a lane; AVX-512: one word of bits); kernels without Masked in
 // their name read and write whole vectors with AVX2. how is a sum of adds,
-// tiled and continues.
+// tiled and continues; in tiled ones far is memory to fetch for later, of which
+// each eight steps of k take step bytes.
 
 //go:noescape
-func panel1AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
+func panel1AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
 
 //go:noescape
-func panel1AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
+func panel1AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
 
 //go:noescape
-func panel2AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
+func panel2AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
 
 //go:noescape
-func panel2AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
+func panel2AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
 
 //go:noescape
-func panel3AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
+func panel3AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
 
 //go:noescape
-func panel4AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
+func panel4AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
 
 //go:noescape
-func panel4AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
+func panel4AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
 
 //go:noescape
-func panel8AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
+func panel8AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
 
 //go:noescape
-func panel1AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
+func panel1AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
 
 //go:noescape
-func panel2AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
+func panel2AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
 
 //go:noescape
-func panel3AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
+func panel3AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
 
 //go:noescape
-func panel4AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)
+func panel4AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
 
 // packRows copies k rows of some registers of eight values to d, one after the other.
 //
 //go:noescape
 func packRows(d, b *float32, rsb, k, eights int)
+
+// packPanels is packRows for several panels next to each other, next bytes apart.
+//
+//go:noescape
+func packPanels(d, b *float32, rsb, k, eights, panels, next int)
 
 // packTiles copies sixteen rows of a column-major A to four tiles of four rows,
 // next bytes apart.
@@ -105,37 +111,37 @@ func kernelFor(p simd.Path, m, n int) kernel {
 }
 
 // run calls a kernel on some columns.
-func (t kernel) run(p simd.Path, masked bool, m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int) {
+func (t kernel) run(p simd.Path, masked bool, m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int) {
 	if p == simd.AVX512 {
 		switch t.vectors {
 		case 1:
-			panel1AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
+			panel1AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
 		case 2:
-			panel2AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
+			panel2AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
 		case 3:
-			panel3AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
+			panel3AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
 		default:
-			panel4AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
+			panel4AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
 		}
 		return
 	}
 	switch {
 	case t.vectors == 1 && masked:
-		panel1AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
+		panel1AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
 	case t.vectors == 1:
-		panel1AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
+		panel1AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
 	case t.vectors == 2 && masked:
-		panel2AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
+		panel2AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
 	case t.vectors == 2:
-		panel2AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
+		panel2AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
 	case t.vectors == 3: // there is no register left for a mask
-		panel3AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
+		panel3AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
 	case t.vectors == 8:
-		panel8AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
+		panel8AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
 	case masked:
-		panel4AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
+		panel4AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
 	default:
-		panel4AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how)
+		panel4AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
 	}
 }
 
@@ -164,7 +170,59 @@ func fast(p simd.Path, m, n, k int, a, b Matrix, c []float32, ldc int, add bool,
 		if tiles != nil {
 			from = tile(tiles, m, kc, from)
 		}
-		block(p, m, n, kc, m, from, Matrix{b.Data[k0*b.RowStride:], b.RowStride, b.ColStride}, packed, c, ldc, howOf(add || k0 > 0))
+		part := Matrix{b.Data[k0*b.RowStride:], b.RowStride, b.ColStride}
+		if packed != nil && b.ColStride == 1 && 4*k*n > farBytes {
+			packFar(p, m, n, kc, part, packed)
+			part.Data = nil
+		}
+		var then later
+		if k1 := k0 + kc; tiles != nil && part.Data == nil && k1 < k && a.ColStride <= 2*m && b.RowStride <= 2*n {
+			then = later{upTo(a.Data, k1*a.ColStride, min(blockK, k-k1)*a.ColStride), upTo(b.Data, k1*b.RowStride, min(blockK, k-k1)*b.RowStride)}
+		}
+		block(p, m, n, kc, m, from, part, packed, c, ldc, howOf(add || k0 > 0), then)
+	}
+}
+
+// later is the memory that the next block of k reads, if it is far away: it is
+// fetched into the second-level cache while this one is multiplied.
+type later struct{ a, b []float32 }
+
+// upTo is n values of v, or as many as there are.
+func upTo(v []float32, from, n int) []float32 { return v[from:min(from+n, len(v))] }
+
+// step is how far the memory has to be walked through in each of some turns: whole
+// lines of the cache.
+func (l *later) step(turns int) int { return (len(l.a)/16 + len(l.b)/16 + turns - 1) / turns * 64 }
+
+// at is the place some bytes after the beginning of the first part, or nil.
+func (l *later) at(bytes int) *float32 {
+	if i := bytes / 4; i < len(l.a) {
+		return &l.a[i]
+	} else if i -= len(l.a); i < len(l.b) {
+		return &l.b[i]
+	}
+	return nil
+}
+
+// farBytes is the size of a row-major B from which it is probably not in the
+// second-level cache: a whole block of k is packed row by row.
+const farBytes = 1 << 19
+
+// packFar packs a block of B.
+func packFar(p simd.Path, m, n, kc int, b Matrix, packed []float32) {
+	width := lanes(p)
+	for n0 := 0; n0 < n; {
+		w := kernelFor(p, m, n-n0).vectors * width
+		if w > n-n0 {
+			pack(packed[n0*kc:], w, Matrix{b.Data[n0:], b.RowStride, 1}, kc, n-n0)
+			return
+		}
+		panels := 1
+		for n0+(panels+1)*w <= n && kernelFor(p, m, n-n0-panels*w).vectors*width == w {
+			panels++
+		}
+		packPanels(&packed[n0*kc], &b.Data[n0], 4*b.RowStride, kc, w/8, panels, 4*w*kc)
+		n0 += panels * w
 	}
 }
 
@@ -197,7 +255,7 @@ func fastPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
 	for k0 := 0; k0 < b.k; k0 += blockK {
 		kc := min(blockK, b.k-k0)
 		block(b.path, m, b.n, kc, b.m, Matrix{a.Data[k0*a.ColStride:], a.RowStride, a.ColStride},
-			Matrix{}, b.data[packedLen(b.n, k0):], c, ldc, howOf(add || k0 > 0))
+			Matrix{}, b.data[packedLen(b.n, k0):], c, ldc, howOf(add || k0 > 0), later{})
 	}
 }
 
@@ -205,7 +263,7 @@ func fastPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
 // panel to and fro.
 func fastOn(m int, a Matrix, b *Packed, c []float32, ldc int, back bool) {
 	if m > 1 || b.m > 1 || b.path != simd.AVX2 || b.n%64 != 0 {
-		block(b.path, m, b.n, b.k, b.m, a, Matrix{}, b.data, c, ldc, continues)
+		block(b.path, m, b.n, b.k, b.m, a, Matrix{}, b.data, c, ldc, continues, later{})
 		return
 	}
 	first, step := 0, 64
@@ -213,7 +271,7 @@ func fastOn(m int, a Matrix, b *Packed, c []float32, ldc int, back bool) {
 		first, step = b.n-64, -64
 	}
 	for n0 := first; n0 >= 0 && n0 < b.n; n0 += step {
-		panel8AVX2(1, 1, b.k, &a.Data[0], 4*a.RowStride, 4*a.ColStride, &b.data[n0*b.k], 4*64, &c[n0], 4*ldc, &marks[0], continues)
+		panel8AVX2(1, 1, b.k, &a.Data[0], 4*a.RowStride, 4*a.ColStride, &b.data[n0*b.k], 4*64, &c[n0], 4*ldc, &marks[0], continues, &a.Data[0], 0)
 	}
 }
 
@@ -235,13 +293,14 @@ func packAll(p *Packed, b Matrix) {
 // block multiplies one block of k: by the panels of packed, which it makes from
 // b where b has any data, or else by b in place. The panels are those for shape
 // rows of C.
-func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, ldc, how int) {
+func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, ldc, how int, then later) {
 	width := lanes(p)
 	rsa, perRow, most := a.RowStride, a.RowStride, 64 // perRow: from a row of a tile to the first of the next tile, by row
 	if rsa == 0 {
 		rsa, perRow, most = 1, kc, tileRows
 		how |= tiled
 	}
+	fetched := 0
 	for m0 := 0; m0 < m; {
 		mc := min(blockM, m-m0)
 		if rest := m - m0 - mc; rest < blockM/4 {
@@ -267,8 +326,16 @@ func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, l
 				tiles := (mc + rows - 1) / rows
 				rows = (mc + tiles - 1) / tiles
 			}
+			far, step := then.at(fetched), 0
+			if far != nil {
+				turns := (mc + rows - 1) / rows * (kc / 8)
+				step = then.step(max(1, turns*n/nc*m/mc))
+				fetched += turns * step
+			} else {
+				far = &a.Data[0]
+			}
 			t.run(p, odd < width, mc, rows, kc, &a.Data[m0*perRow], 4*rsa, 4*a.ColStride,
-				bp, 4*rsb, &c[m0*ldc+n0], 4*ldc, maskOf(p, odd), how)
+				bp, 4*rsb, &c[m0*ldc+n0], 4*ldc, maskOf(p, odd), how, far, step)
 			n0 += nc
 		}
 		m0 += mc

@@ -205,6 +205,27 @@ func TestContinuedProductGivesTheSameBits(t *testing.T) {
 	})
 }
 
+// A long product packs blocks of B row by row and fetches the next ones ahead: with
+// the bits of its blocks one by one.
+func TestLongProductsGiveTheBitsOfTheirBlocks(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(14, 1))
+		for _, s := range [][3]int{{64, 192, 3000}, {33, 104, 2000}, {256, 105, 1500}, {100, 17, 9000}} {
+			m, n, k := s[0], s[1], s[2]
+			a, b := layout(r, m, k, 2+r.IntN(2)), layout(r, k, n, r.IntN(2))
+			want, got := make([]float32, m*n), make([]float32, m*n)
+			var buf Buffer
+			Mul(m, n, k, a, b, got, n, false, &buf)
+			for k0 := 0; k0 < k; k0 += blockK {
+				Mul(m, n, min(blockK, k-k0), Cols(a.Data[k0*a.ColStride:], a.ColStride), Rows(b.Data[k0*b.RowStride:], b.RowStride), want, n, k0 > 0, &buf)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%d×%d×%d: the bits differ", m, k, n)
+			}
+		}
+	})
+}
+
 func TestEmptyShapes(t *testing.T) {
 	c := []float32{1, 2, 3}
 	var buf Buffer

@@ -36,6 +36,9 @@ func gemm() []byte {
 // ahead is the number of steps of k in a turn of the loop.
 const ahead = 8
 
+// tileRows is the height of tiles of A that lie one after the other, as in internal/simd/gemm.
+const tileRows = 4
+
 // panelName is the Go name of a kernel.
 func panelName(m machine, t tile, masked bool) string {
 	name := fmt.Sprintf("panel%d%s", t.vectors, m.name)
@@ -46,10 +49,11 @@ func panelName(m machine, t tile, masked bool) string {
 }
 
 // panel: registers 0 to rows·vectors−1 sum C, the highest hold B, then A. SI, R13, R14 and AX point to rows 0, 4, 8 and 12 of A, DI walks
-// down B, DX down C; BX counts rows, CX the steps of k.
+// down B, DX down C; BX counts rows, CX the steps of k. R15 points to what is fetched ahead while tiles of A are multiplied: step bytes
+// further with each turn.
 func panel(s *source, m machine, t tile, masked bool) {
 	name := panelName(m, t, masked)
-	s.frame(name, 16, 96, "func "+name+"(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int)")
+	s.frame(name, 16, 112, "func "+name+"(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)")
 	s.op("MOVQ", "m+0(FP)", "BX")
 	s.op("MOVQ", "a+24(FP)", "AX")
 	s.op("MOVQ", "AX", "at-8(SP)")
@@ -70,6 +74,7 @@ func panel(s *source, m machine, t tile, masked bool) {
 		s.op("VMOVDQU", "(AX)", maskReg)
 	}
 	s.op("LEAQ", "(R8)(R8*2)", "R12")
+	s.op("MOVQ", "far+96(FP)", "R15")
 	// From one tile of A to the next: mr rows, or in tiles that lie one after the other k steps.
 	s.op("MOVQ", "mr+8(FP)", "CX")
 	s.op("IMULQ", "R8", "CX")
@@ -176,7 +181,11 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 	if r == t.rows { // most of the work: A row-major, some steps at once
 		fine := fmt.Sprintf("fine%d", r)
 		s.op("CMPQ", "R9", "$4")
-		s.op("JNE", loop)
+		if r == tileRows {
+			s.op("JNE", fmt.Sprintf("tile%d", r))
+		} else {
+			s.op("JNE", loop)
+		}
 		s.op("SUBQ", imm(ahead), "CX")
 		s.op("JLT", fine)
 		s.op("PCALIGN", "$32")
@@ -193,6 +202,30 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 		s.op("ADDQ", imm(ahead), "CX")
 		s.op("JEQ", fmt.Sprintf("sum%d", r))
 	}
+	if r == tileRows {
+		tile := fmt.Sprintf("tile%d", r)
+		if r == t.rows {
+			s.op("JMP", loop)
+			s.label(tile)
+		}
+		s.op("CMPQ", "R9", imm(4*tileRows))
+		s.op("JNE", loop)
+		s.op("SUBQ", imm(ahead), "CX")
+		s.op("JLT", "last"+tile)
+		s.op("PCALIGN", "$32")
+		s.label("turn" + tile)
+		s.op("PREFETCHT1", "(R15)")
+		for u := range ahead {
+			step(4 * tileRows * u)
+		}
+		s.op("ADDQ", "step+104(FP)", "R15")
+		s.op("ADDQ", imm(4*tileRows*ahead), "SI")
+		s.op("SUBQ", imm(ahead), "CX")
+		s.op("JGE", "turn"+tile)
+		s.label("last" + tile)
+		s.op("ADDQ", imm(ahead), "CX")
+		s.op("JEQ", fmt.Sprintf("sum%d", r))
+	}
 	s.op("PCALIGN", "$32")
 	s.label(loop)
 	step(0)
@@ -202,7 +235,7 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 	s.op("DECQ", "CX")
 	s.op("JNZ", loop)
 
-	if r == t.rows {
+	if r == t.rows || r == tileRows {
 		s.label(fmt.Sprintf("sum%d", r))
 	}
 	s.op("TESTQ", "$1", "how+88(FP)")
@@ -287,6 +320,38 @@ func packing(s *source) {
 	s.op("DECQ", "AX")
 	s.op("JNE", "eight")
 	s.op("ADDQ", "R8", "SI")
+	s.op("DECQ", "CX")
+	s.op("JNE", "row")
+	s.op("VZEROUPPER")
+	s.op("RET")
+
+	// The same for several panels next to each other, next bytes apart: whole rows of B are read in turn, which a processor fetches ahead.
+	s.text("packPanels", 56, "func packPanels(d, b *float32, rsb, k, eights, panels, next int)")
+	s.op("MOVQ", "d+0(FP)", "DI")
+	s.op("MOVQ", "b+8(FP)", "SI")
+	s.op("MOVQ", "rsb+16(FP)", "R8")
+	s.op("MOVQ", "k+24(FP)", "CX")
+	s.op("MOVQ", "eights+32(FP)", "DX")
+	s.op("MOVQ", "next+48(FP)", "R10")
+	s.op("SHLQ", "$5", "DX") // bytes of a panel's row
+	s.label("row")
+	s.op("MOVQ", "SI", "BX")
+	s.op("MOVQ", "DI", "R11")
+	s.op("MOVQ", "panels+40(FP)", "R9")
+	s.label("panel")
+	s.op("XORQ", "AX", "AX")
+	s.label("eight")
+	s.op("VMOVUPS", "(BX)(AX*1)", "Y0")
+	s.op("VMOVUPS", "Y0", "(R11)(AX*1)")
+	s.op("ADDQ", "$32", "AX")
+	s.op("CMPQ", "AX", "DX")
+	s.op("JNE", "eight")
+	s.op("ADDQ", "DX", "BX")
+	s.op("ADDQ", "R10", "R11")
+	s.op("DECQ", "R9")
+	s.op("JNE", "panel")
+	s.op("ADDQ", "R8", "SI")
+	s.op("ADDQ", "DX", "DI")
 	s.op("DECQ", "CX")
 	s.op("JNE", "row")
 	s.op("VZEROUPPER")
