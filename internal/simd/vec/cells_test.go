@@ -65,42 +65,54 @@ func cellCalls() []cellCall {
 // The cells of many rows are those of each row, bit by bit, on every path, for
 // every width, and nothing beside the rows changes.
 func TestCellsOfManyRows(t *testing.T) {
+	for n := range 37 {
+		cellsAgree(t, n, 3)
+	}
+}
+
+func FuzzCells(f *testing.F) {
+	f.Add(uint8(17), uint64(1))
+	f.Add(uint8(64), uint64(2))
+	f.Fuzz(func(t *testing.T, n uint8, seed uint64) { cellsAgree(t, int(n), seed) })
+}
+
+// cellsAgree compares all kernels on drawn rows of n values.
+func cellsAgree(t *testing.T, n int, seed uint64) {
+	t.Helper()
 	for _, c := range cellCalls() {
-		for n := range 37 {
-			r := rand.New(rand.NewPCG(uint64(n), 3))
-			rows := r.IntN(5)
-			data, mats := make([][]float32, c.mats), make([]Matrix, c.mats)
-			for i := range data {
-				mats[i] = Matrix{First: r.IntN(4), Stride: n + r.IntN(6)}
-				data[i] = values(r, mats[i].First+rows*mats[i].Stride+n+3)
+		r := rand.New(rand.NewPCG(uint64(n), seed))
+		rows := r.IntN(5)
+		data, mats := make([][]float32, c.mats), make([]Matrix, c.mats)
+		for i := range data {
+			mats[i] = Matrix{First: r.IntN(4), Stride: n + r.IntN(6)}
+			data[i] = values(r, mats[i].First+rows*mats[i].Stride+n+3)
+		}
+		want := make([][]float32, c.mats)
+		for i := range data {
+			want[i] = slices.Clone(data[i])
+		}
+		for k := range rows {
+			v := make([][]float32, c.mats)
+			for i, m := range mats {
+				m.Data = want[i]
+				v[i] = m.row(k, n)
 			}
-			want := make([][]float32, c.mats)
-			for i := range data {
-				want[i] = slices.Clone(data[i])
+			c.plain(v)
+		}
+		everyPath(t, fmt.Sprintf("%s of %d×%d", c.name, rows, n), data, func(got [][]float32) {
+			m := slices.Clone(mats)
+			for i := range m {
+				m[i].Data = got[i]
 			}
-			for k := range rows {
-				v := make([][]float32, c.mats)
-				for i, m := range mats {
-					m.Data = want[i]
-					v[i] = m.row(k, n)
-				}
-				c.plain(v)
-			}
-			everyPath(t, fmt.Sprintf("%s of %d×%d", c.name, rows, n), data, func(got [][]float32) {
-				m := slices.Clone(mats)
-				for i := range m {
-					m[i].Data = got[i]
-				}
-				c.call(rows, n, m)
-				for i := range got {
-					for j := range got[i] {
-						if !sameBits(got[i][j], want[i][j]) {
-							t.Fatalf("%s of %d×%d: matrix %d value %d is %v, row by row %v", c.name, rows, n, i, j, got[i][j], want[i][j])
-						}
+			c.call(rows, n, m)
+			for i := range got {
+				for j := range got[i] {
+					if !sameBits(got[i][j], want[i][j]) {
+						t.Fatalf("%s of %d×%d: matrix %d value %d is %v, row by row %v", c.name, rows, n, i, j, got[i][j], want[i][j])
 					}
 				}
-			})
-		}
+			}
+		})
 	}
 }
 
