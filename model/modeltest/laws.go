@@ -420,7 +420,7 @@ func (s *suite) damaged() error {
 func (s *suite) workers() error {
 	n := 5000 // enough for trees to share out
 	if s.input != model.InputTable {
-		n = 1000
+		n = 400
 	}
 	train, stop := s.toy(n, 1), s.toy(300, 2)
 	var first []byte
@@ -533,8 +533,12 @@ func (s *suite) concurrent() error {
 	}
 	views := make([]view.View, 8)
 	want := make([]*model.Prediction, len(views))
+	n := 150
+	if s.input != model.InputTable {
+		n = 60 // a row of windows takes longer
+	}
 	for i := range views {
-		views[i] = s.toy(150+i, uint64(10+i))
+		views[i] = s.toy(n+i, uint64(10+i))
 		var err error
 		if want[i], err = predict(f, views[i]); err != nil {
 			return err

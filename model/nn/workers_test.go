@@ -57,7 +57,7 @@ func everything(e model.Entry, n, length int, seed uint64) view.View {
 func TestWorkersDoNotMatter(t *testing.T) {
 	for _, e := range Entries() {
 		t.Run(e.Name, func(t *testing.T) {
-			cfg := e.Default()
+			cfg := small(t, e, 2)
 			c := cfg.(interface{ common() *Common }).common()
 			c.Epochs, c.Patience, c.Batch, c.Accumulate, c.EMA = 1, 1, 130, 2, 0.9
 			l, err := e.New(cfg)
