@@ -172,7 +172,11 @@ func (s *suite) known() error {
 }
 
 func (s *suite) beside(what string, claimed bool, with func(n int, seed uint64) view.View, without func(v *view.View)) error {
-	train, stop, test := with(1500, 1), with(400, 2), with(1000, 3)
+	n := 300 // enough to see that a part is not used
+	if claimed {
+		n = 1500 // to learn from it
+	}
+	train, stop, test := with(n, 1), with(n/4, 2), with(1000, 3)
 	bareTrain, bareStop := train, stop
 	without(&bareTrain)
 	without(&bareStop)
