@@ -1,6 +1,6 @@
 """Runs both sides in turn and prints the tables and ratios; called by run.sh.
 
-    compare.py [--quick] [--only NAME,NAME]
+    compare.py [--quick] [--only NAME,NAME] [--threads N] [--repeats N]
 
 Every measurement is a process of its own with its threads pinned by the
 environment, so that nobody's idle threads disturb the other and peak memory is
@@ -21,6 +21,12 @@ WORSE = 1.01  # a test loss this many times theirs is flagged
 QUICK = "--quick" in sys.argv
 ONLY = next((sys.argv[i + 1].split(",") for i, a in enumerate(sys.argv) if a == "--only"), None)
 
+
+def number(flag):
+    """The value of --flag N, None without it."""
+    return next((int(sys.argv[i + 1]) for i, a in enumerate(sys.argv) if a == flag), None)
+
+
 # name, rows, columns, objective, rounds
 TRAIN = [
     ("train_200k_binary", 200000, 120, "binary", 100),
@@ -30,11 +36,17 @@ TRAIN = [
 ]
 CV = [("cv6_200k", "kfold6", 200000, 120, 50), ("cpcv15", "cpcv15", 200000, 120, 50)]
 FORESTS = [("forest", "random_forest", ["sklearn_forest", "lightgbm_forest"]), ("extra_trees", "extra_trees", ["sklearn_extra"])]
+PREDICT = ["predict_row", "predict_batch64", "shap"]  # measured together
 FOREST_ROWS, FOREST_COLS, TREES, TEST, REPEATS, THREADS = 200000, 120, 20, 50000, 3, [2, 1]
 if QUICK:
     TRAIN = [(n, 10000, 60, o, 8) for n, _, _, o, _ in TRAIN[:2]]
     CV = [(n, s, 8000, 40, 8) for n, s, _, _, _ in CV[:1]]
     FOREST_ROWS, FOREST_COLS, TREES, TEST, REPEATS, THREADS = 10000, 60, 10, 5000, 1, [2]
+unknown = set(ONLY or []) - {n for n, *_ in TRAIN + CV + FORESTS} - {"predict"}.union(PREDICT)
+if unknown:
+    raise SystemExit("no benchmark is called " + ", ".join(sorted(unknown)))
+THREADS = [number("--threads")] if number("--threads") else THREADS
+REPEATS = number("--repeats") or REPEATS
 
 ratios = []
 
@@ -166,7 +178,7 @@ def forests():
 
 def prediction():
     script = os.path.join(HERE, "shap_predict", "run.sh")
-    if not wanted("predict") or not os.path.exists(script):
+    if not any(map(wanted, ["predict"] + PREDICT)) or not os.path.exists(script):
         return
     r = subprocess.run([script] + (["--quick"] if QUICK else []), capture_output=True, text=True)
     for line in r.stdout.splitlines():

@@ -4,7 +4,7 @@
 #
 #   bench/trees/run.sh                  about half an hour on two idle cores
 #   bench/trees/run.sh --quick          small sizes of one of each kind, under a minute
-#   bench/trees/run.sh --only train_200k_binary,cv6_200k,forest,predict
+#   bench/trees/run.sh --only train_200k_binary,cv6_200k,forest,predict --threads 2
 #   bench/trees/run.sh big              3.4 million rows of 250 columns, ours alone, within 24 GiB
 #
 # The opponents live in bench/trees/.venv, made here when it is missing (needs
@@ -26,9 +26,9 @@ if [ "${1:-}" = big ]; then
   exit
 fi
 case "${1:-}" in
-"" | --quick | --only) ;;
+"" | --quick | --only | --threads | --repeats) ;;
 *)
-  echo "usage: run.sh [--quick] [--only NAME,NAME] | big" >&2
+  echo "usage: run.sh [--quick] [--only NAME,NAME] [--threads N] [--repeats N] | big" >&2
   exit 2
   ;;
 esac

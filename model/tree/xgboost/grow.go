@@ -12,7 +12,7 @@ import (
 type leaf struct {
 	lo, hi, depth int
 	node          int
-	tot           sums
+	tot           core.Sums
 	hist          int     // slot of its histogram, −1: none
 	used, meet    []uint8 // columns used above, and those that may follow; nil: all
 	best          split
@@ -123,7 +123,7 @@ func (g *grower) choose(found []split, best split, nd *state, h []hist.Block) sp
 	if best.feature < 0 {
 		return best
 	}
-	if best.left == (sums{}) {
+	if best.left == (core.Sums{}) {
 		g.sumLeft(&best, h)
 	}
 	if d := g.srch.gain(&best, nd); !(d > 1e-6 && d >= g.srch.minGain) {
@@ -135,9 +135,9 @@ func (g *grower) choose(found []split, best split, nd *state, h []hist.Block) sp
 // sumLeft notes the sums of what a split sends left.
 func (g *grower) sumLeft(s *split, h []hist.Block) {
 	b, k := s.feature/hist.Lanes, s.feature%hist.Lanes
-	s.left.a = hist.LeftSum(&h[b], k, s.bin, s.missLeft)
+	s.left.A = hist.LeftSum(&h[b], k, s.bin, s.missLeft)
 	if g.srch.wide {
-		s.left.b = hist.LeftSum(&g.Wide(h)[b], k, s.bin, s.missLeft)
+		s.left.B = hist.LeftSum(&g.Wide(h)[b], k, s.bin, s.missLeft)
 	}
 }
 
@@ -146,7 +146,7 @@ func (g *grower) sumLeft(s *split, h []hist.Block) {
 // first, the older one on a tie; otherwise level by level as far as a limit on
 // leaves makes the order matter, or as many nodes at once as histograms may be
 // alive.
-func (g *grower) grow(tot sums) {
+func (g *grower) grow(tot core.Sums) {
 	root := leaf{lo: 0, hi: len(g.Idx), tot: tot, hist: -1, best: split{feature: -1}}
 	g.nodes = append(g.nodes[:0], growNode{})
 	if g.srch.mono != nil {
@@ -233,7 +233,7 @@ func (g *grower) next() int {
 func (g *grower) divide(lf *leaf, mid int) (l, r leaf) {
 	li := len(g.nodes)
 	lt := lf.best.left
-	rt := lf.tot.less(lt)
+	rt := lf.tot.Less(lt)
 	nd := &g.nodes[lf.node]
 	nd.split, nd.gain, nd.left, nd.right = lf.best, lf.best.gain, li, li+1
 	var lb, rb bounds

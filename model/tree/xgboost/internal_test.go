@@ -41,7 +41,7 @@ func TestPlainAndGeneralSearchAgree(t *testing.T) {
 			t.Fatal("the two searches are of one kind")
 		}
 		mask := uint8(r.IntN(256))
-		np, ng := plain.node(sums{a: tot}, bounds{}), general.node(sums{a: tot}, bounds{})
+		np, ng := plain.node(core.Sums{A: tot}, bounds{}), general.node(core.Sums{A: tot}, bounds{})
 		a, b := plain.none(&np), general.none(&ng)
 		plain.block(&h, nil, slices.Max(nbin), &np, na, 0, mask, &a)
 		general.blockGeneral(&h, nil, nbin, &ng, na, 0, mask, &b)

@@ -5,12 +5,6 @@ import (
 	"github.com/mlfactory/mlfactory/model/tree/core"
 )
 
-// sums are the quantised sums of a node: packed in a, or, where the histograms
-// are wide, gradients in a and hessians in b.
-type sums struct{ a, b uint64 }
-
-func (s sums) less(o sums) sums { return sums{s.a - o.a, s.b - o.b} }
-
 // split divides the rows of a node by one feature: bins 1 to bin go left,
 // larger ones right, missing values as missLeft says. num/den is what splits
 // are compared by: the sum of the two children's scores, kept as a fraction so
@@ -21,8 +15,8 @@ type split struct {
 	feature  int // −1: none
 	bin      uint8
 	missLeft bool
-	left     sums    // of the left child
-	gain     float64 // what the split adds to the score of the node; set by gain
+	left     core.Sums // of the left child
+	gain     float64   // what the split adds to the score of the node; set by gain
 }
 
 // rule is what divides the rows.
@@ -109,16 +103,13 @@ func (s *search) scoreGeneral(g, h float64, b bounds) (score, w float32) {
 }
 
 // unpack is the sum of gradients and that of hessians.
-func (s *search) unpack(v sums) (g, h float64) {
-	if s.wide {
-		return float64(int64(v.a)), float64(int64(v.b)) // #nosec G115 -- two's complement
-	}
-	a, b := hist.Unpack(v.a)
+func (s *search) unpack(v core.Sums) (g, h float64) {
+	a, b := v.Unpack(s.wide)
 	return float64(a), float64(b)
 }
 
 // leafWeight is the weight that a node with these sums has as a leaf.
-func (s *search) leafWeight(tot sums, b bounds) float32 {
+func (s *search) leafWeight(tot core.Sums, b bounds) float32 {
 	g, h := s.unpack(tot)
 	return float32(b.clip(float64(float32(s.weight(g*s.invG, h*s.invH)))))
 }
@@ -130,7 +121,7 @@ type state struct {
 	whole  float32 // scoreGeneral of the node
 }
 
-func (s *search) node(tot sums, b bounds) state {
+func (s *search) node(tot core.Sums, b bounds) state {
 	g, h := s.unpack(tot)
 	nd := state{Node: hist.Node{G: g, H: h, Lambda: s.lambda, MinH: s.minH}, bounds: b}
 	if s.general {
@@ -151,7 +142,7 @@ func (s *search) gain(sp *split, nd *state) float64 {
 }
 
 // splittable reports whether a node could be divided into two legal children.
-func (s *search) splittable(tot sums, rows int) bool {
+func (s *search) splittable(tot core.Sums, rows int) bool {
 	_, h := s.unpack(tot)
 	return rows > 1 && h >= 2*s.minH
 }
@@ -189,13 +180,8 @@ func (s *search) block(h, sub *hist.Block, n int, nd *state, na bool, f0 int, ma
 // blockGeneral is block for alpha, max_delta_step, monotone columns and wide
 // sums, of which hw holds the hessians; it is nil otherwise.
 func (s *search) blockGeneral(h, hw *hist.Block, nbin []int, nd *state, na bool, f0 int, mask uint8, best *split) {
-	at := func(i int) sums {
-		if hw == nil {
-			return sums{a: h[i]}
-		}
-		return sums{h[i], hw[i]}
-	}
-	try := func(acc sums, f int, bin uint8, missLeft bool) (stop bool) {
+	at := core.Planes{G: h, H: hw}.At
+	try := func(acc core.Sums, f int, bin uint8, missLeft bool) (stop bool) {
 		g1, h1 := s.unpack(acc)
 		if h1 < s.minH {
 			return false
@@ -223,26 +209,26 @@ func (s *search) blockGeneral(h, hw *hist.Block, nbin []int, nd *state, na bool,
 		if mask>>k&1 == 0 {
 			continue
 		}
-		var acc sums
+		var acc core.Sums
 		for b := 1; b < nb; b++ {
-			if v := at(b*hist.Lanes + k); v != (sums{}) {
-				acc.a, acc.b = acc.a+v.a, acc.b+v.b
+			if v := at(b*hist.Lanes + k); v != (core.Sums{}) {
+				acc = acc.Plus(v)
 				if try(acc, f0+k, uint8(b), false) { // #nosec G115 -- at most 255
 					break
 				}
 			}
 		}
-		if !na || at(k) == (sums{}) {
+		if !na || at(k) == (core.Sums{}) {
 			continue
 		}
 		last := 1 // all values right is the split of all values left
 		if s.mono != nil {
 			last = 0 // but in the direction
 		}
-		acc = sums{}
+		acc = core.Sums{}
 		for b := nb - 1; b > last; b-- {
-			if v := at(b*hist.Lanes + k); v != (sums{}) {
-				acc.a, acc.b = acc.a+v.a, acc.b+v.b
+			if v := at(b*hist.Lanes + k); v != (core.Sums{}) {
+				acc = acc.Plus(v)
 				if try(acc, f0+k, uint8(b-1), true) { // #nosec G115 -- at most 255
 					break
 				}

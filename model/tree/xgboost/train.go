@@ -354,19 +354,19 @@ func (t *trainer) tree(c int, sumAbsG, sumH float64) []ensemble.Node {
 	if wide {
 		sc = core.NewWideScales(sumAbsG, sumH, len(t.rows))
 	}
-	parts := make([]sums, (len(t.rows)+core.Chunk-1)/core.Chunk)
+	parts := make([]core.Sums, (len(t.rows)+core.Chunk-1)/core.Chunk)
 	t.gr.Idx = slices.Grow(t.gr.Idx[:0], len(t.rows))[:len(t.rows)]
 	t.chunks(func(_, i int, rows []uint32) {
 		copy(t.gr.Idx[i*core.Chunk:], rows)
 		if wide {
-			parts[i].a, parts[i].b = sc.QuantiseWide(rows, t.g[c], t.h[c], t.gh, t.gr.H)
+			parts[i].A, parts[i].B = sc.QuantiseWide(rows, t.g[c], t.h[c], t.gh, t.gr.H)
 		} else {
-			parts[i].a = sc.Quantise(rows, t.g[c], t.h[c], t.gh)
+			parts[i].A = sc.Quantise(rows, t.g[c], t.h[c], t.gh)
 		}
 	})
-	var tot sums
+	var tot core.Sums
 	for _, p := range parts {
-		tot.a, tot.b = tot.a+p.a, tot.b+p.b
+		tot = tot.Plus(p)
 	}
 	t.gr.srch = newSearch(&t.cfg, t.mono, sc, wide)
 	t.gr.grow(tot)
