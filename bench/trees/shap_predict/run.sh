@@ -9,10 +9,10 @@
 # theirs>.
 set -eu
 cd "$(dirname "$0")"
-rounds=500 runs=40
+rounds=500 runs=40 turns="1 2 3"
 case "${1-}" in
 "") ;;
---quick) rounds=100 runs=10 ;;
+--quick) rounds=50 runs=5 turns=1 ;;
 *) echo "usage: run.sh [--quick]" >&2; exit 2 ;;
 esac
 python=../.venv/bin/python
@@ -29,7 +29,7 @@ if [ ! -f "$out/catboost.cbm" ]; then
 	$python opponents.py train "$out" "$rounds"
 fi
 out/shap_predict -dir "$out" -convert
-for turn in 1 2 3; do
+for turn in $turns; do
 	GOMAXPROCS=1 out/shap_predict -dir "$out" -runs "$runs" -out "$out/ours$turn.json"
 	$python opponents.py time "$out" "$runs" "$out/theirs$turn.json"
 done
