@@ -2,7 +2,7 @@
 # Compares training steps, inference and memory of networks with PyTorch, side
 # by side on the same data, and our matrix products with the core's peak.
 #
-#   bench/nn/run.sh                  about twenty minutes on two idle cores
+#   bench/nn/run.sh                  about ten minutes on two idle cores
 #   bench/nn/run.sh --quick          few bursts, under a minute
 #   bench/nn/run.sh --only step_lstm,infer_window,memory,gemm_peak
 #   bench/nn/run.sh fit [--quick]    20 epochs of lstm on 300,000 windows within six minutes; --quick: 60 steps, scaled

@@ -52,16 +52,25 @@ func TestPortionsBoundTheMemoryOfATape(t *testing.T) {
 // Gradients that are added up by portions are those of whole shards but for
 // rounding, and the same bits for any number of workers.
 func TestPortionsChangeNothingButRounding(t *testing.T) {
+	var rep Report // of the last fit
 	fit := func(n Network, workers int) []*tape.Param {
 		c := config()
 		c.Epochs, c.EMA, c.Batch, c.LearningRate = 2, 0.9, 100, 1e-3
-		if _, err := Fit(context.Background(), env(workers), c, n, 2, exclusive(277, 1), exclusive(70, 2)); err != nil {
+		var err error
+		if rep, err = Fit(context.Background(), env(workers), c, n, 2, exclusive(277, 1), exclusive(70, 2)); err != nil {
 			t.Fatal(err)
 		}
 		return n.Params()
 	}
 	const hidden = 1 << 15
-	want, whole := fit(stepwise{newSmall(hidden, 1)}, 1), fit(newSmall(hidden, 1), 1)
+	want := fit(stepwise{newSmall(hidden, 1)}, 1)
+	parts := rep
+	whole := fit(newSmall(hidden, 1), 1)
+	for i, e := range rep.Epochs {
+		if p := parts.Epochs[i]; !(math.Abs(p.Train-e.Train) < 1e-4 && math.Abs(*p.Stop-*e.Stop) < 1e-4) {
+			t.Errorf("epoch %d: losses are %v and %v in portions, %v and %v whole", i+1, p.Train, *p.Stop, e.Train, *e.Stop)
+		}
+	}
 	for _, workers := range []int{2, 4} {
 		for i, p := range fit(stepwise{newSmall(hidden, 1)}, workers) {
 			if !slices.Equal(p.Value, want[i].Value) {
