@@ -60,7 +60,7 @@ func (f *fitter) gradients(rows []int, total float64, drop rng.Stream) (loss flo
 	sharpe := f.cfg.Trained() == "sharpe"
 	held, tapes := make([]*tape.Tensor, count), make([]*tape.Tape, count)
 	from := func(s int) int { return len(rows) * s / count }
-	f.parallel(count, func(s int) {
+	f.crew.run(count, func(s int) {
 		part := rows[from(s):from(s+1)]
 		t := f.tapes.take(s)
 		if sharpe {
@@ -89,7 +89,7 @@ func (f *fitter) gradients(rows []int, total float64, drop rng.Stream) (loss flo
 			copy(positions[from(s):], p.Value)
 		}
 		loss := f.sharpe(positions, &f.train, rows, grad)
-		f.parallel(count, func(s int) {
+		f.crew.run(count, func(s int) {
 			tapes[s].Receive(held[s], grad[from(s):from(s+1)])
 			tapes[s].Backward()
 			f.tapes.give(tapes[s])

@@ -14,7 +14,7 @@ func (f *fitter) update() (float64, error) {
 	if f.pieces == nil {
 		f.cut()
 	}
-	f.parallel(len(f.pieces), func(k int) {
+	f.crew.run(len(f.pieces), func(k int) {
 		c := &f.pieces[k]
 		if p := f.params[c.param]; p.Absorb == nil {
 			c.grad = p.SumGrads(c.lo, c.hi)
@@ -41,7 +41,7 @@ func (f *fitter) update() (float64, error) {
 			p.Settle()
 		}
 	}
-	f.parallel(len(f.pieces), func(k int) {
+	f.crew.run(len(f.pieces), func(k int) {
 		piece := &f.pieces[k]
 		p := f.params[piece.param]
 		if p.Absorb == nil {

@@ -94,6 +94,7 @@ type fitter struct {
 	factor   []float64 // weight of each class, nil: all 1
 	unit     float32   // returns are multiplied by it for the loss sharpe
 	shards   int       // most of a mini-batch
+	crew     *crew
 	tapes    tapes
 	appetite appetite // zero: shards stay whole
 	m, v     [][]float32
@@ -172,6 +173,8 @@ func Fit(ctx context.Context, env model.Env, cfg Config, net Network, classes in
 			p.Shards(0)
 		}
 	}()
+	f.crew = newCrew(min(env.Workers, count))
+	defer f.crew.dismiss()
 	f.weigh(classes)
 	f.weighRows()
 	rows := cfg.Batch * cfg.Accumulate
@@ -428,7 +431,7 @@ func (f *fitter) loss(ctx context.Context, d Data) (float64, error) {
 		positions = make([]float32, n)
 	}
 	groups := f.shards
-	f.parallel(groups, func(g int) {
+	f.crew.run(groups, func(g int) {
 		t := f.tapes.take(0)
 		defer f.tapes.give(t)
 		for c := count * g / groups; c < count*(g+1)/groups; c++ {
@@ -479,27 +482,4 @@ func (f *fitter) stopWeight(d *Data, i int) float64 {
 		w *= float64(d.Weight[i])
 	}
 	return w
-}
-
-// parallel calls f for 0 to n−1 on up to env.Workers goroutines.
-func (f *fitter) parallel(n int, do func(i int)) {
-	workers := max(1, min(f.env.Workers, n))
-	if workers == 1 {
-		for i := range n {
-			do(i)
-		}
-		return
-	}
-	var wg sync.WaitGroup
-	for w := 1; w < workers; w++ {
-		wg.Go(func() {
-			for i := n * w / workers; i < n*(w+1)/workers; i++ {
-				do(i)
-			}
-		})
-	}
-	for i := range n / workers {
-		do(i)
-	}
-	wg.Wait()
 }
