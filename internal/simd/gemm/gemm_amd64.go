@@ -72,7 +72,7 @@ const tiled = 2
 
 // blockM rows of A are multiplied with all panels of B before the next ones, so
 // that they stay in the second-level cache.
-const blockM = 192
+const blockM = 256
 
 // fewRows is the number of rows of C up to which packing a row-major B does not
 // pay.

@@ -162,6 +162,21 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 	s.op("MOVQ", "b+48(FP)", "DI")
 	s.op("MOVQ", "k+16(FP)", "CX")
 	if hasTail {
+		// The next tile of C is fetched into the second-level cache, for its stores not to wait.
+		s.op("MOVQ", "DX", "AX")
+		for range r / 4 {
+			s.op("LEAQ", "(AX)(R11*4)", "AX")
+		}
+		for range r % 4 {
+			s.op("ADDQ", "R11", "AX")
+		}
+		for i := range r {
+			s.op("PREFETCHT1", "(AX)")
+			s.op("PREFETCHT1", mem(nv*m.bytes()-4, "AX"))
+			if i < r-1 {
+				s.op("ADDQ", "R11", "AX")
+			}
+		}
 		s.op("SUBQ", imm(tail), "CX")
 		s.op("JLT", fmt.Sprintf("short%d", r))
 		s.op("JEQ", fmt.Sprintf("sum%d", r))
@@ -196,53 +211,60 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 			}
 		}
 	}
-	if r == t.rows { // most of the work: A row-major, some steps at once
-		fine := fmt.Sprintf("fine%d", r)
+	// turns multiplies some steps at once, as long as there are so many; the values of a row of A are so many bytes apart.
+	turns := func(name string, apart int) {
+		several := func(n int) {
+			for u := range n {
+				step(apart * u)
+			}
+			for g := range groups {
+				s.op("ADDQ", imm(apart*n), pointers[g])
+			}
+		}
+		s.op("SUBQ", imm(ahead), "CX")
+		s.op("JLT", "last"+name)
+		s.op("PCALIGN", "$32")
+		s.label("turn" + name)
+		if apart > 4 {
+			s.op("PREFETCHT1", "(R15)")
+		}
+		several(ahead)
+		if apart > 4 {
+			s.op("ADDQ", "step+104(FP)", "R15")
+		}
+		s.op("SUBQ", imm(ahead), "CX")
+		s.op("JGE", "turn"+name)
+		s.label("last" + name)
+		s.op("ADDQ", imm(ahead), "CX")
+		s.op("JEQ", fmt.Sprintf("sum%d", r))
+		if hasTail { // k is often a multiple of ahead: then so many are left before the tail
+			s.op("SUBQ", imm(ahead-tail), "CX")
+			s.op("JLT", "few"+name)
+			several(ahead - tail)
+			s.op("TESTQ", "CX", "CX")
+			s.op("JEQ", fmt.Sprintf("sum%d", r))
+			s.op("JMP", loop)
+			s.label("few" + name)
+			s.op("ADDQ", imm(ahead-tail), "CX")
+		}
+		s.op("JMP", loop)
+	}
+	if r == t.rows { // most of the work: A row-major
 		s.op("CMPQ", "R9", "$4")
 		if r == tileRows {
-			s.op("JNE", fmt.Sprintf("tile%d", r))
+			s.op("JNE", fmt.Sprintf("other%d", r))
 		} else {
 			s.op("JNE", loop)
 		}
-		s.op("SUBQ", imm(ahead), "CX")
-		s.op("JLT", fine)
-		s.op("PCALIGN", "$32")
-		s.label(fmt.Sprintf("turn%d", r))
-		for u := range ahead {
-			step(4 * u)
-		}
-		for g := range groups {
-			s.op("ADDQ", imm(4*ahead), pointers[g])
-		}
-		s.op("SUBQ", imm(ahead), "CX")
-		s.op("JGE", fmt.Sprintf("turn%d", r))
-		s.label(fine)
-		s.op("ADDQ", imm(ahead), "CX")
-		s.op("JEQ", fmt.Sprintf("sum%d", r))
+		turns(fmt.Sprint(r), 4)
 	}
 	if r == tileRows {
-		tile := fmt.Sprintf("tile%d", r)
 		if r == t.rows {
-			s.op("JMP", loop)
-			s.label(tile)
+			s.label(fmt.Sprintf("other%d", r))
 		}
 		s.op("CMPQ", "R9", imm(4*tileRows))
 		s.op("JNE", loop)
-		s.op("SUBQ", imm(ahead), "CX")
-		s.op("JLT", "last"+tile)
-		s.op("PCALIGN", "$32")
-		s.label("turn" + tile)
-		s.op("PREFETCHT1", "(R15)")
-		for u := range ahead {
-			step(4 * tileRows * u)
-		}
-		s.op("ADDQ", "step+104(FP)", "R15")
-		s.op("ADDQ", imm(4*tileRows*ahead), "SI")
-		s.op("SUBQ", imm(ahead), "CX")
-		s.op("JGE", "turn"+tile)
-		s.label("last" + tile)
-		s.op("ADDQ", imm(ahead), "CX")
-		s.op("JEQ", fmt.Sprintf("sum%d", r))
+		turns(fmt.Sprintf("tile%d", r), 4*tileRows)
 	}
 	// single multiplies the steps that are left one by one.
 	single := func(label string) {
@@ -386,6 +408,10 @@ func packing(s *source) {
 	s.op("MOVQ", "rsb+16(FP)", "R8")
 	s.op("MOVQ", "k+24(FP)", "CX")
 	s.op("MOVQ", "eights+32(FP)", "DX")
+	for _, v := range []int{3, 2} { // the usual widths of a panel, without a loop in a row
+		s.op("CMPQ", "DX", imm(v))
+		s.op("JEQ", fmt.Sprintf("row%d", v))
+	}
 	s.label("row")
 	s.op("MOVQ", "SI", "BX")
 	s.op("MOVQ", "DX", "AX")
@@ -401,6 +427,23 @@ func packing(s *source) {
 	s.op("JNE", "row")
 	s.op("VZEROUPPER")
 	s.op("RET")
+	for _, v := range []int{3, 2} {
+		row := fmt.Sprintf("row%d", v)
+		s.op("PCALIGN", "$32")
+		s.label(row)
+		for i := range v {
+			s.op("VMOVUPS", mem(32*i, "SI"), fmt.Sprintf("Y%d", i))
+		}
+		for i := range v {
+			s.op("VMOVUPS", fmt.Sprintf("Y%d", i), mem(32*i, "DI"))
+		}
+		s.op("ADDQ", "R8", "SI")
+		s.op("ADDQ", imm(32*v), "DI")
+		s.op("DECQ", "CX")
+		s.op("JNE", row)
+		s.op("VZEROUPPER")
+		s.op("RET")
+	}
 
 	// The same for several panels next to each other, next bytes apart: whole rows of B are read in turn, which a processor fetches ahead.
 	s.text("packPanels", 56, "func packPanels(d, b *float32, rsb, k, eights, panels, next int)")
@@ -411,28 +454,45 @@ func packing(s *source) {
 	s.op("MOVQ", "eights+32(FP)", "DX")
 	s.op("MOVQ", "next+48(FP)", "R10")
 	s.op("SHLQ", "$5", "DX") // bytes of a panel's row
-	s.label("row")
-	s.op("MOVQ", "SI", "BX")
-	s.op("MOVQ", "DI", "R11")
-	s.op("MOVQ", "panels+40(FP)", "R9")
-	s.label("panel")
-	s.op("XORQ", "AX", "AX")
-	s.label("eight")
-	s.op("VMOVUPS", "(BX)(AX*1)", "Y0")
-	s.op("VMOVUPS", "Y0", "(R11)(AX*1)")
-	s.op("ADDQ", "$32", "AX")
-	s.op("CMPQ", "AX", "DX")
-	s.op("JNE", "eight")
-	s.op("ADDQ", "DX", "BX")
-	s.op("ADDQ", "R10", "R11")
-	s.op("DECQ", "R9")
-	s.op("JNE", "panel")
-	s.op("ADDQ", "R8", "SI")
-	s.op("ADDQ", "DX", "DI")
-	s.op("DECQ", "CX")
-	s.op("JNE", "row")
-	s.op("VZEROUPPER")
-	s.op("RET")
+	s.op("CMPQ", "DX", "$96")
+	s.op("JEQ", "row3")
+	for _, v := range []int{0, 3} { // 3: the usual width of a panel, without a loop in a row
+		row, panel := "row", "panel"
+		if v > 0 {
+			row, panel = fmt.Sprintf("row%d", v), fmt.Sprintf("panel%d", v)
+		}
+		s.label(row)
+		s.op("MOVQ", "SI", "BX")
+		s.op("MOVQ", "DI", "R11")
+		s.op("MOVQ", "panels+40(FP)", "R9")
+		s.op("PCALIGN", "$32")
+		s.label(panel)
+		if v == 0 {
+			s.op("XORQ", "AX", "AX")
+			s.label("eight")
+			s.op("VMOVUPS", "(BX)(AX*1)", "Y0")
+			s.op("VMOVUPS", "Y0", "(R11)(AX*1)")
+			s.op("ADDQ", "$32", "AX")
+			s.op("CMPQ", "AX", "DX")
+			s.op("JNE", "eight")
+		}
+		for i := range v {
+			s.op("VMOVUPS", mem(32*i, "BX"), fmt.Sprintf("Y%d", i))
+		}
+		for i := range v {
+			s.op("VMOVUPS", fmt.Sprintf("Y%d", i), mem(32*i, "R11"))
+		}
+		s.op("ADDQ", "DX", "BX")
+		s.op("ADDQ", "R10", "R11")
+		s.op("DECQ", "R9")
+		s.op("JNE", panel)
+		s.op("ADDQ", "R8", "SI")
+		s.op("ADDQ", "DX", "DI")
+		s.op("DECQ", "CX")
+		s.op("JNE", row)
+		s.op("VZEROUPPER")
+		s.op("RET")
+	}
 
 	// Sixteen rows of a column-major A become four tiles of four, next bytes apart.
 	s.text("packTiles", 40, "func packTiles(d, a *float32, csa, k, next int)")
