@@ -27,7 +27,7 @@ SIZES = {
     "lstm": "hidden=64,layers=1,dropout=0",
     "tcn": "channels=64,kernel=3,layers=5,convolutions=1,weight_norm=false,dropout=0",
     "transformer": "heads=4,head_width=16,layers=2,hidden=256,dropout=0",
-    "patchtst": "heads=4,head_width=4,layers=3,hidden=128,patch=16,stride=8,dropout=0,head_dropout=0",
+    "patchtst": "heads=4,head_width=4,layers=3,hidden=128,patch=16,stride=8,revin=true,head=flatten,dropout=0,head_dropout=0",
     "tft": "heads=4,head_width=4,dropout=0",
     "inceptiontime": "filters=32,depth=6,bottleneck=32,kernel=40,dropout=0",
     "mamba": "width=64,layers=2,state=16,expand=2,conv=4,dropout=0",

@@ -16,7 +16,7 @@ func BenchmarkTransformerStep(b *testing.B) {
 
 func BenchmarkPatchTSTStep(b *testing.B) {
 	cfg := DefaultPatchTST()
-	cfg.Dropout, cfg.HeadDropout = 0, 0
+	cfg.RevIN, cfg.Head, cfg.Dropout, cfg.HeadDropout = true, "flatten", 0, 0
 	stepBenchmark(b, func(in Shape) network { return newPatchTST(&cfg, in, rng.New(1)) })
 }
 

@@ -33,7 +33,7 @@ func TestKeysHaveAnEffect(t *testing.T) {
 
 		"transformer":  "heads=1 head_width=4 layers=2 hidden=9 positions=rotary causal=true pool=last activation=relu dropout=0.5 attention_dropout=0.5",
 		"itransformer": "heads=1 head_width=4 layers=2 hidden=9 activation=relu dropout=0.5 attention_dropout=0.5",
-		"patchtst":     "patch=4 stride=3 heads=1 head_width=5 layers=2 hidden=9 revin=false head=last activation=relu dropout=0.5 attention_dropout=0.5 head_dropout=0.5",
+		"patchtst":     "patch=4 stride=3 heads=1 head_width=5 layers=2 hidden=9 revin=true head=flatten activation=relu dropout=0.5 attention_dropout=0.5 head_dropout=0.5",
 		"tft":          "heads=1 head_width=5 dropout=0.5 attention_dropout=0.5",
 		"vsn_lstm":     "width=9 dropout=0.5",
 	}

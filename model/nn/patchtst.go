@@ -10,19 +10,24 @@ import (
 )
 
 // PatchTST configures the patch time series transformer of Nie et al. (2023,
-// figure 1): each channel of a window is normalised on its own (RevIN, Kim et al.
-// 2022), its last value repeated by one stride, cut into overlapping patches, and
-// run through one encoder that all channels share; the patches of all channels
-// side by side go through a linear map.
+// figure 1): each channel of a window has its last value repeated by one stride, is
+// cut into overlapping patches, and runs through one encoder that all channels
+// share; what it makes of the channels, side by side, goes through a linear map.
 //
-// Of several timeframes each is normalised and patched on its own and has
-// positions of its own; the embedding of a patch and the encoder are shared, and
-// one linear map reads all of them. The encoder's layers are normalised first.
+// Of several timeframes each is patched on its own and has positions of its own; the
+// embedding of a patch and the encoder are shared, and one linear map reads all of
+// them. The encoder's layers are normalised first.
 //
-// The head flatten is that of the paper's forecasts; last is the authors' head for
-// classes, which reads the last patch of each channel. A window's own mean and
-// deviation, which the normalisation removes, do not reach the head; without
-// revin they do.
+// The head last is the authors' for classes, which reads the last patch of each
+// channel; flatten, that of their forecasts, reads all patches. Inputs of a head are
+// much alike, and AdamW moves the weights of all of them at once: a head of more
+// than 1,024 inputs learns at a rate that falls with their number (Yang et al.
+// 2022, table 3: Adam's rate of the weights of an output is one over their inputs).
+//
+// With revin each channel of a window is normalised by its own mean and deviation
+// first (Kim et al. 2022). A forecast gets them back at its end, a decision does not:
+// where the level of a feature tells something, as widths and volatilities do, it is
+// lost.
 type PatchTST struct {
 	Common           `yaml:",inline"`
 	Patch            int     `yaml:"patch" doc:"bars of a patch; at most those of the shortest window" min:"1" max:"4096" search:"int 4 32"`
@@ -31,8 +36,8 @@ type PatchTST struct {
 	HeadWidth        int     `yaml:"head_width" doc:"channels of a head; a patch is heads × head_width wide" min:"1" max:"512" search:"int 4 16"`
 	Layers           int     `yaml:"layers" doc:"encoder layers" min:"1" max:"48" search:"int 1 4"`
 	Hidden           int     `yaml:"hidden" doc:"units of the feed-forward part of a layer" min:"1" max:"65536" search:"int 32 256"`
-	RevIN            bool    `yaml:"revin" doc:"normalise each channel of a window by its own mean and deviation"`
-	Head             string  `yaml:"head" doc:"what decides: all patches (flatten) or the last of each channel" enum:"flatten,last"`
+	RevIN            bool    `yaml:"revin" doc:"normalise each channel of a window by its own mean and deviation, which the head does not see then"`
+	Head             string  `yaml:"head" doc:"what decides: the last patch of each channel or all of them (flatten)" enum:"last,flatten"`
 	Activation       string  `yaml:"activation" doc:"between the two maps of the feed-forward part" enum:"relu,gelu,silu,tanh"`
 	Dropout          float64 `yaml:"dropout" doc:"share of the values that are set to zero while training: of patches, inside and after both parts of a layer" min:"0" max:"0.95" search:"lin 0 0.5"`
 	AttentionDropout float64 `yaml:"attention_dropout" doc:"share of the attention weights that are set to zero while training" min:"0" max:"0.95" search:"lin 0 0.3"`
@@ -41,10 +46,11 @@ type PatchTST struct {
 
 // DefaultPatchTST is the paper's model for small data sets: 3 layers, 4 heads, 16
 // channels, feed-forward 128, patches of 16 by 8. The paper's dropout of 0.3 for
-// them applies to the head as well here.
+// them is the head's here, 0.1 that of the encoder. As it decides and does not forecast, it reads
+// the last patches and keeps the levels of its windows.
 func DefaultPatchTST() PatchTST {
-	return PatchTST{Common: DefaultCommon(), Patch: 16, Stride: 8, Heads: 4, HeadWidth: 4, Layers: 3, Hidden: 128, RevIN: true,
-		Head: "flatten", Activation: "gelu", Dropout: 0.1, HeadDropout: 0.3}
+	return PatchTST{Common: DefaultCommon(), Patch: 16, Stride: 8, Heads: 4, HeadWidth: 4, Layers: 3, Hidden: 128,
+		Head: "last", Activation: "gelu", Dropout: 0.1, HeadDropout: 0.3}
 }
 
 // patchTST is the network.
@@ -94,8 +100,12 @@ func newPatchTST(cfg *PatchTST, in Shape, s rng.Stream) network {
 		n.streams = append(n.streams, p)
 	}
 	n.out = newLinear("head.linear", inputs, in.Outputs, r)
+	n.out.weight.Rate = min(1, float64(headInputs)/float64(inputs))
 	return n
 }
+
+// headInputs is the number of inputs from which on a head learns at a smaller rate.
+const headInputs = 1024
 
 // read is the number of patches of a channel that the head sees.
 func (p *patchStream) read(cfg *PatchTST) int {
