@@ -15,35 +15,45 @@ func functions() []*function {
 	}, attentionFunctions(), poolFunctions(), []*function{standardize()})
 }
 
-// exp is e^x: x = n·ln 2 + r with |r| ≤ ln 2/2, the Taylor polynomial of degree 6, and 2^n. x is clamped to [−87.3, 88]; NaN stays NaN.
+// exp is e^x. x is clamped to [−87.3, 88]; NaN stays NaN.
 func (f *function) exp(x val) val {
-	x = f.max(f.num(-87.3), f.min(f.num(88), x)) // in this order of operands a NaN passes
-	const round = 12582912                       // 1.5·2²³: adding it rounds to a whole number
-	n := f.sub(f.add(f.mul(x, f.num(math.Log2E)), f.num(round)), f.num(round))
-	r := f.sub(x, f.mul(n, f.num(0.693359375))) // exact
-	r = f.sub(r, f.mul(n, f.num(-2.12194440e-4)))
-	return f.mul(f.poly(r, 1./720, 1./120, 1./24, 1./6, .5, 1, 1), f.pow2(n))
+	p, scale := f.power(f.max(f.num(-87.3), f.min(f.num(88), x)), 1) // in this order of operands a NaN passes
+	return f.mul(p, scale)
+}
+
+// power is e^(sign·x) for sign·x in [−87.4, 88.4] in two factors: sign·x = n·ln 2 + r with |r| ≤ ln 2/2, a polynomial of degree 5 whose
+// largest relative error is the least that one with value and slope 1 at 0 can have (1.05e-7; by Lawson's iteration), and 2^n.
+func (f *function) power(x val, sign float64) (p, scale val) {
+	const round = 12582912 + 127 // 1.5·2²³: adding it rounds to a whole number, n; the lowest bits are then those of the exponent of 2^n
+	t := f.fma(x, f.num(sign*math.Log2E), f.num(round))
+	n := f.sub(t, f.num(round))
+	r := f.fma(n, f.num(-sign*0.693359375), x) // sign·r; the product with n is exact
+	r = f.fma(n, f.num(sign*2.12194440e-4), r)
+	p = f.poly(r, sign*0.008312515417816566, 0.04189020048089426, sign*0.1666711483471777, 0.4999923119909345, sign, 1)
+	return p, f.shift(t)
 }
 
 // logistic is 1/(1+e^−x).
 func (f *function) logistic(x val) val {
-	return f.div(f.num(1), f.add(f.exp(f.sub(f.num(0), x)), f.num(1)))
+	p, scale := f.power(f.max(f.num(-88), f.min(f.num(87.3), x)), -1)
+	return f.div(f.num(1), f.fma(p, scale, f.num(1)))
 }
 
-// tanh is a polynomial near 0 (Cephes tanhf) and 1 − 2/(e^2|x| + 1) elsewhere.
+// tanh is x·P(z)/Q(z), z = x², with polynomials of degree 4. Their coefficients began as those with the least largest relative error to
+// x = far (1.4e-8; by Lawson's iteration) and were moved by a few units in the last place, until the error with all roundings was
+// below 3e-7. Further out z stands still, so that the quotient grows with x beyond 1, where it is cut.
 func (f *function) tanh(x val) val {
-	z := f.mul(x, x)
-	near := f.poly(z, -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1)
-	near = f.add(f.mul(f.mul(near, z), x), x)
-	a := f.abs(x)
-	far := f.sub(f.num(1), f.div(f.num(2), f.add(f.exp(f.add(a, a)), f.num(1))))
-	return f.pick(f.less(a, f.num(0.625)), near, f.sign(far, x))
+	const far = 8.6
+	z := f.min(f.num(far*far), f.mul(x, x))
+	p := f.poly(z, 1.414665451449082e-08, 2.1171530534047633e-05, 0.003529525361955166, 0.13409557938575745, 1)
+	q := f.poly(z, 8.097690624708775e-07, 0.00033412815537303686, 0.026005934923887253, 0.46742889285087585, 1)
+	return f.max(f.num(-1), f.min(f.num(1), f.div(f.mul(p, x), q))) // in this order of operands a NaN passes
 }
 
 // normal is Φ(x) and φ(x) by the erfc of Abramowitz and Stegun 7.1.26, whose tail keeps its relative size.
 func (f *function) normal(x val) (cdf, density val) {
 	u := f.mul(f.abs(x), f.num(math.Sqrt2/2))
-	t := f.div(f.num(1), f.add(f.mul(u, f.num(0.3275911)), f.num(1)))
+	t := f.div(f.num(1), f.fma(u, f.num(0.3275911), f.num(1)))
 	e := f.exp(f.sub(f.num(0), f.mul(u, u)))
 	half := f.mul(f.mul(f.poly(t, 1.061405429/2, -1.453152027/2, 1.421413741/2, -0.284496736/2, 0.254829592/2), t), e)
 	return f.pick(f.less(x, f.num(0)), half, f.sub(f.num(1), half)), f.mul(e, f.num(1/math.Sqrt(2*math.Pi)))
@@ -85,7 +95,7 @@ func geluGrad() *function {
 		doc: "sets dx to dy·(Φ(x) + x·φ(x)), the gradient of [GELU]. dx may be dy."}
 	x, dy := f.in(0), f.in(1)
 	cdf, density := f.normal(x)
-	f.results = []val{f.mul(dy, f.add(f.mul(x, density), cdf))}
+	f.results = []val{f.mul(dy, f.fma(x, density, cdf))}
 	return f
 }
 
@@ -102,7 +112,7 @@ func siluGrad() *function {
 		doc: "sets dx to dy·s·(1 + x·(1−s)) with s = 1/(1+e^−x), the gradient of [SiLU]. dx may be dy."}
 	x, dy := f.in(0), f.in(1)
 	s := f.logistic(x)
-	f.results = []val{f.mul(dy, f.mul(s, f.add(f.mul(x, f.sub(f.num(1), s)), f.num(1))))}
+	f.results = []val{f.mul(dy, f.mul(s, f.fma(x, f.sub(f.num(1), s), f.num(1))))}
 	return f
 }
 
@@ -154,13 +164,16 @@ func standardize() *function {
 }
 
 // gateGrad is the gradient of a sigmoid by its value.
-func (f *function) gateGrad(d, s val) val { return f.mul(d, f.mul(s, f.sub(f.num(1), s))) }
+func (f *function) gateGrad(d, s val) val {
+	e := f.mul(d, s)
+	return f.fnma(e, s, e)
+}
 
 func lstm() *function {
 	f := &function{name: "LSTM", ins: []string{"ai", "af", "au", "ao", "c0"}, outs: []string{"i", "f", "u", "o", "c", "t", "h"},
 		doc: "is a step of the long short-term memory cell (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et\nal. 2000): from the sums ai, af, au, ao that enter the gates and the cell c0 it sets i, f, o = σ, u = tanh,\nc = f·c0 + i·u, t = tanh c and h = o·t. Each gate may be the sum it comes from."}
 	i, fo, g, o := f.logistic(f.in(0)), f.logistic(f.in(1)), f.tanh(f.in(2)), f.logistic(f.in(3))
-	c := f.add(f.mul(fo, f.in(4)), f.mul(i, g))
+	c := f.fma(fo, f.in(4), f.mul(i, g))
 	t := f.tanh(c)
 	f.results = []val{i, fo, g, o, c, t, f.mul(o, t)}
 	return f
@@ -171,11 +184,11 @@ func lstmGrad() *function {
 		doc: "is the gradient of [LSTM]: from those of h and c and the values of the step it sets the gradients of the four sums\nand of c0. dc0 may be dc, and each gradient of a sum may be the gate's value."}
 	dh, dc, i, fo, g, o, t, c0 := f.in(0), f.in(1), f.in(2), f.in(3), f.in(4), f.in(5), f.in(6), f.in(7)
 	one := f.num(1)
-	dct := f.add(dc, f.mul(f.mul(dh, o), f.sub(one, f.mul(t, t))))
+	dct := f.fma(f.mul(dh, o), f.fnma(t, t, one), dc)
 	f.results = []val{
 		f.gateGrad(f.mul(dct, g), i),
 		f.gateGrad(f.mul(dct, c0), fo),
-		f.mul(f.mul(dct, i), f.sub(one, f.mul(g, g))),
+		f.mul(f.mul(dct, i), f.fnma(g, g, one)),
 		f.gateGrad(f.mul(dh, t), o),
 		f.mul(dct, fo),
 	}
@@ -186,8 +199,8 @@ func gru() *function {
 	f := &function{name: "GRU", ins: []string{"ar", "az", "an", "hn", "h0"}, outs: []string{"r", "z", "n", "h"},
 		doc: "is a step of the gated recurrent unit (Cho et al. 2014) in the form of PyTorch and cuDNN: r = σ(ar), z = σ(az),\nn = tanh(an + r·hn), h = (1−z)·n + z·h0, where ar and az are the sums of both inputs of a gate, an that of\nthe input and hn that of the state. r, z and n may be ar, az and an."}
 	r, z := f.logistic(f.in(0)), f.logistic(f.in(1))
-	n := f.tanh(f.add(f.in(2), f.mul(r, f.in(3))))
-	h := f.add(n, f.mul(z, f.sub(f.in(4), n)))
+	n := f.tanh(f.fma(r, f.in(3), f.in(2)))
+	h := f.fma(z, f.sub(f.in(4), n), n)
 	f.results = []val{r, z, n, h}
 	return f
 }
@@ -197,7 +210,7 @@ func gruGrad() *function {
 		doc: "is the gradient of [GRU]: from that of h and the values of the step it sets the gradients of ar, az, an, hn and,\nas far as it does not pass through them, of h0. dr, dz, dn and dh0 may be r, z, n and dh."}
 	dh, r, z, n, hn, h0 := f.in(0), f.in(1), f.in(2), f.in(3), f.in(4), f.in(5)
 	one := f.num(1)
-	dn := f.mul(f.mul(dh, f.sub(one, z)), f.sub(one, f.mul(n, n)))
+	dn := f.mul(f.fnma(dh, z, dh), f.fnma(n, n, one))
 	f.results = []val{
 		f.gateGrad(f.mul(dn, hn), r),
 		f.gateGrad(f.mul(dh, f.sub(h0, n)), z),

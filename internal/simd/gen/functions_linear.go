@@ -8,7 +8,7 @@ func geluBias() *rowFunction {
 		doc: "adds bias to the rows of x, sets y to [GELU] of the sums and x to its derivative there, Φ(s) + s·φ(s), which [GELUGrad]\nmultiplies dy by. The rows of bias may all be the same one."}
 	x := f.add(f.in(0), f.in(1))
 	cdf, density := f.normal(x)
-	f.results = []val{f.add(f.mul(x, density), cdf), f.mul(x, cdf)}
+	f.results = []val{f.fma(x, density, cdf), f.mul(x, cdf)}
 	return &rowFunction{*f}
 }
 

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"bytes"
-	"math"
-)
+import "bytes"
 
 // stateFunctions are the element-wise kernels of state-space models and of the xLSTM.
 func stateFunctions() []*function {
@@ -17,12 +14,8 @@ func grids() []*grid {
 
 // expDown is exp for x ≤ 0: it needs no bound above.
 func (f *function) expDown(x val) val {
-	x = f.max(f.num(-87.3), x)
-	const round = 12582912
-	n := f.sub(f.add(f.mul(x, f.num(math.Log2E)), f.num(round)), f.num(round))
-	r := f.sub(x, f.mul(n, f.num(0.693359375)))
-	r = f.sub(r, f.mul(n, f.num(-2.12194440e-4)))
-	return f.mul(f.poly(r, 1./720, 1./120, 1./24, 1./6, .5, 1, 1), f.pow2(n))
+	p, scale := f.power(f.max(f.num(-87.3), x), 1)
+	return f.mul(p, scale)
 }
 
 // log1pExp is log(1 + e^−|x|) = 2·artanh(e/(2 + e)) with e = e^−|x| ≤ 1, by the series of artanh at an argument of at most 1/3.

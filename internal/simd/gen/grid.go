@@ -279,13 +279,21 @@ func (g *grid) row(s *source, m machine, k *constants, offset int, held []int, v
 			x, y := register(a), operand(b)
 			where[v] = place()
 			s.op(names[o.what], y, x, m.reg(where[v]))
-		case "pow2":
-			x := operand(o.a)
+		case "fma", "fnma":
+			r, over := f.fused(s, m, o, where, func(u val) bool { return own[u] && last[u] == i }, operand, register, take)
+			for _, u := range f.operands(o) {
+				if own[u] && last[u] == i {
+					own[u] = false
+					if u != over {
+						give(where[u])
+					}
+				}
+			}
+			where[v], own[v] = r, true
+		case "shift":
+			x := register(o.a)
 			where[v] = place()
-			r := m.reg(where[v])
-			s.op("VCVTPS2DQ", x, r)
-			s.op("VPADDD", k.raw(127), r, r)
-			s.op("VPSLLD", "$23", r, r)
+			s.op("VPSLLD", "$23", x, m.reg(where[v]))
 		default:
 			panic("gen: a grid has no operation " + o.what)
 		}
@@ -384,8 +392,10 @@ func (g *grid) plain(b *bytes.Buffer) {
 			fmt.Fprintf(b, "\t\t\t%s := float32(%s)\n\t\t\tif %s > %s {\n\t\t\t\t%s = %s\n\t\t\t}\n", x, c, a, c, x, a)
 		case "min":
 			fmt.Fprintf(b, "\t\t\t%s := float32(%s)\n\t\t\tif %s < %s {\n\t\t\t\t%s = %s\n\t\t\t}\n", x, c, a, c, x, a)
-		case "pow2":
-			fmt.Fprintf(b, "\t\t\t%s := math.Float32frombits(uint32(int32(%s)+127) << 23)\n", x, a)
+		case "fma", "fnma":
+			b.WriteString(plainFused(i, o.what, a, c, name(o.c)))
+		case "shift":
+			fmt.Fprintf(b, "\t\t\t%s := math.Float32frombits(math.Float32bits(%s) << 23)\n", x, a)
 		}
 	}
 	for i, v := range g.write {

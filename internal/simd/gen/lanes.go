@@ -19,6 +19,13 @@ type function struct {
 	params  []string // scalars
 	ops     []op
 	results []val // of each out, in order
+	held    []held
+}
+
+// held is a constant that has a register of its own.
+type held struct {
+	bits     uint32
+	register int
 }
 
 // val is the result of an operation: its number.
@@ -26,7 +33,7 @@ type val int
 
 // op is one operation: what, operands, and for inputs, parameters and constants which.
 type op struct {
-	what    string // in, param, const, add, sub, mul, div, min, max, sqrt, pow2, less, pick, abs, sign
+	what    string // in, param, const, add, sub, mul, div, fma, fnma, min, max, sqrt, shift, less, pick, abs
 	a, b, c val
 	index   int
 	block   int // of several next to each other, see abreast
@@ -50,20 +57,21 @@ func (f *function) add(a, b val) val     { return f.do(op{what: "add", a: a, b: 
 func (f *function) sub(a, b val) val     { return f.do(op{what: "sub", a: a, b: b}) }
 func (f *function) mul(a, b val) val     { return f.do(op{what: "mul", a: a, b: b}) }
 func (f *function) div(a, b val) val     { return f.do(op{what: "div", a: a, b: b}) }
+func (f *function) fma(a, b, c val) val  { return f.do(op{what: "fma", a: a, b: b, c: c}) }  // a·b + c, rounded once
+func (f *function) fnma(a, b, c val) val { return f.do(op{what: "fnma", a: a, b: b, c: c}) } // c − a·b, rounded once
 func (f *function) sqrt(a val) val       { return f.do(op{what: "sqrt", a: a}) }
 func (f *function) min(a, b val) val     { return f.do(op{what: "min", a: a, b: b}) }        // a < b ? a : b
 func (f *function) max(a, b val) val     { return f.do(op{what: "max", a: a, b: b}) }        // a > b ? a : b
-func (f *function) pow2(a val) val       { return f.do(op{what: "pow2", a: a}) }             // 2^a of a whole number in [−126, 127]
+func (f *function) shift(a val) val      { return f.do(op{what: "shift", a: a}) }            // the bits of a, 23 places to the left
 func (f *function) less(a, b val) val    { return f.do(op{what: "less", a: a, b: b}) }       // a mask for pick
 func (f *function) pick(m, a, b val) val { return f.do(op{what: "pick", a: m, b: a, c: b}) } // m ? a : b
 func (f *function) abs(a val) val        { return f.do(op{what: "abs", a: a}) }
-func (f *function) sign(a, b val) val    { return f.do(op{what: "sign", a: a, b: b}) } // |a| assumed ≥ 0, with the sign of b
 
 // poly is Horner's rule from the highest coefficient down.
 func (f *function) poly(x val, coef ...float64) val {
 	p := f.num(coef[0])
 	for _, c := range coef[1:] {
-		p = f.add(f.mul(p, x), f.num(c))
+		p = f.fma(p, x, f.num(c))
 	}
 	return p
 }
@@ -86,9 +94,9 @@ func (f *function) operands(o op) []val {
 	switch o.what {
 	case "in", "param", "const":
 		return nil
-	case "sqrt", "pow2", "abs":
+	case "sqrt", "shift", "abs":
 		return []val{o.a}
-	case "pick":
+	case "pick", "fma", "fnma":
 		return []val{o.a, o.b, o.c}
 	}
 	return []val{o.a, o.b}
@@ -106,6 +114,38 @@ func (c *constants) raw(u uint32) string {
 		c.bits = append(c.bits, u)
 	}
 	return fmt.Sprintf("lane%08x<>(SB)", c.bits[i])
+}
+
+// hold gives the constants that are read most often the registers from first on, up to count, and loads them.
+func (f *function) hold(s *source, m machine, k *constants, first, count int) {
+	uses, order := map[uint32]int{}, []uint32{}
+	for _, o := range f.ops {
+		for _, v := range f.operands(o) {
+			if c := f.ops[v]; c.what == "const" {
+				u := math.Float32bits(c.value)
+				if uses[u]++; uses[u] == 1 {
+					order = append(order, u)
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(order, func(a, b uint32) int { return uses[b] - uses[a] })
+	f.held = nil
+	for i, u := range order {
+		if r := first + i; r < count {
+			f.held = append(f.held, held{u, r})
+			s.op("VMOVUPS", k.raw(u), m.reg(r))
+		}
+	}
+}
+
+// constant is the operand of a constant.
+func (f *function) constant(m machine, k *constants, x float32) (operand string, register bool) {
+	u := math.Float32bits(x)
+	if i := slices.IndexFunc(f.held, func(h held) bool { return h.bits == u }); i >= 0 {
+		return m.reg(f.held[i].register), true
+	}
+	return k.raw(u), false
 }
 
 // emit writes the data.
@@ -130,17 +170,25 @@ func (f *function) assembly(s *source, m machine, k *constants) {
 	params := 4 * len(f.params)
 	decl := f.declaration(name)
 	s.text(name, size+params, decl)
-	regs := 16
-	if m.lanes == 16 {
-		regs = 32
+	// The first pass finds how many registers the operations need; the others hold constants.
+	need := f.block(newSource(), m, k)
+	if need > 2*m.lanes { // 16 registers of 8 lanes, 32 of 16
+		panic(f.name + ": out of registers")
 	}
-	free := make([]int, 0, regs)
-	for r := regs - 1; r >= 0; r-- {
-		free = append(free, r)
-	}
+	f.hold(s, m, k, need, 2*m.lanes)
+	f.block(s, m, k)
+	f.held = nil
+	s.op("VZEROUPPER")
+	s.op("RET")
+}
+
+// block emits the loop over blocks and returns the number of registers that it needs.
+func (f *function) block(s *source, m machine, k *constants) (registers int) {
+	var free []int
 	take := func() int {
 		if len(free) == 0 {
-			panic(f.name + ": out of registers")
+			free = append(free, registers)
+			registers++
 		}
 		r := free[len(free)-1]
 		free = free[:len(free)-1]
@@ -183,8 +231,7 @@ func (f *function) assembly(s *source, m machine, k *constants) {
 	s.op("DECQ", "CX")
 	s.op("JNE", "block")
 	s.label("done")
-	s.op("VZEROUPPER")
-	s.op("RET")
+	return registers
 }
 
 // body emits the operations of one block.
@@ -195,19 +242,23 @@ func (f *function) body(s *source, m machine, k *constants, where map[val]int, l
 	// source operand: a register or memory
 	at := func(v val) string {
 		if o := f.ops[v]; o.what == "const" {
-			return k.at(o.value)
+			c, _ := f.constant(m, k, o.value)
+			return c
 		}
 		return m.reg(where[v])
 	}
 	reg := func(v val) string { // a register for sure
 		if o := f.ops[v]; o.what == "const" {
-			s.op("VMOVUPS", k.at(o.value), m.reg(scratch))
+			c, ok := f.constant(m, k, o.value)
+			if ok {
+				return c
+			}
+			s.op("VMOVUPS", c, m.reg(scratch))
 			return m.reg(scratch)
 		}
 		return m.reg(where[v])
 	}
 	bits := "VANDPS"
-	or := "VORPS"
 	for i, o := range f.ops {
 		v := val(i)
 		if o.what == "const" || o.what == "param" {
@@ -246,20 +297,18 @@ func (f *function) body(s *source, m machine, k *constants, where map[val]int, l
 			release()
 			where[v] = take()
 			s.op(bits, k.raw(0x7fffffff), x, m.reg(where[v]))
-		case "sign":
-			x, y := reg(o.a), m.reg(where[o.b])
-			s.op(bits, k.raw(0x80000000), y, m.reg(scratch))
+		case "fma", "fnma":
+			r, over := f.fused(s, m, o, where, func(u val) bool { _, ok := where[u]; return ok && last[u] == i && f.ops[u].what != "param" }, at, reg, take)
+			if over >= 0 {
+				delete(where, over)
+			}
+			release()
+			where[v] = r
+		case "shift":
+			x := reg(o.a)
 			release()
 			where[v] = take()
-			s.op(or, m.reg(scratch), x, m.reg(where[v]))
-		case "pow2":
-			x := at(o.a)
-			release()
-			where[v] = take()
-			r := m.reg(where[v])
-			s.op("VCVTPS2DQ", x, r)
-			s.op("VPADDD", k.raw(127), r, r)
-			s.op("VPSLLD", "$23", r, r)
+			s.op("VPSLLD", "$23", x, m.reg(where[v]))
 		case "less":
 			x, y := reg(o.a), at(o.b)
 			release()
@@ -287,6 +336,52 @@ func (f *function) body(s *source, m machine, k *constants, where map[val]int, l
 			panic("gen: no operation " + o.what)
 		}
 	}
+}
+
+// fused emits a product that is fused with a sum, in the place of an operand that ends there, if there is one: over says which, −1 none.
+func (f *function) fused(s *source, m machine, o op, where map[val]int, ends func(val) bool, at, reg func(val) string, take func() int) (r int, over val) {
+	name := "VFMADD"
+	if o.what == "fnma" {
+		name = "VFNMADD"
+	}
+	memory := func(v val) bool { return strings.HasSuffix(at(v), "(SB)") }
+	constant := func(v val) bool { return f.ops[v].what == "const" }
+	a, b, c := o.a, o.b, o.c
+	if constant(a) || !ends(a) && ends(b) {
+		a, b = b, a
+	}
+	switch {
+	case ends(c) && c != a && c != b:
+		r = where[c]
+		s.op(name+"231PS", at(b), m.reg(where[a]), m.reg(r))
+		return r, c
+	case ends(a) && a != b && a != c && constant(b) && !constant(c):
+		r = where[a]
+		s.op(name+"132PS", at(b), m.reg(where[c]), m.reg(r))
+		return r, a
+	case ends(a) && a != c:
+		r = where[a]
+		s.op(name+"213PS", at(c), reg(b), m.reg(r))
+		return r, a
+	}
+	r = take()
+	if memory(c) {
+		s.op("VMOVUPS", at(c), m.reg(r))
+	} else {
+		s.op("VMOVAPS", at(c), m.reg(r))
+	}
+	s.op(name+"231PS", at(b), m.reg(where[a]), m.reg(r))
+	return r, -1
+}
+
+// plainFused is a·b + c or c − a·b in plain Go: the product is exact in float64, and the rare sum that two roundings may spoil is left to
+// a function. That function cannot be inlined, so the test for it is.
+func plainFused(i int, what, a, b, c string) string {
+	if what == "fnma" {
+		a = "-" + a
+	}
+	return fmt.Sprintf("s%d := float64(float32(%s))*float64(float32(%s)) + float64(float32(%s))\nx%d := float32(s%d)\nif between(s%d) {\nx%d = fma(%s, %s, %s)\n}\n",
+		i, a, b, c, i, i, i, i, a, b, c)
 }
 
 // declaration is the Go declaration of the assembly.
@@ -337,10 +432,10 @@ func (f *function) plain(b *bytes.Buffer) {
 			fmt.Fprintf(b, "\t\t%s := float32(math.Sqrt(float64(%s)))\n", x, a)
 		case "abs":
 			fmt.Fprintf(b, "\t\t%s := math.Float32frombits(math.Float32bits(%s) &^ (1 << 31))\n", x, a)
-		case "sign":
-			fmt.Fprintf(b, "\t\t%s := math.Float32frombits(math.Float32bits(%s) | math.Float32bits(%s)&(1<<31))\n", x, a, c)
-		case "pow2":
-			fmt.Fprintf(b, "\t\t%s := math.Float32frombits(uint32(int32(%s)+127) << 23)\n", x, a)
+		case "fma", "fnma":
+			b.WriteString(plainFused(i, o.what, a, c, name(o.c)))
+		case "shift":
+			fmt.Fprintf(b, "\t\t%s := math.Float32frombits(math.Float32bits(%s) << 23)\n", x, a)
 		case "pick":
 			l := f.ops[o.a]
 			fmt.Fprintf(b, "\t\t%s := float32(%s)\n\t\tif %s < %s {\n\t\t\t%s = %s\n\t\t}\n", x, name(o.c), name(l.a), name(l.b), x, c)
@@ -375,20 +470,42 @@ func (f *function) exported(b *bytes.Buffer) {
 	fmt.Fprintf(b, "\t%sGeneric(%s)\n}\n", lower(f.name), strings.Join(slices.Concat(tail, f.params), ", "))
 }
 
+// heavy reports whether plain Go takes so long for an element that the last ones are rather copied into a whole register.
+func (f *function) heavy() bool {
+	return slices.ContainsFunc(f.ops, func(o op) bool { return o.what == "fma" || o.what == "fnma" || o.what == "div" })
+}
+
 // dispatch emits the amd64 part: it handles a prefix and returns its length.
 func (f *function) dispatch(b *bytes.Buffer) {
 	vs := slices.Concat(f.ins, f.outs)
 	for _, m := range machines() {
 		fmt.Fprintf(b, "\n//go:noescape\n%s\n", f.declaration(lower(f.name)+m.name))
 	}
-	var ptr []string
-	for _, v := range vs {
+	ptr, room := make([]string, 0, len(vs)), make([]string, 0, len(vs))
+	for i, v := range vs {
 		ptr = append(ptr, "&"+v+"[0]")
+		room = append(room, fmt.Sprintf("&room[%d][0]", i))
 	}
 	fmt.Fprintf(b, "\nfunc %sBlocks(p simd.Path, %s []float32%s) int {\n\tswitch p {\n", lower(f.name), strings.Join(vs, ", "), f.scalars())
 	for _, m := range machines() {
-		fmt.Fprintf(b, "\tcase simd.%s:\n\t\tif blocks := len(%s) / %d; blocks > 0 {\n\t\t\t%s(%s)\n\t\t\treturn blocks * %d\n\t\t}\n", m.name, vs[0], m.lanes,
-			lower(f.name)+m.name, strings.Join(slices.Concat(ptr, []string{"blocks"}, f.params), ", "), m.lanes)
+		call := lower(f.name) + m.name
+		fmt.Fprintf(b, "\tcase simd.%s:\n", m.name)
+		if !f.heavy() {
+			fmt.Fprintf(b, "\t\tif blocks := len(%s) / %d; blocks > 0 {\n\t\t\t%s(%s)\n\t\t\treturn blocks * %d\n\t\t}\n", vs[0], m.lanes,
+				call, strings.Join(slices.Concat(ptr, []string{"blocks"}, f.params), ", "), m.lanes)
+			continue
+		}
+		fmt.Fprintf(b, "\t\tblocks := len(%s) / %d\n\t\tif blocks > 0 {\n\t\t\t%s(%s)\n\t\t}\n", vs[0], m.lanes,
+			call, strings.Join(slices.Concat(ptr, []string{"blocks"}, f.params), ", "))
+		fmt.Fprintf(b, "\t\tif done := blocks * %d; done < len(%s) { // the rest, in a block\n\t\t\tvar room [%d][%d]float32\n", m.lanes, vs[0], len(vs), m.lanes)
+		for i, v := range f.ins {
+			fmt.Fprintf(b, "\t\t\tcopy(room[%d][:], %s[done:])\n", i, v)
+		}
+		fmt.Fprintf(b, "\t\t\t%s(%s)\n", call, strings.Join(slices.Concat(room, []string{"1"}, f.params), ", "))
+		for i, v := range f.outs {
+			fmt.Fprintf(b, "\t\t\tcopy(%s[done:], room[%d][:])\n", v, len(f.ins)+i)
+		}
+		fmt.Fprintf(b, "\t\t}\n\t\treturn len(%s)\n", vs[0])
 	}
 	b.WriteString("\t}\n\treturn 0\n}\n")
 }

@@ -44,7 +44,7 @@ func tanhRows() *rowFunction {
 func lstmRows() *rowFunction {
 	f := &function{name: "LSTMStates", ins: []string{"i", "f", "u", "o", "c0"}, outs: []string{"c", "t", "h"},
 		doc: "is the second part of [LSTM] for rows of cells: from the gates and the cells c0 it sets c = f·c0 + i·u, t = tanh c\nand h = o·t. c may be c0."}
-	c := f.add(f.mul(f.in(1), f.in(4)), f.mul(f.in(0), f.in(2)))
+	c := f.fma(f.in(1), f.in(4), f.mul(f.in(0), f.in(2)))
 	t := f.tanh(c)
 	f.results = []val{c, t, f.mul(f.in(3), t)}
 	return &rowFunction{*f}
@@ -53,8 +53,8 @@ func lstmRows() *rowFunction {
 func gruRows() *rowFunction {
 	f := &function{name: "GRUStates", ins: []string{"r", "z", "n", "hn", "h0"}, outs: []string{"n", "h"},
 		doc: "is the second part of [GRU] for rows of cells: from the gates r and z, the sums n and hn and the states h0 it sets\nn = tanh(n + r·hn) and h = (1−z)·n + z·h0. h may be h0."}
-	n := f.tanh(f.add(f.in(2), f.mul(f.in(0), f.in(3))))
-	f.results = []val{n, f.add(n, f.mul(f.in(1), f.sub(f.in(4), n)))}
+	n := f.tanh(f.fma(f.in(0), f.in(3), f.in(2)))
+	f.results = []val{n, f.fma(f.in(1), f.sub(f.in(4), n), n)}
 	return &rowFunction{*f}
 }
 
@@ -63,12 +63,12 @@ func lstmGradRows() *rowFunction {
 		doc: "is [LSTMGrad] for rows of cells, where the gradient of h is dh + dy: the gates become the gradients of their sums\nand dc, of c, that of c0."}
 	dh, dc, i, fo, g, o, t, c0 := f.add(f.in(0), f.in(1)), f.in(2), f.in(3), f.in(4), f.in(5), f.in(6), f.in(7), f.in(8)
 	one := f.num(1)
-	dct := f.add(dc, f.mul(f.mul(dh, o), f.sub(one, f.mul(t, t))))
+	dct := f.fma(f.mul(dh, o), f.fnma(t, t, one), dc)
 	f.results = []val{
 		f.mul(dct, fo),
 		f.gateGrad(f.mul(dct, g), i),
 		f.gateGrad(f.mul(dct, c0), fo),
-		f.mul(f.mul(dct, i), f.sub(one, f.mul(g, g))),
+		f.mul(f.mul(dct, i), f.fnma(g, g, one)),
 		f.gateGrad(f.mul(dh, t), o),
 	}
 	return &rowFunction{*f}
@@ -79,7 +79,7 @@ func gruGradRows() *rowFunction {
 		doc: "is [GRUGrad] for rows of cells, where the gradient of h is dh + dy: r, z, n and hn become the gradients of ar, az, an\nand hn, and dh that of h0 as far as it does not pass through them."}
 	dh, r, z, n, hn, h0 := f.add(f.in(0), f.in(1)), f.in(2), f.in(3), f.in(4), f.in(5), f.in(6)
 	one := f.num(1)
-	dn := f.mul(f.mul(dh, f.sub(one, z)), f.sub(one, f.mul(n, n)))
+	dn := f.mul(f.fnma(dh, z, dh), f.fnma(n, n, one))
 	f.results = []val{
 		f.mul(dh, z),
 		f.gateGrad(f.mul(dn, hn), r),
@@ -130,6 +130,7 @@ func (f *function) abreast(blocks int) *function {
 // blocks emits the work on some blocks next to each other and returns the number of registers that it needs.
 func (f *rowFunction) blocks(s *source, m machine, k *constants, blocks int) (registers int) {
 	g, vs := f.abreast(blocks), f.vectors()
+	g.held = f.held
 	var free []int
 	take := func() int {
 		if len(free) == 0 {
@@ -153,12 +154,15 @@ func (f *rowFunction) blocks(s *source, m machine, k *constants, blocks int) (re
 	return registers
 }
 
+// abreastBlocks is the largest number of blocks next to each other.
+const abreastBlocks = 4
+
 // assembly emits the function for a machine: as many blocks at once as the registers allow, up to four, then single ones.
 func (f *rowFunction) assembly(s *source, m machine, k *constants) {
 	name, vs := lower(f.name)+m.name, f.vectors()
 	n := len(vs)
 	s.text(name, 8*(2*n+2), f.declaration(name))
-	most := 4
+	most := abreastBlocks
 	for most > 1 && f.blocks(newSource(), m, k, most) > 2*m.lanes { // 16 registers of 8 lanes, 32 of 16
 		most /= 2
 	}
@@ -166,6 +170,7 @@ func (f *rowFunction) assembly(s *source, m machine, k *constants) {
 	for i, v := range vs {
 		s.op("MOVQ", fmt.Sprintf("%s+%d(FP)", v, 8*i), p[i])
 	}
+	f.hold(s, m, k, f.blocks(newSource(), m, k, most), 2*m.lanes)
 	s.label("row")
 	s.op("MOVQ", fmt.Sprintf("blocks+%d(FP)", 8*n), "CX")
 	if most > 1 {
@@ -193,6 +198,7 @@ func (f *rowFunction) assembly(s *source, m machine, k *constants) {
 	s.op("JNE", "row")
 	s.op("VZEROUPPER")
 	s.op("RET")
+	f.held = nil
 }
 
 // exported emits the checked function and its twin.
@@ -232,16 +238,36 @@ func (f *rowFunction) dispatch(b *bytes.Buffer) {
 	}
 	fmt.Fprintf(b, "\nfunc %sBlocks(p simd.Path, rows, width int, %s *Matrix) int {\n\tswitch p {\n", lower(f.name), strings.Join(vs, ", "))
 	for _, m := range machines() {
-		args := make([]string, 0, 2*len(vs)+2)
-		for _, v := range vs {
+		call := lower(f.name) + m.name
+		args, skips, room := make([]string, 0, 2*len(vs)+2), make([]string, 0, len(vs)), make([]string, 0, 2*len(vs)+2)
+		for i, v := range vs {
 			args = append(args, "&"+v+".Data["+v+".First]")
+			skips = append(skips, fmt.Sprintf("4*(%s.Stride-done)", v))
+			room = append(room, fmt.Sprintf("&room[%d][0]", i))
 		}
-		args = append(args, "blocks", "rows")
-		for _, v := range vs {
-			args = append(args, fmt.Sprintf("4*(%s.Stride-done)", v))
+		args = append(append(args, "blocks", "rows"), skips...)
+		room = append(room, "1", "1")
+		for range vs {
+			room = append(room, "0")
 		}
-		fmt.Fprintf(b, "\tcase simd.%s:\n\t\tif blocks := width / %d; blocks > 0 {\n\t\t\tdone := blocks * %d\n\t\t\t%s(%s)\n\t\t\treturn done\n\t\t}\n",
-			m.name, m.lanes, m.lanes, lower(f.name)+m.name, strings.Join(args, ", "))
+		fmt.Fprintf(b, "\tcase simd.%s:\n\t\tblocks := width / %d\n\t\tdone := blocks * %d\n\t\tif blocks > 0 {\n\t\t\t%s(%s)\n\t\t}\n", m.name, m.lanes, m.lanes, call, strings.Join(args, ", "))
+		if !f.heavy() {
+			b.WriteString("\t\treturn done\n")
+			continue
+		}
+		fmt.Fprintf(b, "\t\tif done < width { // the rest, in a block\n\t\t\tvar room [%d][%d]float32\n\t\t\tfor k := range rows {\n", len(vs), m.lanes)
+		for i, v := range vs {
+			if slices.Contains(f.ins, v) {
+				fmt.Fprintf(b, "\t\t\t\tcopy(room[%d][:], %s.row(k, width)[done:])\n", i, v)
+			}
+		}
+		fmt.Fprintf(b, "\t\t\t\t%s(%s)\n", call, strings.Join(room, ", "))
+		for i, v := range vs {
+			if slices.Contains(f.outs, v) {
+				fmt.Fprintf(b, "\t\t\t\tcopy(%s.row(k, width)[done:], room[%d][:])\n", v, i)
+			}
+		}
+		b.WriteString("\t\t\t}\n\t\t}\n\t\treturn width\n")
 	}
 	b.WriteString("\t}\n\treturn 0\n}\n")
 }

@@ -28,39 +28,63 @@ func sigmoidRowsGeneric(x, xOut []float32) {
 	xOut = xOut[:len(x)]
 	for e := range x {
 		x0 := x[e]
-		x3 := float32(0 - x0)
-		x6 := float32(x3)
-		if 88 < x3 {
-			x6 = 88
+		x3 := float32(x0)
+		if 87.3 < x0 {
+			x3 = 87.3
 		}
-		x7 := float32(x6)
-		if -87.3 > x6 {
-			x7 = -87.3
+		x4 := float32(x3)
+		if -88 > x3 {
+			x4 = -88
 		}
-		x9 := float32(x7 * 1.442695)
-		x11 := float32(x9 + 1.2582912e+07)
-		x12 := float32(x11 - 1.2582912e+07)
-		x14 := float32(x12 * 0.6933594)
-		x15 := float32(x7 - x14)
-		x17 := float32(x12 * -0.00021219444)
-		x18 := float32(x15 - x17)
-		x20 := float32(0.0013888889 * x18)
-		x22 := float32(x20 + 0.008333334)
-		x23 := float32(x22 * x18)
-		x25 := float32(x23 + 0.041666668)
-		x26 := float32(x25 * x18)
-		x28 := float32(x26 + 0.16666667)
-		x29 := float32(x28 * x18)
-		x31 := float32(x29 + 0.5)
-		x32 := float32(x31 * x18)
-		x33 := float32(x32 + 1)
-		x34 := float32(x33 * x18)
-		x35 := float32(x34 + 1)
-		x36 := math.Float32frombits(uint32(int32(x12)+127) << 23)
-		x37 := float32(x35 * x36)
-		x38 := float32(x37 + 1)
-		x39 := float32(1 / x38)
-		xOut[e] = x39
+		s7 := float64(float32(x4))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x7 := float32(s7)
+		if between(s7) {
+			x7 = fma(x4, -1.442695, 1.2583039e+07)
+		}
+		x8 := float32(x7 - 1.2583039e+07)
+		s10 := float64(float32(x8))*float64(float32(0.6933594)) + float64(float32(x4))
+		x10 := float32(s10)
+		if between(s10) {
+			x10 = fma(x8, 0.6933594, x4)
+		}
+		s12 := float64(float32(x8))*float64(float32(-0.00021219444)) + float64(float32(x10))
+		x12 := float32(s12)
+		if between(s12) {
+			x12 = fma(x8, -0.00021219444, x10)
+		}
+		s15 := float64(float32(-0.008312515))*float64(float32(x12)) + float64(float32(0.0418902))
+		x15 := float32(s15)
+		if between(s15) {
+			x15 = fma(-0.008312515, x12, 0.0418902)
+		}
+		s17 := float64(float32(x15))*float64(float32(x12)) + float64(float32(-0.16667114))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(x15, x12, -0.16667114)
+		}
+		s19 := float64(float32(x17))*float64(float32(x12)) + float64(float32(0.4999923))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(x17, x12, 0.4999923)
+		}
+		s21 := float64(float32(x19))*float64(float32(x12)) + float64(float32(-1))
+		x21 := float32(s21)
+		if between(s21) {
+			x21 = fma(x19, x12, -1)
+		}
+		s23 := float64(float32(x21))*float64(float32(x12)) + float64(float32(1))
+		x23 := float32(s23)
+		if between(s23) {
+			x23 = fma(x21, x12, 1)
+		}
+		x24 := math.Float32frombits(math.Float32bits(x7) << 23)
+		s25 := float64(float32(x23))*float64(float32(x24)) + float64(float32(1))
+		x25 := float32(s25)
+		if between(s25) {
+			x25 = fma(x23, x24, 1)
+		}
+		x26 := float32(1 / x25)
+		xOut[e] = x26
 	}
 }
 
@@ -84,58 +108,62 @@ func tanhRowsGeneric(x, xOut []float32) {
 	xOut = xOut[:len(x)]
 	for e := range x {
 		x0 := x[e]
-		x1 := float32(x0 * x0)
-		x3 := float32(-0.0057049887 * x1)
-		x5 := float32(x3 + 0.020639088)
-		x6 := float32(x5 * x1)
-		x8 := float32(x6 + -0.053739715)
-		x9 := float32(x8 * x1)
-		x11 := float32(x9 + 0.13331442)
-		x12 := float32(x11 * x1)
-		x14 := float32(x12 + -0.3333328)
-		x15 := float32(x14 * x1)
-		x16 := float32(x15 * x0)
-		x17 := float32(x16 + x0)
-		x18 := math.Float32frombits(math.Float32bits(x0) &^ (1 << 31))
-		x21 := float32(x18 + x18)
-		x24 := float32(x21)
-		if 88 < x21 {
-			x24 = 88
+		x2 := float32(x0 * x0)
+		x3 := float32(x2)
+		if 73.96 < x2 {
+			x3 = 73.96
+		}
+		s6 := float64(float32(1.41466545e-08))*float64(float32(x3)) + float64(float32(2.117153e-05))
+		x6 := float32(s6)
+		if between(s6) {
+			x6 = fma(1.41466545e-08, x3, 2.117153e-05)
+		}
+		s8 := float64(float32(x6))*float64(float32(x3)) + float64(float32(0.0035295254))
+		x8 := float32(s8)
+		if between(s8) {
+			x8 = fma(x6, x3, 0.0035295254)
+		}
+		s10 := float64(float32(x8))*float64(float32(x3)) + float64(float32(0.13409558))
+		x10 := float32(s10)
+		if between(s10) {
+			x10 = fma(x8, x3, 0.13409558)
+		}
+		s12 := float64(float32(x10))*float64(float32(x3)) + float64(float32(1))
+		x12 := float32(s12)
+		if between(s12) {
+			x12 = fma(x10, x3, 1)
+		}
+		s15 := float64(float32(8.0976906e-07))*float64(float32(x3)) + float64(float32(0.00033412816))
+		x15 := float32(s15)
+		if between(s15) {
+			x15 = fma(8.0976906e-07, x3, 0.00033412816)
+		}
+		s17 := float64(float32(x15))*float64(float32(x3)) + float64(float32(0.026005935))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(x15, x3, 0.026005935)
+		}
+		s19 := float64(float32(x17))*float64(float32(x3)) + float64(float32(0.4674289))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(x17, x3, 0.4674289)
+		}
+		s20 := float64(float32(x19))*float64(float32(x3)) + float64(float32(1))
+		x20 := float32(s20)
+		if between(s20) {
+			x20 = fma(x19, x3, 1)
+		}
+		x22 := float32(x12 * x0)
+		x23 := float32(x22 / x20)
+		x24 := float32(x23)
+		if 1 < x23 {
+			x24 = 1
 		}
 		x25 := float32(x24)
-		if -87.3 > x24 {
-			x25 = -87.3
+		if -1 > x24 {
+			x25 = -1
 		}
-		x27 := float32(x25 * 1.442695)
-		x29 := float32(x27 + 1.2582912e+07)
-		x30 := float32(x29 - 1.2582912e+07)
-		x32 := float32(x30 * 0.6933594)
-		x33 := float32(x25 - x32)
-		x35 := float32(x30 * -0.00021219444)
-		x36 := float32(x33 - x35)
-		x38 := float32(0.0013888889 * x36)
-		x40 := float32(x38 + 0.008333334)
-		x41 := float32(x40 * x36)
-		x43 := float32(x41 + 0.041666668)
-		x44 := float32(x43 * x36)
-		x46 := float32(x44 + 0.16666667)
-		x47 := float32(x46 * x36)
-		x49 := float32(x47 + 0.5)
-		x50 := float32(x49 * x36)
-		x51 := float32(x50 + 1)
-		x52 := float32(x51 * x36)
-		x53 := float32(x52 + 1)
-		x54 := math.Float32frombits(uint32(int32(x30)+127) << 23)
-		x55 := float32(x53 * x54)
-		x56 := float32(x55 + 1)
-		x57 := float32(2 / x56)
-		x58 := float32(1 - x57)
-		x61 := math.Float32frombits(math.Float32bits(x58) | math.Float32bits(x0)&(1<<31))
-		x62 := float32(x61)
-		if x18 < 0.625 {
-			x62 = x17
-		}
-		xOut[e] = x62
+		xOut[e] = x25
 	}
 }
 
@@ -174,67 +202,74 @@ func lSTMStatesGeneric(i, f, u, o, c0, cOut, tOut, hOut []float32) {
 	for e := range i {
 		x0 := f[e]
 		x1 := c0[e]
-		x2 := float32(x0 * x1)
-		x3 := i[e]
-		x4 := u[e]
-		x5 := float32(x3 * x4)
-		x6 := float32(x2 + x5)
-		x7 := float32(x6 * x6)
-		x9 := float32(-0.0057049887 * x7)
-		x11 := float32(x9 + 0.020639088)
-		x12 := float32(x11 * x7)
-		x14 := float32(x12 + -0.053739715)
-		x15 := float32(x14 * x7)
-		x17 := float32(x15 + 0.13331442)
-		x18 := float32(x17 * x7)
-		x20 := float32(x18 + -0.3333328)
-		x21 := float32(x20 * x7)
-		x22 := float32(x21 * x6)
-		x23 := float32(x22 + x6)
-		x24 := math.Float32frombits(math.Float32bits(x6) &^ (1 << 31))
-		x27 := float32(x24 + x24)
-		x30 := float32(x27)
-		if 88 < x27 {
-			x30 = 88
+		x2 := i[e]
+		x3 := u[e]
+		x4 := float32(x2 * x3)
+		s5 := float64(float32(x0))*float64(float32(x1)) + float64(float32(x4))
+		x5 := float32(s5)
+		if between(s5) {
+			x5 = fma(x0, x1, x4)
 		}
-		x31 := float32(x30)
-		if -87.3 > x30 {
-			x31 = -87.3
+		x7 := float32(x5 * x5)
+		x8 := float32(x7)
+		if 73.96 < x7 {
+			x8 = 73.96
 		}
-		x33 := float32(x31 * 1.442695)
-		x35 := float32(x33 + 1.2582912e+07)
-		x36 := float32(x35 - 1.2582912e+07)
-		x38 := float32(x36 * 0.6933594)
-		x39 := float32(x31 - x38)
-		x41 := float32(x36 * -0.00021219444)
-		x42 := float32(x39 - x41)
-		x44 := float32(0.0013888889 * x42)
-		x46 := float32(x44 + 0.008333334)
-		x47 := float32(x46 * x42)
-		x49 := float32(x47 + 0.041666668)
-		x50 := float32(x49 * x42)
-		x52 := float32(x50 + 0.16666667)
-		x53 := float32(x52 * x42)
-		x55 := float32(x53 + 0.5)
-		x56 := float32(x55 * x42)
-		x57 := float32(x56 + 1)
-		x58 := float32(x57 * x42)
-		x59 := float32(x58 + 1)
-		x60 := math.Float32frombits(uint32(int32(x36)+127) << 23)
-		x61 := float32(x59 * x60)
-		x62 := float32(x61 + 1)
-		x63 := float32(2 / x62)
-		x64 := float32(1 - x63)
-		x67 := math.Float32frombits(math.Float32bits(x64) | math.Float32bits(x6)&(1<<31))
-		x68 := float32(x67)
-		if x24 < 0.625 {
-			x68 = x23
+		s11 := float64(float32(1.41466545e-08))*float64(float32(x8)) + float64(float32(2.117153e-05))
+		x11 := float32(s11)
+		if between(s11) {
+			x11 = fma(1.41466545e-08, x8, 2.117153e-05)
 		}
-		x69 := o[e]
-		x70 := float32(x69 * x68)
-		cOut[e] = x6
-		tOut[e] = x68
-		hOut[e] = x70
+		s13 := float64(float32(x11))*float64(float32(x8)) + float64(float32(0.0035295254))
+		x13 := float32(s13)
+		if between(s13) {
+			x13 = fma(x11, x8, 0.0035295254)
+		}
+		s15 := float64(float32(x13))*float64(float32(x8)) + float64(float32(0.13409558))
+		x15 := float32(s15)
+		if between(s15) {
+			x15 = fma(x13, x8, 0.13409558)
+		}
+		s17 := float64(float32(x15))*float64(float32(x8)) + float64(float32(1))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(x15, x8, 1)
+		}
+		s20 := float64(float32(8.0976906e-07))*float64(float32(x8)) + float64(float32(0.00033412816))
+		x20 := float32(s20)
+		if between(s20) {
+			x20 = fma(8.0976906e-07, x8, 0.00033412816)
+		}
+		s22 := float64(float32(x20))*float64(float32(x8)) + float64(float32(0.026005935))
+		x22 := float32(s22)
+		if between(s22) {
+			x22 = fma(x20, x8, 0.026005935)
+		}
+		s24 := float64(float32(x22))*float64(float32(x8)) + float64(float32(0.4674289))
+		x24 := float32(s24)
+		if between(s24) {
+			x24 = fma(x22, x8, 0.4674289)
+		}
+		s25 := float64(float32(x24))*float64(float32(x8)) + float64(float32(1))
+		x25 := float32(s25)
+		if between(s25) {
+			x25 = fma(x24, x8, 1)
+		}
+		x27 := float32(x17 * x5)
+		x28 := float32(x27 / x25)
+		x29 := float32(x28)
+		if 1 < x28 {
+			x29 = 1
+		}
+		x30 := float32(x29)
+		if -1 > x29 {
+			x30 = -1
+		}
+		x31 := o[e]
+		x32 := float32(x31 * x30)
+		cOut[e] = x5
+		tOut[e] = x30
+		hOut[e] = x32
 	}
 }
 
@@ -289,32 +324,50 @@ func lSTMGradRowsGeneric(dh, dy, dc, i, f, u, o, t, c0, dcOut, iOut, fOut, uOut,
 		x8 := t[e]
 		x9 := c0[e]
 		x11 := float32(x2 * x7)
-		x12 := float32(x8 * x8)
-		x13 := float32(1 - x12)
-		x14 := float32(x11 * x13)
-		x15 := float32(x3 + x14)
-		x16 := float32(x15 * x5)
-		x17 := float32(x15 * x6)
-		x18 := float32(1 - x4)
-		x19 := float32(x4 * x18)
-		x20 := float32(x17 * x19)
-		x21 := float32(x15 * x9)
-		x22 := float32(1 - x5)
-		x23 := float32(x5 * x22)
-		x24 := float32(x21 * x23)
-		x25 := float32(x15 * x4)
-		x26 := float32(x6 * x6)
-		x27 := float32(1 - x26)
-		x28 := float32(x25 * x27)
-		x29 := float32(x2 * x8)
-		x30 := float32(1 - x7)
-		x31 := float32(x7 * x30)
-		x32 := float32(x29 * x31)
-		dcOut[e] = x16
-		iOut[e] = x20
-		fOut[e] = x24
-		uOut[e] = x28
-		oOut[e] = x32
+		s12 := float64(float32(-x8))*float64(float32(x8)) + float64(float32(1))
+		x12 := float32(s12)
+		if between(s12) {
+			x12 = fma(-x8, x8, 1)
+		}
+		s13 := float64(float32(x11))*float64(float32(x12)) + float64(float32(x3))
+		x13 := float32(s13)
+		if between(s13) {
+			x13 = fma(x11, x12, x3)
+		}
+		x14 := float32(x13 * x5)
+		x15 := float32(x13 * x6)
+		x16 := float32(x15 * x4)
+		s17 := float64(float32(-x16))*float64(float32(x4)) + float64(float32(x16))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(-x16, x4, x16)
+		}
+		x18 := float32(x13 * x9)
+		x19 := float32(x18 * x5)
+		s20 := float64(float32(-x19))*float64(float32(x5)) + float64(float32(x19))
+		x20 := float32(s20)
+		if between(s20) {
+			x20 = fma(-x19, x5, x19)
+		}
+		x21 := float32(x13 * x4)
+		s22 := float64(float32(-x6))*float64(float32(x6)) + float64(float32(1))
+		x22 := float32(s22)
+		if between(s22) {
+			x22 = fma(-x6, x6, 1)
+		}
+		x23 := float32(x21 * x22)
+		x24 := float32(x2 * x8)
+		x25 := float32(x24 * x7)
+		s26 := float64(float32(-x25))*float64(float32(x7)) + float64(float32(x25))
+		x26 := float32(s26)
+		if between(s26) {
+			x26 = fma(-x25, x7, x25)
+		}
+		dcOut[e] = x14
+		iOut[e] = x17
+		fOut[e] = x20
+		uOut[e] = x23
+		oOut[e] = x26
 	}
 }
 
@@ -348,69 +401,79 @@ func gRUStatesGeneric(r, z, n, hn, h0, nOut, hOut []float32) {
 	nOut = nOut[:len(r)]
 	hOut = hOut[:len(r)]
 	for e := range r {
-		x0 := n[e]
-		x1 := r[e]
-		x2 := hn[e]
-		x3 := float32(x1 * x2)
-		x4 := float32(x0 + x3)
-		x5 := float32(x4 * x4)
-		x7 := float32(-0.0057049887 * x5)
-		x9 := float32(x7 + 0.020639088)
-		x10 := float32(x9 * x5)
-		x12 := float32(x10 + -0.053739715)
-		x13 := float32(x12 * x5)
-		x15 := float32(x13 + 0.13331442)
-		x16 := float32(x15 * x5)
-		x18 := float32(x16 + -0.3333328)
-		x19 := float32(x18 * x5)
-		x20 := float32(x19 * x4)
-		x21 := float32(x20 + x4)
-		x22 := math.Float32frombits(math.Float32bits(x4) &^ (1 << 31))
-		x25 := float32(x22 + x22)
-		x28 := float32(x25)
-		if 88 < x25 {
-			x28 = 88
+		x0 := r[e]
+		x1 := hn[e]
+		x2 := n[e]
+		s3 := float64(float32(x0))*float64(float32(x1)) + float64(float32(x2))
+		x3 := float32(s3)
+		if between(s3) {
+			x3 = fma(x0, x1, x2)
 		}
-		x29 := float32(x28)
-		if -87.3 > x28 {
-			x29 = -87.3
+		x5 := float32(x3 * x3)
+		x6 := float32(x5)
+		if 73.96 < x5 {
+			x6 = 73.96
 		}
-		x31 := float32(x29 * 1.442695)
-		x33 := float32(x31 + 1.2582912e+07)
-		x34 := float32(x33 - 1.2582912e+07)
-		x36 := float32(x34 * 0.6933594)
-		x37 := float32(x29 - x36)
-		x39 := float32(x34 * -0.00021219444)
-		x40 := float32(x37 - x39)
-		x42 := float32(0.0013888889 * x40)
-		x44 := float32(x42 + 0.008333334)
-		x45 := float32(x44 * x40)
-		x47 := float32(x45 + 0.041666668)
-		x48 := float32(x47 * x40)
-		x50 := float32(x48 + 0.16666667)
-		x51 := float32(x50 * x40)
-		x53 := float32(x51 + 0.5)
-		x54 := float32(x53 * x40)
-		x55 := float32(x54 + 1)
-		x56 := float32(x55 * x40)
-		x57 := float32(x56 + 1)
-		x58 := math.Float32frombits(uint32(int32(x34)+127) << 23)
-		x59 := float32(x57 * x58)
-		x60 := float32(x59 + 1)
-		x61 := float32(2 / x60)
-		x62 := float32(1 - x61)
-		x65 := math.Float32frombits(math.Float32bits(x62) | math.Float32bits(x4)&(1<<31))
-		x66 := float32(x65)
-		if x22 < 0.625 {
-			x66 = x21
+		s9 := float64(float32(1.41466545e-08))*float64(float32(x6)) + float64(float32(2.117153e-05))
+		x9 := float32(s9)
+		if between(s9) {
+			x9 = fma(1.41466545e-08, x6, 2.117153e-05)
 		}
-		x67 := z[e]
-		x68 := h0[e]
-		x69 := float32(x68 - x66)
-		x70 := float32(x67 * x69)
-		x71 := float32(x66 + x70)
-		nOut[e] = x66
-		hOut[e] = x71
+		s11 := float64(float32(x9))*float64(float32(x6)) + float64(float32(0.0035295254))
+		x11 := float32(s11)
+		if between(s11) {
+			x11 = fma(x9, x6, 0.0035295254)
+		}
+		s13 := float64(float32(x11))*float64(float32(x6)) + float64(float32(0.13409558))
+		x13 := float32(s13)
+		if between(s13) {
+			x13 = fma(x11, x6, 0.13409558)
+		}
+		s15 := float64(float32(x13))*float64(float32(x6)) + float64(float32(1))
+		x15 := float32(s15)
+		if between(s15) {
+			x15 = fma(x13, x6, 1)
+		}
+		s18 := float64(float32(8.0976906e-07))*float64(float32(x6)) + float64(float32(0.00033412816))
+		x18 := float32(s18)
+		if between(s18) {
+			x18 = fma(8.0976906e-07, x6, 0.00033412816)
+		}
+		s20 := float64(float32(x18))*float64(float32(x6)) + float64(float32(0.026005935))
+		x20 := float32(s20)
+		if between(s20) {
+			x20 = fma(x18, x6, 0.026005935)
+		}
+		s22 := float64(float32(x20))*float64(float32(x6)) + float64(float32(0.4674289))
+		x22 := float32(s22)
+		if between(s22) {
+			x22 = fma(x20, x6, 0.4674289)
+		}
+		s23 := float64(float32(x22))*float64(float32(x6)) + float64(float32(1))
+		x23 := float32(s23)
+		if between(s23) {
+			x23 = fma(x22, x6, 1)
+		}
+		x25 := float32(x15 * x3)
+		x26 := float32(x25 / x23)
+		x27 := float32(x26)
+		if 1 < x26 {
+			x27 = 1
+		}
+		x28 := float32(x27)
+		if -1 > x27 {
+			x28 = -1
+		}
+		x29 := z[e]
+		x30 := h0[e]
+		x31 := float32(x30 - x28)
+		s32 := float64(float32(x29))*float64(float32(x31)) + float64(float32(x28))
+		x32 := float32(s32)
+		if between(s32) {
+			x32 = fma(x29, x31, x28)
+		}
+		nOut[e] = x28
+		hOut[e] = x32
 	}
 }
 
@@ -458,26 +521,39 @@ func gRUGradRowsGeneric(dh, dy, r, z, n, hn, h0, dhOut, rOut, zOut, nOut, hnOut 
 		x5 := n[e]
 		x6 := hn[e]
 		x7 := h0[e]
-		x9 := float32(1 - x4)
-		x10 := float32(x2 * x9)
-		x11 := float32(x5 * x5)
-		x12 := float32(1 - x11)
-		x13 := float32(x10 * x12)
-		x14 := float32(x2 * x4)
-		x15 := float32(x13 * x6)
-		x16 := float32(1 - x3)
-		x17 := float32(x3 * x16)
-		x18 := float32(x15 * x17)
-		x19 := float32(x7 - x5)
-		x20 := float32(x2 * x19)
-		x21 := float32(x4 * x9)
-		x22 := float32(x20 * x21)
-		x23 := float32(x13 * x3)
-		dhOut[e] = x14
-		rOut[e] = x18
-		zOut[e] = x22
-		nOut[e] = x13
-		hnOut[e] = x23
+		s9 := float64(float32(-x2))*float64(float32(x4)) + float64(float32(x2))
+		x9 := float32(s9)
+		if between(s9) {
+			x9 = fma(-x2, x4, x2)
+		}
+		s10 := float64(float32(-x5))*float64(float32(x5)) + float64(float32(1))
+		x10 := float32(s10)
+		if between(s10) {
+			x10 = fma(-x5, x5, 1)
+		}
+		x11 := float32(x9 * x10)
+		x12 := float32(x2 * x4)
+		x13 := float32(x11 * x6)
+		x14 := float32(x13 * x3)
+		s15 := float64(float32(-x14))*float64(float32(x3)) + float64(float32(x14))
+		x15 := float32(s15)
+		if between(s15) {
+			x15 = fma(-x14, x3, x14)
+		}
+		x16 := float32(x7 - x5)
+		x17 := float32(x2 * x16)
+		x18 := float32(x17 * x4)
+		s19 := float64(float32(-x18))*float64(float32(x4)) + float64(float32(x18))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(-x18, x4, x18)
+		}
+		x20 := float32(x11 * x3)
+		dhOut[e] = x12
+		rOut[e] = x15
+		zOut[e] = x19
+		nOut[e] = x11
+		hnOut[e] = x20
 	}
 }
 
@@ -510,61 +586,101 @@ func gELUBiasGeneric(x, bias, xOut, yOut []float32) {
 		x2 := float32(x0 + x1)
 		x3 := math.Float32frombits(math.Float32bits(x2) &^ (1 << 31))
 		x5 := float32(x3 * 0.70710677)
-		x8 := float32(x5 * 0.3275911)
-		x9 := float32(x8 + 1)
-		x10 := float32(1 / x9)
-		x12 := float32(x5 * x5)
-		x13 := float32(0 - x12)
-		x16 := float32(x13)
-		if 88 < x13 {
-			x16 = 88
+		s8 := float64(float32(x5))*float64(float32(0.3275911)) + float64(float32(1))
+		x8 := float32(s8)
+		if between(s8) {
+			x8 = fma(x5, 0.3275911, 1)
 		}
-		x17 := float32(x16)
-		if -87.3 > x16 {
-			x17 = -87.3
+		x9 := float32(1 / x8)
+		x11 := float32(x5 * x5)
+		x12 := float32(0 - x11)
+		x15 := float32(x12)
+		if 88 < x12 {
+			x15 = 88
 		}
-		x19 := float32(x17 * 1.442695)
-		x21 := float32(x19 + 1.2582912e+07)
-		x22 := float32(x21 - 1.2582912e+07)
-		x24 := float32(x22 * 0.6933594)
-		x25 := float32(x17 - x24)
-		x27 := float32(x22 * -0.00021219444)
-		x28 := float32(x25 - x27)
-		x30 := float32(0.0013888889 * x28)
-		x32 := float32(x30 + 0.008333334)
-		x33 := float32(x32 * x28)
-		x35 := float32(x33 + 0.041666668)
-		x36 := float32(x35 * x28)
-		x38 := float32(x36 + 0.16666667)
-		x39 := float32(x38 * x28)
-		x41 := float32(x39 + 0.5)
-		x42 := float32(x41 * x28)
-		x43 := float32(x42 + 1)
-		x44 := float32(x43 * x28)
-		x45 := float32(x44 + 1)
-		x46 := math.Float32frombits(uint32(int32(x22)+127) << 23)
-		x47 := float32(x45 * x46)
-		x49 := float32(0.5307027 * x10)
-		x51 := float32(x49 + -0.72657603)
-		x52 := float32(x51 * x10)
-		x54 := float32(x52 + 0.7107069)
-		x55 := float32(x54 * x10)
-		x57 := float32(x55 + -0.14224836)
-		x58 := float32(x57 * x10)
-		x60 := float32(x58 + 0.1274148)
-		x61 := float32(x60 * x10)
-		x62 := float32(x61 * x47)
-		x64 := float32(1 - x62)
-		x65 := float32(x64)
+		x16 := float32(x15)
+		if -87.3 > x15 {
+			x16 = -87.3
+		}
+		s19 := float64(float32(x16))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(x16, 1.442695, 1.2583039e+07)
+		}
+		x20 := float32(x19 - 1.2583039e+07)
+		s22 := float64(float32(x20))*float64(float32(-0.6933594)) + float64(float32(x16))
+		x22 := float32(s22)
+		if between(s22) {
+			x22 = fma(x20, -0.6933594, x16)
+		}
+		s24 := float64(float32(x20))*float64(float32(0.00021219444)) + float64(float32(x22))
+		x24 := float32(s24)
+		if between(s24) {
+			x24 = fma(x20, 0.00021219444, x22)
+		}
+		s27 := float64(float32(0.008312515))*float64(float32(x24)) + float64(float32(0.0418902))
+		x27 := float32(s27)
+		if between(s27) {
+			x27 = fma(0.008312515, x24, 0.0418902)
+		}
+		s29 := float64(float32(x27))*float64(float32(x24)) + float64(float32(0.16667114))
+		x29 := float32(s29)
+		if between(s29) {
+			x29 = fma(x27, x24, 0.16667114)
+		}
+		s31 := float64(float32(x29))*float64(float32(x24)) + float64(float32(0.4999923))
+		x31 := float32(s31)
+		if between(s31) {
+			x31 = fma(x29, x24, 0.4999923)
+		}
+		s32 := float64(float32(x31))*float64(float32(x24)) + float64(float32(1))
+		x32 := float32(s32)
+		if between(s32) {
+			x32 = fma(x31, x24, 1)
+		}
+		s33 := float64(float32(x32))*float64(float32(x24)) + float64(float32(1))
+		x33 := float32(s33)
+		if between(s33) {
+			x33 = fma(x32, x24, 1)
+		}
+		x34 := math.Float32frombits(math.Float32bits(x19) << 23)
+		x35 := float32(x33 * x34)
+		s38 := float64(float32(0.5307027))*float64(float32(x9)) + float64(float32(-0.72657603))
+		x38 := float32(s38)
+		if between(s38) {
+			x38 = fma(0.5307027, x9, -0.72657603)
+		}
+		s40 := float64(float32(x38))*float64(float32(x9)) + float64(float32(0.7107069))
+		x40 := float32(s40)
+		if between(s40) {
+			x40 = fma(x38, x9, 0.7107069)
+		}
+		s42 := float64(float32(x40))*float64(float32(x9)) + float64(float32(-0.14224836))
+		x42 := float32(s42)
+		if between(s42) {
+			x42 = fma(x40, x9, -0.14224836)
+		}
+		s44 := float64(float32(x42))*float64(float32(x9)) + float64(float32(0.1274148))
+		x44 := float32(s44)
+		if between(s44) {
+			x44 = fma(x42, x9, 0.1274148)
+		}
+		x45 := float32(x44 * x9)
+		x46 := float32(x45 * x35)
+		x48 := float32(1 - x46)
+		x49 := float32(x48)
 		if x2 < 0 {
-			x65 = x62
+			x49 = x46
 		}
-		x67 := float32(x47 * 0.3989423)
-		x68 := float32(x2 * x67)
-		x69 := float32(x68 + x65)
-		x70 := float32(x2 * x65)
-		xOut[e] = x69
-		yOut[e] = x70
+		x51 := float32(x35 * 0.3989423)
+		s52 := float64(float32(x2))*float64(float32(x51)) + float64(float32(x49))
+		x52 := float32(s52)
+		if between(s52) {
+			x52 = fma(x2, x51, x49)
+		}
+		x53 := float32(x2 * x49)
+		xOut[e] = x52
+		yOut[e] = x53
 	}
 }
 

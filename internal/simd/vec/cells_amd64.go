@@ -15,17 +15,35 @@ func sigmoidRowsAVX512(x *float32, blocks, rows, xSkip int)
 func sigmoidRowsBlocks(p simd.Path, rows, width int, x *Matrix) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := width / 8; blocks > 0 {
-			done := blocks * 8
+		blocks := width / 8
+		done := blocks * 8
+		if blocks > 0 {
 			sigmoidRowsAVX2(&x.Data[x.First], blocks, rows, 4*(x.Stride-done))
-			return done
 		}
+		if done < width { // the rest, in a block
+			var room [1][8]float32
+			for k := range rows {
+				copy(room[0][:], x.row(k, width)[done:])
+				sigmoidRowsAVX2(&room[0][0], 1, 1, 0)
+				copy(x.row(k, width)[done:], room[0][:])
+			}
+		}
+		return width
 	case simd.AVX512:
-		if blocks := width / 16; blocks > 0 {
-			done := blocks * 16
+		blocks := width / 16
+		done := blocks * 16
+		if blocks > 0 {
 			sigmoidRowsAVX512(&x.Data[x.First], blocks, rows, 4*(x.Stride-done))
-			return done
 		}
+		if done < width { // the rest, in a block
+			var room [1][16]float32
+			for k := range rows {
+				copy(room[0][:], x.row(k, width)[done:])
+				sigmoidRowsAVX512(&room[0][0], 1, 1, 0)
+				copy(x.row(k, width)[done:], room[0][:])
+			}
+		}
+		return width
 	}
 	return 0
 }
@@ -39,17 +57,35 @@ func tanhRowsAVX512(x *float32, blocks, rows, xSkip int)
 func tanhRowsBlocks(p simd.Path, rows, width int, x *Matrix) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := width / 8; blocks > 0 {
-			done := blocks * 8
+		blocks := width / 8
+		done := blocks * 8
+		if blocks > 0 {
 			tanhRowsAVX2(&x.Data[x.First], blocks, rows, 4*(x.Stride-done))
-			return done
 		}
+		if done < width { // the rest, in a block
+			var room [1][8]float32
+			for k := range rows {
+				copy(room[0][:], x.row(k, width)[done:])
+				tanhRowsAVX2(&room[0][0], 1, 1, 0)
+				copy(x.row(k, width)[done:], room[0][:])
+			}
+		}
+		return width
 	case simd.AVX512:
-		if blocks := width / 16; blocks > 0 {
-			done := blocks * 16
+		blocks := width / 16
+		done := blocks * 16
+		if blocks > 0 {
 			tanhRowsAVX512(&x.Data[x.First], blocks, rows, 4*(x.Stride-done))
-			return done
 		}
+		if done < width { // the rest, in a block
+			var room [1][16]float32
+			for k := range rows {
+				copy(room[0][:], x.row(k, width)[done:])
+				tanhRowsAVX512(&room[0][0], 1, 1, 0)
+				copy(x.row(k, width)[done:], room[0][:])
+			}
+		}
+		return width
 	}
 	return 0
 }
@@ -63,17 +99,47 @@ func lSTMStatesAVX512(i, f, u, o, c0, c, t, h *float32, blocks, rows, iSkip, fSk
 func lSTMStatesBlocks(p simd.Path, rows, width int, i, f, u, o, c0, c, t, h *Matrix) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := width / 8; blocks > 0 {
-			done := blocks * 8
+		blocks := width / 8
+		done := blocks * 8
+		if blocks > 0 {
 			lSTMStatesAVX2(&i.Data[i.First], &f.Data[f.First], &u.Data[u.First], &o.Data[o.First], &c0.Data[c0.First], &c.Data[c.First], &t.Data[t.First], &h.Data[h.First], blocks, rows, 4*(i.Stride-done), 4*(f.Stride-done), 4*(u.Stride-done), 4*(o.Stride-done), 4*(c0.Stride-done), 4*(c.Stride-done), 4*(t.Stride-done), 4*(h.Stride-done))
-			return done
 		}
+		if done < width { // the rest, in a block
+			var room [8][8]float32
+			for k := range rows {
+				copy(room[0][:], i.row(k, width)[done:])
+				copy(room[1][:], f.row(k, width)[done:])
+				copy(room[2][:], u.row(k, width)[done:])
+				copy(room[3][:], o.row(k, width)[done:])
+				copy(room[4][:], c0.row(k, width)[done:])
+				lSTMStatesAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], 1, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+				copy(c.row(k, width)[done:], room[5][:])
+				copy(t.row(k, width)[done:], room[6][:])
+				copy(h.row(k, width)[done:], room[7][:])
+			}
+		}
+		return width
 	case simd.AVX512:
-		if blocks := width / 16; blocks > 0 {
-			done := blocks * 16
+		blocks := width / 16
+		done := blocks * 16
+		if blocks > 0 {
 			lSTMStatesAVX512(&i.Data[i.First], &f.Data[f.First], &u.Data[u.First], &o.Data[o.First], &c0.Data[c0.First], &c.Data[c.First], &t.Data[t.First], &h.Data[h.First], blocks, rows, 4*(i.Stride-done), 4*(f.Stride-done), 4*(u.Stride-done), 4*(o.Stride-done), 4*(c0.Stride-done), 4*(c.Stride-done), 4*(t.Stride-done), 4*(h.Stride-done))
-			return done
 		}
+		if done < width { // the rest, in a block
+			var room [8][16]float32
+			for k := range rows {
+				copy(room[0][:], i.row(k, width)[done:])
+				copy(room[1][:], f.row(k, width)[done:])
+				copy(room[2][:], u.row(k, width)[done:])
+				copy(room[3][:], o.row(k, width)[done:])
+				copy(room[4][:], c0.row(k, width)[done:])
+				lSTMStatesAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], 1, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+				copy(c.row(k, width)[done:], room[5][:])
+				copy(t.row(k, width)[done:], room[6][:])
+				copy(h.row(k, width)[done:], room[7][:])
+			}
+		}
+		return width
 	}
 	return 0
 }
@@ -87,17 +153,59 @@ func lSTMGradRowsAVX512(dh, dy, dc, i, f, u, o, t, c0 *float32, blocks, rows, dh
 func lSTMGradRowsBlocks(p simd.Path, rows, width int, dh, dy, dc, i, f, u, o, t, c0 *Matrix) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := width / 8; blocks > 0 {
-			done := blocks * 8
+		blocks := width / 8
+		done := blocks * 8
+		if blocks > 0 {
 			lSTMGradRowsAVX2(&dh.Data[dh.First], &dy.Data[dy.First], &dc.Data[dc.First], &i.Data[i.First], &f.Data[f.First], &u.Data[u.First], &o.Data[o.First], &t.Data[t.First], &c0.Data[c0.First], blocks, rows, 4*(dh.Stride-done), 4*(dy.Stride-done), 4*(dc.Stride-done), 4*(i.Stride-done), 4*(f.Stride-done), 4*(u.Stride-done), 4*(o.Stride-done), 4*(t.Stride-done), 4*(c0.Stride-done))
-			return done
 		}
+		if done < width { // the rest, in a block
+			var room [9][8]float32
+			for k := range rows {
+				copy(room[0][:], dh.row(k, width)[done:])
+				copy(room[1][:], dy.row(k, width)[done:])
+				copy(room[2][:], dc.row(k, width)[done:])
+				copy(room[3][:], i.row(k, width)[done:])
+				copy(room[4][:], f.row(k, width)[done:])
+				copy(room[5][:], u.row(k, width)[done:])
+				copy(room[6][:], o.row(k, width)[done:])
+				copy(room[7][:], t.row(k, width)[done:])
+				copy(room[8][:], c0.row(k, width)[done:])
+				lSTMGradRowsAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], &room[8][0], 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+				copy(dc.row(k, width)[done:], room[2][:])
+				copy(i.row(k, width)[done:], room[3][:])
+				copy(f.row(k, width)[done:], room[4][:])
+				copy(u.row(k, width)[done:], room[5][:])
+				copy(o.row(k, width)[done:], room[6][:])
+			}
+		}
+		return width
 	case simd.AVX512:
-		if blocks := width / 16; blocks > 0 {
-			done := blocks * 16
+		blocks := width / 16
+		done := blocks * 16
+		if blocks > 0 {
 			lSTMGradRowsAVX512(&dh.Data[dh.First], &dy.Data[dy.First], &dc.Data[dc.First], &i.Data[i.First], &f.Data[f.First], &u.Data[u.First], &o.Data[o.First], &t.Data[t.First], &c0.Data[c0.First], blocks, rows, 4*(dh.Stride-done), 4*(dy.Stride-done), 4*(dc.Stride-done), 4*(i.Stride-done), 4*(f.Stride-done), 4*(u.Stride-done), 4*(o.Stride-done), 4*(t.Stride-done), 4*(c0.Stride-done))
-			return done
 		}
+		if done < width { // the rest, in a block
+			var room [9][16]float32
+			for k := range rows {
+				copy(room[0][:], dh.row(k, width)[done:])
+				copy(room[1][:], dy.row(k, width)[done:])
+				copy(room[2][:], dc.row(k, width)[done:])
+				copy(room[3][:], i.row(k, width)[done:])
+				copy(room[4][:], f.row(k, width)[done:])
+				copy(room[5][:], u.row(k, width)[done:])
+				copy(room[6][:], o.row(k, width)[done:])
+				copy(room[7][:], t.row(k, width)[done:])
+				copy(room[8][:], c0.row(k, width)[done:])
+				lSTMGradRowsAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], &room[8][0], 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+				copy(dc.row(k, width)[done:], room[2][:])
+				copy(i.row(k, width)[done:], room[3][:])
+				copy(f.row(k, width)[done:], room[4][:])
+				copy(u.row(k, width)[done:], room[5][:])
+				copy(o.row(k, width)[done:], room[6][:])
+			}
+		}
+		return width
 	}
 	return 0
 }
@@ -111,17 +219,45 @@ func gRUStatesAVX512(r, z, n, hn, h0, h *float32, blocks, rows, rSkip, zSkip, nS
 func gRUStatesBlocks(p simd.Path, rows, width int, r, z, n, hn, h0, h *Matrix) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := width / 8; blocks > 0 {
-			done := blocks * 8
+		blocks := width / 8
+		done := blocks * 8
+		if blocks > 0 {
 			gRUStatesAVX2(&r.Data[r.First], &z.Data[z.First], &n.Data[n.First], &hn.Data[hn.First], &h0.Data[h0.First], &h.Data[h.First], blocks, rows, 4*(r.Stride-done), 4*(z.Stride-done), 4*(n.Stride-done), 4*(hn.Stride-done), 4*(h0.Stride-done), 4*(h.Stride-done))
-			return done
 		}
+		if done < width { // the rest, in a block
+			var room [6][8]float32
+			for k := range rows {
+				copy(room[0][:], r.row(k, width)[done:])
+				copy(room[1][:], z.row(k, width)[done:])
+				copy(room[2][:], n.row(k, width)[done:])
+				copy(room[3][:], hn.row(k, width)[done:])
+				copy(room[4][:], h0.row(k, width)[done:])
+				gRUStatesAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], 1, 1, 0, 0, 0, 0, 0, 0)
+				copy(n.row(k, width)[done:], room[2][:])
+				copy(h.row(k, width)[done:], room[5][:])
+			}
+		}
+		return width
 	case simd.AVX512:
-		if blocks := width / 16; blocks > 0 {
-			done := blocks * 16
+		blocks := width / 16
+		done := blocks * 16
+		if blocks > 0 {
 			gRUStatesAVX512(&r.Data[r.First], &z.Data[z.First], &n.Data[n.First], &hn.Data[hn.First], &h0.Data[h0.First], &h.Data[h.First], blocks, rows, 4*(r.Stride-done), 4*(z.Stride-done), 4*(n.Stride-done), 4*(hn.Stride-done), 4*(h0.Stride-done), 4*(h.Stride-done))
-			return done
 		}
+		if done < width { // the rest, in a block
+			var room [6][16]float32
+			for k := range rows {
+				copy(room[0][:], r.row(k, width)[done:])
+				copy(room[1][:], z.row(k, width)[done:])
+				copy(room[2][:], n.row(k, width)[done:])
+				copy(room[3][:], hn.row(k, width)[done:])
+				copy(room[4][:], h0.row(k, width)[done:])
+				gRUStatesAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], 1, 1, 0, 0, 0, 0, 0, 0)
+				copy(n.row(k, width)[done:], room[2][:])
+				copy(h.row(k, width)[done:], room[5][:])
+			}
+		}
+		return width
 	}
 	return 0
 }
@@ -135,17 +271,55 @@ func gRUGradRowsAVX512(dh, dy, r, z, n, hn, h0 *float32, blocks, rows, dhSkip, d
 func gRUGradRowsBlocks(p simd.Path, rows, width int, dh, dy, r, z, n, hn, h0 *Matrix) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := width / 8; blocks > 0 {
-			done := blocks * 8
+		blocks := width / 8
+		done := blocks * 8
+		if blocks > 0 {
 			gRUGradRowsAVX2(&dh.Data[dh.First], &dy.Data[dy.First], &r.Data[r.First], &z.Data[z.First], &n.Data[n.First], &hn.Data[hn.First], &h0.Data[h0.First], blocks, rows, 4*(dh.Stride-done), 4*(dy.Stride-done), 4*(r.Stride-done), 4*(z.Stride-done), 4*(n.Stride-done), 4*(hn.Stride-done), 4*(h0.Stride-done))
-			return done
 		}
+		if done < width { // the rest, in a block
+			var room [7][8]float32
+			for k := range rows {
+				copy(room[0][:], dh.row(k, width)[done:])
+				copy(room[1][:], dy.row(k, width)[done:])
+				copy(room[2][:], r.row(k, width)[done:])
+				copy(room[3][:], z.row(k, width)[done:])
+				copy(room[4][:], n.row(k, width)[done:])
+				copy(room[5][:], hn.row(k, width)[done:])
+				copy(room[6][:], h0.row(k, width)[done:])
+				gRUGradRowsAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], 1, 1, 0, 0, 0, 0, 0, 0, 0)
+				copy(dh.row(k, width)[done:], room[0][:])
+				copy(r.row(k, width)[done:], room[2][:])
+				copy(z.row(k, width)[done:], room[3][:])
+				copy(n.row(k, width)[done:], room[4][:])
+				copy(hn.row(k, width)[done:], room[5][:])
+			}
+		}
+		return width
 	case simd.AVX512:
-		if blocks := width / 16; blocks > 0 {
-			done := blocks * 16
+		blocks := width / 16
+		done := blocks * 16
+		if blocks > 0 {
 			gRUGradRowsAVX512(&dh.Data[dh.First], &dy.Data[dy.First], &r.Data[r.First], &z.Data[z.First], &n.Data[n.First], &hn.Data[hn.First], &h0.Data[h0.First], blocks, rows, 4*(dh.Stride-done), 4*(dy.Stride-done), 4*(r.Stride-done), 4*(z.Stride-done), 4*(n.Stride-done), 4*(hn.Stride-done), 4*(h0.Stride-done))
-			return done
 		}
+		if done < width { // the rest, in a block
+			var room [7][16]float32
+			for k := range rows {
+				copy(room[0][:], dh.row(k, width)[done:])
+				copy(room[1][:], dy.row(k, width)[done:])
+				copy(room[2][:], r.row(k, width)[done:])
+				copy(room[3][:], z.row(k, width)[done:])
+				copy(room[4][:], n.row(k, width)[done:])
+				copy(room[5][:], hn.row(k, width)[done:])
+				copy(room[6][:], h0.row(k, width)[done:])
+				gRUGradRowsAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], 1, 1, 0, 0, 0, 0, 0, 0, 0)
+				copy(dh.row(k, width)[done:], room[0][:])
+				copy(r.row(k, width)[done:], room[2][:])
+				copy(z.row(k, width)[done:], room[3][:])
+				copy(n.row(k, width)[done:], room[4][:])
+				copy(hn.row(k, width)[done:], room[5][:])
+			}
+		}
+		return width
 	}
 	return 0
 }
@@ -159,17 +333,39 @@ func gELUBiasAVX512(x, bias, y *float32, blocks, rows, xSkip, biasSkip, ySkip in
 func gELUBiasBlocks(p simd.Path, rows, width int, x, bias, y *Matrix) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := width / 8; blocks > 0 {
-			done := blocks * 8
+		blocks := width / 8
+		done := blocks * 8
+		if blocks > 0 {
 			gELUBiasAVX2(&x.Data[x.First], &bias.Data[bias.First], &y.Data[y.First], blocks, rows, 4*(x.Stride-done), 4*(bias.Stride-done), 4*(y.Stride-done))
-			return done
 		}
+		if done < width { // the rest, in a block
+			var room [3][8]float32
+			for k := range rows {
+				copy(room[0][:], x.row(k, width)[done:])
+				copy(room[1][:], bias.row(k, width)[done:])
+				gELUBiasAVX2(&room[0][0], &room[1][0], &room[2][0], 1, 1, 0, 0, 0)
+				copy(x.row(k, width)[done:], room[0][:])
+				copy(y.row(k, width)[done:], room[2][:])
+			}
+		}
+		return width
 	case simd.AVX512:
-		if blocks := width / 16; blocks > 0 {
-			done := blocks * 16
+		blocks := width / 16
+		done := blocks * 16
+		if blocks > 0 {
 			gELUBiasAVX512(&x.Data[x.First], &bias.Data[bias.First], &y.Data[y.First], blocks, rows, 4*(x.Stride-done), 4*(bias.Stride-done), 4*(y.Stride-done))
-			return done
 		}
+		if done < width { // the rest, in a block
+			var room [3][16]float32
+			for k := range rows {
+				copy(room[0][:], x.row(k, width)[done:])
+				copy(room[1][:], bias.row(k, width)[done:])
+				gELUBiasAVX512(&room[0][0], &room[1][0], &room[2][0], 1, 1, 0, 0, 0)
+				copy(x.row(k, width)[done:], room[0][:])
+				copy(y.row(k, width)[done:], room[2][:])
+			}
+		}
+		return width
 	}
 	return 0
 }
@@ -183,17 +379,19 @@ func biasAddAVX512(y, bias, x *float32, blocks, rows, ySkip, biasSkip, xSkip int
 func biasAddBlocks(p simd.Path, rows, width int, y, bias, x *Matrix) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := width / 8; blocks > 0 {
-			done := blocks * 8
+		blocks := width / 8
+		done := blocks * 8
+		if blocks > 0 {
 			biasAddAVX2(&y.Data[y.First], &bias.Data[bias.First], &x.Data[x.First], blocks, rows, 4*(y.Stride-done), 4*(bias.Stride-done), 4*(x.Stride-done))
-			return done
 		}
+		return done
 	case simd.AVX512:
-		if blocks := width / 16; blocks > 0 {
-			done := blocks * 16
+		blocks := width / 16
+		done := blocks * 16
+		if blocks > 0 {
 			biasAddAVX512(&y.Data[y.First], &bias.Data[bias.First], &x.Data[x.First], blocks, rows, 4*(y.Stride-done), 4*(bias.Stride-done), 4*(x.Stride-done))
-			return done
 		}
+		return done
 	}
 	return 0
 }

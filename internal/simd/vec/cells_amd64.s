@@ -5,6 +5,9 @@
 // func sigmoidRowsAVX2(x *float32, blocks, rows, xSkip int)
 TEXT ·sigmoidRowsAVX2(SB), NOSPLIT, $0-32
 	MOVQ         x+0(FP), SI
+	VMOVUPS      lane3f800000<>(SB), Y13
+	VMOVUPS      lane4b40007f<>(SB), Y14
+	VMOVUPS      lane42ae999a<>(SB), Y15
 
 row:
 	MOVQ         blocks+8(FP), CX
@@ -17,138 +20,78 @@ abreast:
 	VMOVUPS      32(SI), Y2
 	VMOVUPS      64(SI), Y3
 	VMOVUPS      96(SI), Y4
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y1, Y0, Y1
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y2, Y0, Y2
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y3, Y0, Y3
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y4, Y0, Y4
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y1, Y0, Y1
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y2, Y0, Y2
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y3, Y0, Y3
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y4, Y0, Y4
-	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMINPS       Y1, Y15, Y1
+	VMINPS       Y2, Y15, Y2
+	VMINPS       Y3, Y15, Y3
+	VMINPS       Y4, Y15, Y4
+	VMOVUPS      lanec2b00000<>(SB), Y0
 	VMAXPS       Y1, Y0, Y1
-	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMOVUPS      lanec2b00000<>(SB), Y0
 	VMAXPS       Y2, Y0, Y2
-	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMOVUPS      lanec2b00000<>(SB), Y0
 	VMAXPS       Y3, Y0, Y3
-	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMOVUPS      lanec2b00000<>(SB), Y0
 	VMAXPS       Y4, Y0, Y4
-	VMULPS       lane3fb8aa3b<>(SB), Y1, Y5
-	VMULPS       lane3fb8aa3b<>(SB), Y2, Y6
-	VMULPS       lane3fb8aa3b<>(SB), Y3, Y7
-	VMULPS       lane3fb8aa3b<>(SB), Y4, Y8
-	VADDPS       lane4b400000<>(SB), Y5, Y5
-	VADDPS       lane4b400000<>(SB), Y6, Y6
-	VADDPS       lane4b400000<>(SB), Y7, Y7
-	VADDPS       lane4b400000<>(SB), Y8, Y8
-	VSUBPS       lane4b400000<>(SB), Y5, Y5
-	VSUBPS       lane4b400000<>(SB), Y6, Y6
-	VSUBPS       lane4b400000<>(SB), Y7, Y7
-	VSUBPS       lane4b400000<>(SB), Y8, Y8
-	VMULPS       lane3f318000<>(SB), Y5, Y9
-	VMULPS       lane3f318000<>(SB), Y6, Y10
-	VMULPS       lane3f318000<>(SB), Y7, Y11
-	VMULPS       lane3f318000<>(SB), Y8, Y12
-	VSUBPS       Y9, Y1, Y9
-	VSUBPS       Y10, Y2, Y10
-	VSUBPS       Y11, Y3, Y11
-	VSUBPS       Y12, Y4, Y12
-	VMULPS       laneb95e8083<>(SB), Y5, Y4
-	VMULPS       laneb95e8083<>(SB), Y6, Y3
-	VMULPS       laneb95e8083<>(SB), Y7, Y2
-	VMULPS       laneb95e8083<>(SB), Y8, Y1
-	VSUBPS       Y4, Y9, Y4
-	VSUBPS       Y3, Y10, Y3
-	VSUBPS       Y2, Y11, Y2
-	VSUBPS       Y1, Y12, Y1
-	VMULPS       lane3ab60b61<>(SB), Y4, Y12
-	VMULPS       lane3ab60b61<>(SB), Y3, Y11
-	VMULPS       lane3ab60b61<>(SB), Y2, Y10
-	VMULPS       lane3ab60b61<>(SB), Y1, Y9
-	VADDPS       lane3c088889<>(SB), Y12, Y12
-	VADDPS       lane3c088889<>(SB), Y11, Y11
-	VADDPS       lane3c088889<>(SB), Y10, Y10
-	VADDPS       lane3c088889<>(SB), Y9, Y9
-	VMULPS       Y4, Y12, Y12
-	VMULPS       Y3, Y11, Y11
-	VMULPS       Y2, Y10, Y10
-	VMULPS       Y1, Y9, Y9
-	VADDPS       lane3d2aaaab<>(SB), Y12, Y12
-	VADDPS       lane3d2aaaab<>(SB), Y11, Y11
-	VADDPS       lane3d2aaaab<>(SB), Y10, Y10
-	VADDPS       lane3d2aaaab<>(SB), Y9, Y9
-	VMULPS       Y4, Y12, Y12
-	VMULPS       Y3, Y11, Y11
-	VMULPS       Y2, Y10, Y10
-	VMULPS       Y1, Y9, Y9
-	VADDPS       lane3e2aaaab<>(SB), Y12, Y12
-	VADDPS       lane3e2aaaab<>(SB), Y11, Y11
-	VADDPS       lane3e2aaaab<>(SB), Y10, Y10
-	VADDPS       lane3e2aaaab<>(SB), Y9, Y9
-	VMULPS       Y4, Y12, Y12
-	VMULPS       Y3, Y11, Y11
-	VMULPS       Y2, Y10, Y10
-	VMULPS       Y1, Y9, Y9
-	VADDPS       lane3f000000<>(SB), Y12, Y12
-	VADDPS       lane3f000000<>(SB), Y11, Y11
-	VADDPS       lane3f000000<>(SB), Y10, Y10
-	VADDPS       lane3f000000<>(SB), Y9, Y9
-	VMULPS       Y4, Y12, Y12
-	VMULPS       Y3, Y11, Y11
-	VMULPS       Y2, Y10, Y10
-	VMULPS       Y1, Y9, Y9
-	VADDPS       lane3f800000<>(SB), Y12, Y12
-	VADDPS       lane3f800000<>(SB), Y11, Y11
-	VADDPS       lane3f800000<>(SB), Y10, Y10
-	VADDPS       lane3f800000<>(SB), Y9, Y9
-	VMULPS       Y4, Y12, Y4
-	VMULPS       Y3, Y11, Y3
-	VMULPS       Y2, Y10, Y2
-	VMULPS       Y1, Y9, Y1
-	VADDPS       lane3f800000<>(SB), Y4, Y4
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VADDPS       lane3f800000<>(SB), Y2, Y2
-	VADDPS       lane3f800000<>(SB), Y1, Y1
-	VCVTPS2DQ    Y5, Y5
-	VPADDD       lane0000007f<>(SB), Y5, Y5
+	VMOVAPS      Y14, Y5
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y1, Y5
+	VMOVAPS      Y14, Y6
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y2, Y6
+	VMOVAPS      Y14, Y7
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y3, Y7
+	VMOVAPS      Y14, Y8
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y4, Y8
+	VSUBPS       Y14, Y5, Y9
+	VSUBPS       Y14, Y6, Y10
+	VSUBPS       Y14, Y7, Y11
+	VSUBPS       Y14, Y8, Y12
+	VFMADD231PS  lane3f318000<>(SB), Y9, Y1
+	VFMADD231PS  lane3f318000<>(SB), Y10, Y2
+	VFMADD231PS  lane3f318000<>(SB), Y11, Y3
+	VFMADD231PS  lane3f318000<>(SB), Y12, Y4
+	VFMADD231PS  laneb95e8083<>(SB), Y9, Y1
+	VFMADD231PS  laneb95e8083<>(SB), Y10, Y2
+	VFMADD231PS  laneb95e8083<>(SB), Y11, Y3
+	VFMADD231PS  laneb95e8083<>(SB), Y12, Y4
+	VMOVUPS      lane3d2b950f<>(SB), Y12
+	VFMADD231PS  lanebc083137<>(SB), Y1, Y12
+	VMOVUPS      lane3d2b950f<>(SB), Y11
+	VFMADD231PS  lanebc083137<>(SB), Y2, Y11
+	VMOVUPS      lane3d2b950f<>(SB), Y10
+	VFMADD231PS  lanebc083137<>(SB), Y3, Y10
+	VMOVUPS      lane3d2b950f<>(SB), Y9
+	VFMADD231PS  lanebc083137<>(SB), Y4, Y9
+	VFMADD213PS  lanebe2aabd7<>(SB), Y1, Y12
+	VFMADD213PS  lanebe2aabd7<>(SB), Y2, Y11
+	VFMADD213PS  lanebe2aabd7<>(SB), Y3, Y10
+	VFMADD213PS  lanebe2aabd7<>(SB), Y4, Y9
+	VFMADD213PS  lane3efffefe<>(SB), Y1, Y12
+	VFMADD213PS  lane3efffefe<>(SB), Y2, Y11
+	VFMADD213PS  lane3efffefe<>(SB), Y3, Y10
+	VFMADD213PS  lane3efffefe<>(SB), Y4, Y9
+	VFMADD213PS  lanebf800000<>(SB), Y1, Y12
+	VFMADD213PS  lanebf800000<>(SB), Y2, Y11
+	VFMADD213PS  lanebf800000<>(SB), Y3, Y10
+	VFMADD213PS  lanebf800000<>(SB), Y4, Y9
+	VFMADD213PS  Y13, Y1, Y12
+	VFMADD213PS  Y13, Y2, Y11
+	VFMADD213PS  Y13, Y3, Y10
+	VFMADD213PS  Y13, Y4, Y9
 	VPSLLD       $23, Y5, Y5
-	VCVTPS2DQ    Y6, Y6
-	VPADDD       lane0000007f<>(SB), Y6, Y6
 	VPSLLD       $23, Y6, Y6
-	VCVTPS2DQ    Y7, Y7
-	VPADDD       lane0000007f<>(SB), Y7, Y7
 	VPSLLD       $23, Y7, Y7
-	VCVTPS2DQ    Y8, Y8
-	VPADDD       lane0000007f<>(SB), Y8, Y8
 	VPSLLD       $23, Y8, Y8
-	VMULPS       Y5, Y4, Y5
-	VMULPS       Y6, Y3, Y6
-	VMULPS       Y7, Y2, Y7
-	VMULPS       Y8, Y1, Y8
-	VADDPS       lane3f800000<>(SB), Y5, Y5
-	VADDPS       lane3f800000<>(SB), Y6, Y6
-	VADDPS       lane3f800000<>(SB), Y7, Y7
-	VADDPS       lane3f800000<>(SB), Y8, Y8
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y5, Y0, Y5
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y6, Y0, Y6
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y7, Y0, Y7
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y8, Y0, Y8
-	VMOVUPS      Y5, (SI)
-	VMOVUPS      Y6, 32(SI)
-	VMOVUPS      Y7, 64(SI)
-	VMOVUPS      Y8, 96(SI)
+	VFMADD213PS  Y13, Y5, Y12
+	VFMADD213PS  Y13, Y6, Y11
+	VFMADD213PS  Y13, Y7, Y10
+	VFMADD213PS  Y13, Y8, Y9
+	VDIVPS       Y12, Y13, Y12
+	VDIVPS       Y11, Y13, Y11
+	VDIVPS       Y10, Y13, Y10
+	VDIVPS       Y9, Y13, Y9
+	VMOVUPS      Y12, (SI)
+	VMOVUPS      Y11, 32(SI)
+	VMOVUPS      Y10, 64(SI)
+	VMOVUPS      Y9, 96(SI)
 	ADDQ         $128, SI
 	SUBQ         $4, CX
 	JGE          abreast
@@ -160,39 +103,24 @@ rest:
 
 block:
 	VMOVUPS      (SI), Y1
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y1, Y0, Y1
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y1, Y0, Y1
-	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMINPS       Y1, Y15, Y1
+	VMOVUPS      lanec2b00000<>(SB), Y0
 	VMAXPS       Y1, Y0, Y1
-	VMULPS       lane3fb8aa3b<>(SB), Y1, Y2
-	VADDPS       lane4b400000<>(SB), Y2, Y2
-	VSUBPS       lane4b400000<>(SB), Y2, Y2
-	VMULPS       lane3f318000<>(SB), Y2, Y3
-	VSUBPS       Y3, Y1, Y3
-	VMULPS       laneb95e8083<>(SB), Y2, Y1
-	VSUBPS       Y1, Y3, Y1
-	VMULPS       lane3ab60b61<>(SB), Y1, Y3
-	VADDPS       lane3c088889<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3d2aaaab<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3e2aaaab<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3f000000<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y1
-	VADDPS       lane3f800000<>(SB), Y1, Y1
-	VCVTPS2DQ    Y2, Y2
-	VPADDD       lane0000007f<>(SB), Y2, Y2
+	VMOVAPS      Y14, Y2
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y1, Y2
+	VSUBPS       Y14, Y2, Y3
+	VFMADD231PS  lane3f318000<>(SB), Y3, Y1
+	VFMADD231PS  laneb95e8083<>(SB), Y3, Y1
+	VMOVUPS      lane3d2b950f<>(SB), Y3
+	VFMADD231PS  lanebc083137<>(SB), Y1, Y3
+	VFMADD213PS  lanebe2aabd7<>(SB), Y1, Y3
+	VFMADD213PS  lane3efffefe<>(SB), Y1, Y3
+	VFMADD213PS  lanebf800000<>(SB), Y1, Y3
+	VFMADD213PS  Y13, Y1, Y3
 	VPSLLD       $23, Y2, Y2
-	VMULPS       Y2, Y1, Y2
-	VADDPS       lane3f800000<>(SB), Y2, Y2
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y2, Y0, Y2
-	VMOVUPS      Y2, (SI)
+	VFMADD213PS  Y13, Y2, Y3
+	VDIVPS       Y3, Y13, Y3
+	VMOVUPS      Y3, (SI)
 	ADDQ         $32, SI
 	DECQ         CX
 	JNE          block
@@ -207,6 +135,18 @@ next:
 // func sigmoidRowsAVX512(x *float32, blocks, rows, xSkip int)
 TEXT ·sigmoidRowsAVX512(SB), NOSPLIT, $0-32
 	MOVQ         x+0(FP), SI
+	VMOVUPS      lane3f800000<>(SB), Z13
+	VMOVUPS      lane4b40007f<>(SB), Z14
+	VMOVUPS      lane42ae999a<>(SB), Z15
+	VMOVUPS      lanec2b00000<>(SB), Z16
+	VMOVUPS      lanebfb8aa3b<>(SB), Z17
+	VMOVUPS      lane3f318000<>(SB), Z18
+	VMOVUPS      laneb95e8083<>(SB), Z19
+	VMOVUPS      lanebc083137<>(SB), Z20
+	VMOVUPS      lane3d2b950f<>(SB), Z21
+	VMOVUPS      lanebe2aabd7<>(SB), Z22
+	VMOVUPS      lane3efffefe<>(SB), Z23
+	VMOVUPS      lanebf800000<>(SB), Z24
 
 row:
 	MOVQ         blocks+8(FP), CX
@@ -219,138 +159,74 @@ abreast:
 	VMOVUPS      64(SI), Z2
 	VMOVUPS      128(SI), Z3
 	VMOVUPS      192(SI), Z4
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z1, Z0, Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z2, Z0, Z2
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z3, Z0, Z3
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z4, Z0, Z4
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z1, Z0, Z1
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z2, Z0, Z2
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z3, Z0, Z3
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z4, Z0, Z4
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z1, Z0, Z1
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z2, Z0, Z2
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z3, Z0, Z3
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z4, Z0, Z4
-	VMULPS       lane3fb8aa3b<>(SB), Z1, Z5
-	VMULPS       lane3fb8aa3b<>(SB), Z2, Z6
-	VMULPS       lane3fb8aa3b<>(SB), Z3, Z7
-	VMULPS       lane3fb8aa3b<>(SB), Z4, Z8
-	VADDPS       lane4b400000<>(SB), Z5, Z5
-	VADDPS       lane4b400000<>(SB), Z6, Z6
-	VADDPS       lane4b400000<>(SB), Z7, Z7
-	VADDPS       lane4b400000<>(SB), Z8, Z8
-	VSUBPS       lane4b400000<>(SB), Z5, Z5
-	VSUBPS       lane4b400000<>(SB), Z6, Z6
-	VSUBPS       lane4b400000<>(SB), Z7, Z7
-	VSUBPS       lane4b400000<>(SB), Z8, Z8
-	VMULPS       lane3f318000<>(SB), Z5, Z9
-	VMULPS       lane3f318000<>(SB), Z6, Z10
-	VMULPS       lane3f318000<>(SB), Z7, Z11
-	VMULPS       lane3f318000<>(SB), Z8, Z12
-	VSUBPS       Z9, Z1, Z9
-	VSUBPS       Z10, Z2, Z10
-	VSUBPS       Z11, Z3, Z11
-	VSUBPS       Z12, Z4, Z12
-	VMULPS       laneb95e8083<>(SB), Z5, Z4
-	VMULPS       laneb95e8083<>(SB), Z6, Z3
-	VMULPS       laneb95e8083<>(SB), Z7, Z2
-	VMULPS       laneb95e8083<>(SB), Z8, Z1
-	VSUBPS       Z4, Z9, Z4
-	VSUBPS       Z3, Z10, Z3
-	VSUBPS       Z2, Z11, Z2
-	VSUBPS       Z1, Z12, Z1
-	VMULPS       lane3ab60b61<>(SB), Z4, Z12
-	VMULPS       lane3ab60b61<>(SB), Z3, Z11
-	VMULPS       lane3ab60b61<>(SB), Z2, Z10
-	VMULPS       lane3ab60b61<>(SB), Z1, Z9
-	VADDPS       lane3c088889<>(SB), Z12, Z12
-	VADDPS       lane3c088889<>(SB), Z11, Z11
-	VADDPS       lane3c088889<>(SB), Z10, Z10
-	VADDPS       lane3c088889<>(SB), Z9, Z9
-	VMULPS       Z4, Z12, Z12
-	VMULPS       Z3, Z11, Z11
-	VMULPS       Z2, Z10, Z10
-	VMULPS       Z1, Z9, Z9
-	VADDPS       lane3d2aaaab<>(SB), Z12, Z12
-	VADDPS       lane3d2aaaab<>(SB), Z11, Z11
-	VADDPS       lane3d2aaaab<>(SB), Z10, Z10
-	VADDPS       lane3d2aaaab<>(SB), Z9, Z9
-	VMULPS       Z4, Z12, Z12
-	VMULPS       Z3, Z11, Z11
-	VMULPS       Z2, Z10, Z10
-	VMULPS       Z1, Z9, Z9
-	VADDPS       lane3e2aaaab<>(SB), Z12, Z12
-	VADDPS       lane3e2aaaab<>(SB), Z11, Z11
-	VADDPS       lane3e2aaaab<>(SB), Z10, Z10
-	VADDPS       lane3e2aaaab<>(SB), Z9, Z9
-	VMULPS       Z4, Z12, Z12
-	VMULPS       Z3, Z11, Z11
-	VMULPS       Z2, Z10, Z10
-	VMULPS       Z1, Z9, Z9
-	VADDPS       lane3f000000<>(SB), Z12, Z12
-	VADDPS       lane3f000000<>(SB), Z11, Z11
-	VADDPS       lane3f000000<>(SB), Z10, Z10
-	VADDPS       lane3f000000<>(SB), Z9, Z9
-	VMULPS       Z4, Z12, Z12
-	VMULPS       Z3, Z11, Z11
-	VMULPS       Z2, Z10, Z10
-	VMULPS       Z1, Z9, Z9
-	VADDPS       lane3f800000<>(SB), Z12, Z12
-	VADDPS       lane3f800000<>(SB), Z11, Z11
-	VADDPS       lane3f800000<>(SB), Z10, Z10
-	VADDPS       lane3f800000<>(SB), Z9, Z9
-	VMULPS       Z4, Z12, Z4
-	VMULPS       Z3, Z11, Z3
-	VMULPS       Z2, Z10, Z2
-	VMULPS       Z1, Z9, Z1
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VADDPS       lane3f800000<>(SB), Z2, Z2
-	VADDPS       lane3f800000<>(SB), Z1, Z1
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       lane0000007f<>(SB), Z5, Z5
+	VMINPS       Z1, Z15, Z1
+	VMINPS       Z2, Z15, Z2
+	VMINPS       Z3, Z15, Z3
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z1, Z16, Z1
+	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z3, Z16, Z3
+	VMAXPS       Z4, Z16, Z4
+	VMOVAPS      Z14, Z5
+	VFMADD231PS  Z17, Z1, Z5
+	VMOVAPS      Z14, Z6
+	VFMADD231PS  Z17, Z2, Z6
+	VMOVAPS      Z14, Z7
+	VFMADD231PS  Z17, Z3, Z7
+	VMOVAPS      Z14, Z8
+	VFMADD231PS  Z17, Z4, Z8
+	VSUBPS       Z14, Z5, Z9
+	VSUBPS       Z14, Z6, Z10
+	VSUBPS       Z14, Z7, Z11
+	VSUBPS       Z14, Z8, Z12
+	VFMADD231PS  Z18, Z9, Z1
+	VFMADD231PS  Z18, Z10, Z2
+	VFMADD231PS  Z18, Z11, Z3
+	VFMADD231PS  Z18, Z12, Z4
+	VFMADD231PS  Z19, Z9, Z1
+	VFMADD231PS  Z19, Z10, Z2
+	VFMADD231PS  Z19, Z11, Z3
+	VFMADD231PS  Z19, Z12, Z4
+	VMOVAPS      Z21, Z12
+	VFMADD231PS  Z20, Z1, Z12
+	VMOVAPS      Z21, Z11
+	VFMADD231PS  Z20, Z2, Z11
+	VMOVAPS      Z21, Z10
+	VFMADD231PS  Z20, Z3, Z10
+	VMOVAPS      Z21, Z9
+	VFMADD231PS  Z20, Z4, Z9
+	VFMADD213PS  Z22, Z1, Z12
+	VFMADD213PS  Z22, Z2, Z11
+	VFMADD213PS  Z22, Z3, Z10
+	VFMADD213PS  Z22, Z4, Z9
+	VFMADD213PS  Z23, Z1, Z12
+	VFMADD213PS  Z23, Z2, Z11
+	VFMADD213PS  Z23, Z3, Z10
+	VFMADD213PS  Z23, Z4, Z9
+	VFMADD213PS  Z24, Z1, Z12
+	VFMADD213PS  Z24, Z2, Z11
+	VFMADD213PS  Z24, Z3, Z10
+	VFMADD213PS  Z24, Z4, Z9
+	VFMADD213PS  Z13, Z1, Z12
+	VFMADD213PS  Z13, Z2, Z11
+	VFMADD213PS  Z13, Z3, Z10
+	VFMADD213PS  Z13, Z4, Z9
 	VPSLLD       $23, Z5, Z5
-	VCVTPS2DQ    Z6, Z6
-	VPADDD       lane0000007f<>(SB), Z6, Z6
 	VPSLLD       $23, Z6, Z6
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       lane0000007f<>(SB), Z7, Z7
 	VPSLLD       $23, Z7, Z7
-	VCVTPS2DQ    Z8, Z8
-	VPADDD       lane0000007f<>(SB), Z8, Z8
 	VPSLLD       $23, Z8, Z8
-	VMULPS       Z5, Z4, Z5
-	VMULPS       Z6, Z3, Z6
-	VMULPS       Z7, Z2, Z7
-	VMULPS       Z8, Z1, Z8
-	VADDPS       lane3f800000<>(SB), Z5, Z5
-	VADDPS       lane3f800000<>(SB), Z6, Z6
-	VADDPS       lane3f800000<>(SB), Z7, Z7
-	VADDPS       lane3f800000<>(SB), Z8, Z8
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z5, Z0, Z5
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z6, Z0, Z6
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z7, Z0, Z7
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z8, Z0, Z8
-	VMOVUPS      Z5, (SI)
-	VMOVUPS      Z6, 64(SI)
-	VMOVUPS      Z7, 128(SI)
-	VMOVUPS      Z8, 192(SI)
+	VFMADD213PS  Z13, Z5, Z12
+	VFMADD213PS  Z13, Z6, Z11
+	VFMADD213PS  Z13, Z7, Z10
+	VFMADD213PS  Z13, Z8, Z9
+	VDIVPS       Z12, Z13, Z12
+	VDIVPS       Z11, Z13, Z11
+	VDIVPS       Z10, Z13, Z10
+	VDIVPS       Z9, Z13, Z9
+	VMOVUPS      Z12, (SI)
+	VMOVUPS      Z11, 64(SI)
+	VMOVUPS      Z10, 128(SI)
+	VMOVUPS      Z9, 192(SI)
 	ADDQ         $256, SI
 	SUBQ         $4, CX
 	JGE          abreast
@@ -362,39 +238,23 @@ rest:
 
 block:
 	VMOVUPS      (SI), Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z1, Z0, Z1
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z1, Z0, Z1
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z1, Z0, Z1
-	VMULPS       lane3fb8aa3b<>(SB), Z1, Z2
-	VADDPS       lane4b400000<>(SB), Z2, Z2
-	VSUBPS       lane4b400000<>(SB), Z2, Z2
-	VMULPS       lane3f318000<>(SB), Z2, Z3
-	VSUBPS       Z3, Z1, Z3
-	VMULPS       laneb95e8083<>(SB), Z2, Z1
-	VSUBPS       Z1, Z3, Z1
-	VMULPS       lane3ab60b61<>(SB), Z1, Z3
-	VADDPS       lane3c088889<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3d2aaaab<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3e2aaaab<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3f000000<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z1
-	VADDPS       lane3f800000<>(SB), Z1, Z1
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       lane0000007f<>(SB), Z2, Z2
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z1, Z16, Z1
+	VMOVAPS      Z14, Z2
+	VFMADD231PS  Z17, Z1, Z2
+	VSUBPS       Z14, Z2, Z3
+	VFMADD231PS  Z18, Z3, Z1
+	VFMADD231PS  Z19, Z3, Z1
+	VMOVAPS      Z21, Z3
+	VFMADD231PS  Z20, Z1, Z3
+	VFMADD213PS  Z22, Z1, Z3
+	VFMADD213PS  Z23, Z1, Z3
+	VFMADD213PS  Z24, Z1, Z3
+	VFMADD213PS  Z13, Z1, Z3
 	VPSLLD       $23, Z2, Z2
-	VMULPS       Z2, Z1, Z2
-	VADDPS       lane3f800000<>(SB), Z2, Z2
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z2, Z0, Z2
-	VMOVUPS      Z2, (SI)
+	VFMADD213PS  Z13, Z2, Z3
+	VDIVPS       Z3, Z13, Z3
+	VMOVUPS      Z3, (SI)
 	ADDQ         $64, SI
 	DECQ         CX
 	JNE          block
@@ -409,6 +269,13 @@ next:
 // func tanhRowsAVX2(x *float32, blocks, rows, xSkip int)
 TEXT ·tanhRowsAVX2(SB), NOSPLIT, $0-32
 	MOVQ         x+0(FP), SI
+	VMOVUPS      lane3f800000<>(SB), Y9
+	VMOVUPS      lane4293eb85<>(SB), Y10
+	VMOVUPS      lane327309a5<>(SB), Y11
+	VMOVUPS      lane37b19984<>(SB), Y12
+	VMOVUPS      lane3b674f9c<>(SB), Y13
+	VMOVUPS      lane3e09505a<>(SB), Y14
+	VMOVUPS      lane35595ee8<>(SB), Y15
 
 row:
 	MOVQ         blocks+8(FP), CX
@@ -421,106 +288,40 @@ abreast:
 	VMOVUPS      32(SI), Y2
 	VMULPS       Y1, Y1, Y3
 	VMULPS       Y2, Y2, Y4
-	VMULPS       lanebbbaf0ea<>(SB), Y3, Y5
-	VMULPS       lanebbbaf0ea<>(SB), Y4, Y6
-	VADDPS       lane3ca9134e<>(SB), Y5, Y5
-	VADDPS       lane3ca9134e<>(SB), Y6, Y6
-	VMULPS       Y3, Y5, Y5
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lanebd5c1e2d<>(SB), Y5, Y5
-	VADDPS       lanebd5c1e2d<>(SB), Y6, Y6
-	VMULPS       Y3, Y5, Y5
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3e088393<>(SB), Y5, Y5
-	VADDPS       lane3e088393<>(SB), Y6, Y6
-	VMULPS       Y3, Y5, Y5
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lanebeaaaa99<>(SB), Y5, Y5
-	VADDPS       lanebeaaaa99<>(SB), Y6, Y6
-	VMULPS       Y3, Y5, Y3
-	VMULPS       Y4, Y6, Y4
-	VMULPS       Y1, Y3, Y3
-	VMULPS       Y2, Y4, Y4
-	VADDPS       Y1, Y3, Y3
-	VADDPS       Y2, Y4, Y4
-	VANDPS       lane7fffffff<>(SB), Y1, Y6
-	VANDPS       lane7fffffff<>(SB), Y2, Y5
-	VADDPS       Y6, Y6, Y7
-	VADDPS       Y5, Y5, Y8
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y7, Y0, Y7
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y8, Y0, Y8
-	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMINPS       Y3, Y10, Y3
+	VMINPS       Y4, Y10, Y4
+	VMOVAPS      Y12, Y5
+	VFMADD231PS  Y11, Y3, Y5
+	VMOVAPS      Y12, Y6
+	VFMADD231PS  Y11, Y4, Y6
+	VFMADD213PS  Y13, Y3, Y5
+	VFMADD213PS  Y13, Y4, Y6
+	VFMADD213PS  Y14, Y3, Y5
+	VFMADD213PS  Y14, Y4, Y6
+	VFMADD213PS  Y9, Y3, Y5
+	VFMADD213PS  Y9, Y4, Y6
+	VMOVUPS      lane39af2dec<>(SB), Y7
+	VFMADD231PS  Y15, Y3, Y7
+	VMOVUPS      lane39af2dec<>(SB), Y8
+	VFMADD231PS  Y15, Y4, Y8
+	VFMADD213PS  lane3cd50a66<>(SB), Y3, Y7
+	VFMADD213PS  lane3cd50a66<>(SB), Y4, Y8
+	VFMADD213PS  lane3eef52d7<>(SB), Y3, Y7
+	VFMADD213PS  lane3eef52d7<>(SB), Y4, Y8
+	VFMADD213PS  Y9, Y3, Y7
+	VFMADD213PS  Y9, Y4, Y8
+	VMULPS       Y1, Y5, Y1
+	VMULPS       Y2, Y6, Y2
+	VDIVPS       Y7, Y1, Y7
+	VDIVPS       Y8, Y2, Y8
+	VMINPS       Y7, Y9, Y7
+	VMINPS       Y8, Y9, Y8
+	VMOVUPS      lanebf800000<>(SB), Y0
 	VMAXPS       Y7, Y0, Y7
-	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMOVUPS      lanebf800000<>(SB), Y0
 	VMAXPS       Y8, Y0, Y8
-	VMULPS       lane3fb8aa3b<>(SB), Y7, Y9
-	VMULPS       lane3fb8aa3b<>(SB), Y8, Y10
-	VADDPS       lane4b400000<>(SB), Y9, Y9
-	VADDPS       lane4b400000<>(SB), Y10, Y10
-	VSUBPS       lane4b400000<>(SB), Y9, Y9
-	VSUBPS       lane4b400000<>(SB), Y10, Y10
-	VMULPS       lane3f318000<>(SB), Y9, Y11
-	VMULPS       lane3f318000<>(SB), Y10, Y12
-	VSUBPS       Y11, Y7, Y11
-	VSUBPS       Y12, Y8, Y12
-	VMULPS       laneb95e8083<>(SB), Y9, Y8
-	VMULPS       laneb95e8083<>(SB), Y10, Y7
-	VSUBPS       Y8, Y11, Y8
-	VSUBPS       Y7, Y12, Y7
-	VMULPS       lane3ab60b61<>(SB), Y8, Y12
-	VMULPS       lane3ab60b61<>(SB), Y7, Y11
-	VADDPS       lane3c088889<>(SB), Y12, Y12
-	VADDPS       lane3c088889<>(SB), Y11, Y11
-	VMULPS       Y8, Y12, Y12
-	VMULPS       Y7, Y11, Y11
-	VADDPS       lane3d2aaaab<>(SB), Y12, Y12
-	VADDPS       lane3d2aaaab<>(SB), Y11, Y11
-	VMULPS       Y8, Y12, Y12
-	VMULPS       Y7, Y11, Y11
-	VADDPS       lane3e2aaaab<>(SB), Y12, Y12
-	VADDPS       lane3e2aaaab<>(SB), Y11, Y11
-	VMULPS       Y8, Y12, Y12
-	VMULPS       Y7, Y11, Y11
-	VADDPS       lane3f000000<>(SB), Y12, Y12
-	VADDPS       lane3f000000<>(SB), Y11, Y11
-	VMULPS       Y8, Y12, Y12
-	VMULPS       Y7, Y11, Y11
-	VADDPS       lane3f800000<>(SB), Y12, Y12
-	VADDPS       lane3f800000<>(SB), Y11, Y11
-	VMULPS       Y8, Y12, Y8
-	VMULPS       Y7, Y11, Y7
-	VADDPS       lane3f800000<>(SB), Y8, Y8
-	VADDPS       lane3f800000<>(SB), Y7, Y7
-	VCVTPS2DQ    Y9, Y9
-	VPADDD       lane0000007f<>(SB), Y9, Y9
-	VPSLLD       $23, Y9, Y9
-	VCVTPS2DQ    Y10, Y10
-	VPADDD       lane0000007f<>(SB), Y10, Y10
-	VPSLLD       $23, Y10, Y10
-	VMULPS       Y9, Y8, Y9
-	VMULPS       Y10, Y7, Y10
-	VADDPS       lane3f800000<>(SB), Y9, Y9
-	VADDPS       lane3f800000<>(SB), Y10, Y10
-	VMOVUPS      lane40000000<>(SB), Y0
-	VDIVPS       Y9, Y0, Y9
-	VMOVUPS      lane40000000<>(SB), Y0
-	VDIVPS       Y10, Y0, Y10
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y9, Y0, Y9
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y10, Y0, Y10
-	VCMPPS       $17, lane3f200000<>(SB), Y6, Y6
-	VCMPPS       $17, lane3f200000<>(SB), Y5, Y5
-	VANDPS       lane80000000<>(SB), Y1, Y0
-	VORPS        Y0, Y9, Y1
-	VANDPS       lane80000000<>(SB), Y2, Y0
-	VORPS        Y0, Y10, Y2
-	VBLENDVPS    Y6, Y3, Y1, Y1
-	VBLENDVPS    Y5, Y4, Y2, Y2
-	VMOVUPS      Y1, (SI)
-	VMOVUPS      Y2, 32(SI)
+	VMOVUPS      Y7, (SI)
+	VMOVUPS      Y8, 32(SI)
 	ADDQ         $64, SI
 	SUBQ         $2, CX
 	JGE          abreast
@@ -533,56 +334,23 @@ rest:
 block:
 	VMOVUPS      (SI), Y1
 	VMULPS       Y1, Y1, Y2
-	VMULPS       lanebbbaf0ea<>(SB), Y2, Y3
-	VADDPS       lane3ca9134e<>(SB), Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VADDPS       lanebd5c1e2d<>(SB), Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VADDPS       lane3e088393<>(SB), Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VADDPS       lanebeaaaa99<>(SB), Y3, Y3
-	VMULPS       Y2, Y3, Y2
-	VMULPS       Y1, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VANDPS       lane7fffffff<>(SB), Y1, Y3
-	VADDPS       Y3, Y3, Y4
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y4, Y0, Y4
-	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMINPS       Y2, Y10, Y2
+	VMOVAPS      Y12, Y3
+	VFMADD231PS  Y11, Y2, Y3
+	VFMADD213PS  Y13, Y2, Y3
+	VFMADD213PS  Y14, Y2, Y3
+	VFMADD213PS  Y9, Y2, Y3
+	VMOVUPS      lane39af2dec<>(SB), Y4
+	VFMADD231PS  Y15, Y2, Y4
+	VFMADD213PS  lane3cd50a66<>(SB), Y2, Y4
+	VFMADD213PS  lane3eef52d7<>(SB), Y2, Y4
+	VFMADD213PS  Y9, Y2, Y4
+	VMULPS       Y1, Y3, Y1
+	VDIVPS       Y4, Y1, Y4
+	VMINPS       Y4, Y9, Y4
+	VMOVUPS      lanebf800000<>(SB), Y0
 	VMAXPS       Y4, Y0, Y4
-	VMULPS       lane3fb8aa3b<>(SB), Y4, Y5
-	VADDPS       lane4b400000<>(SB), Y5, Y5
-	VSUBPS       lane4b400000<>(SB), Y5, Y5
-	VMULPS       lane3f318000<>(SB), Y5, Y6
-	VSUBPS       Y6, Y4, Y6
-	VMULPS       laneb95e8083<>(SB), Y5, Y4
-	VSUBPS       Y4, Y6, Y4
-	VMULPS       lane3ab60b61<>(SB), Y4, Y6
-	VADDPS       lane3c088889<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3d2aaaab<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3e2aaaab<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3f000000<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3f800000<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y4
-	VADDPS       lane3f800000<>(SB), Y4, Y4
-	VCVTPS2DQ    Y5, Y5
-	VPADDD       lane0000007f<>(SB), Y5, Y5
-	VPSLLD       $23, Y5, Y5
-	VMULPS       Y5, Y4, Y5
-	VADDPS       lane3f800000<>(SB), Y5, Y5
-	VMOVUPS      lane40000000<>(SB), Y0
-	VDIVPS       Y5, Y0, Y5
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y5, Y0, Y5
-	VCMPPS       $17, lane3f200000<>(SB), Y3, Y3
-	VANDPS       lane80000000<>(SB), Y1, Y0
-	VORPS        Y0, Y5, Y1
-	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMOVUPS      Y1, (SI)
+	VMOVUPS      Y4, (SI)
 	ADDQ         $32, SI
 	DECQ         CX
 	JNE          block
@@ -597,6 +365,17 @@ next:
 // func tanhRowsAVX512(x *float32, blocks, rows, xSkip int)
 TEXT ·tanhRowsAVX512(SB), NOSPLIT, $0-32
 	MOVQ         x+0(FP), SI
+	VMOVUPS      lane3f800000<>(SB), Z17
+	VMOVUPS      lane4293eb85<>(SB), Z18
+	VMOVUPS      lane327309a5<>(SB), Z19
+	VMOVUPS      lane37b19984<>(SB), Z20
+	VMOVUPS      lane3b674f9c<>(SB), Z21
+	VMOVUPS      lane3e09505a<>(SB), Z22
+	VMOVUPS      lane35595ee8<>(SB), Z23
+	VMOVUPS      lane39af2dec<>(SB), Z24
+	VMOVUPS      lane3cd50a66<>(SB), Z25
+	VMOVUPS      lane3eef52d7<>(SB), Z26
+	VMOVUPS      lanebf800000<>(SB), Z27
 
 row:
 	MOVQ         blocks+8(FP), CX
@@ -613,206 +392,70 @@ abreast:
 	VMULPS       Z2, Z2, Z6
 	VMULPS       Z3, Z3, Z7
 	VMULPS       Z4, Z4, Z8
-	VMULPS       lanebbbaf0ea<>(SB), Z5, Z9
-	VMULPS       lanebbbaf0ea<>(SB), Z6, Z10
-	VMULPS       lanebbbaf0ea<>(SB), Z7, Z11
-	VMULPS       lanebbbaf0ea<>(SB), Z8, Z12
-	VADDPS       lane3ca9134e<>(SB), Z9, Z9
-	VADDPS       lane3ca9134e<>(SB), Z10, Z10
-	VADDPS       lane3ca9134e<>(SB), Z11, Z11
-	VADDPS       lane3ca9134e<>(SB), Z12, Z12
-	VMULPS       Z5, Z9, Z9
-	VMULPS       Z6, Z10, Z10
-	VMULPS       Z7, Z11, Z11
-	VMULPS       Z8, Z12, Z12
-	VADDPS       lanebd5c1e2d<>(SB), Z9, Z9
-	VADDPS       lanebd5c1e2d<>(SB), Z10, Z10
-	VADDPS       lanebd5c1e2d<>(SB), Z11, Z11
-	VADDPS       lanebd5c1e2d<>(SB), Z12, Z12
-	VMULPS       Z5, Z9, Z9
-	VMULPS       Z6, Z10, Z10
-	VMULPS       Z7, Z11, Z11
-	VMULPS       Z8, Z12, Z12
-	VADDPS       lane3e088393<>(SB), Z9, Z9
-	VADDPS       lane3e088393<>(SB), Z10, Z10
-	VADDPS       lane3e088393<>(SB), Z11, Z11
-	VADDPS       lane3e088393<>(SB), Z12, Z12
-	VMULPS       Z5, Z9, Z9
-	VMULPS       Z6, Z10, Z10
-	VMULPS       Z7, Z11, Z11
-	VMULPS       Z8, Z12, Z12
-	VADDPS       lanebeaaaa99<>(SB), Z9, Z9
-	VADDPS       lanebeaaaa99<>(SB), Z10, Z10
-	VADDPS       lanebeaaaa99<>(SB), Z11, Z11
-	VADDPS       lanebeaaaa99<>(SB), Z12, Z12
-	VMULPS       Z5, Z9, Z5
-	VMULPS       Z6, Z10, Z6
-	VMULPS       Z7, Z11, Z7
-	VMULPS       Z8, Z12, Z8
-	VMULPS       Z1, Z5, Z5
-	VMULPS       Z2, Z6, Z6
-	VMULPS       Z3, Z7, Z7
-	VMULPS       Z4, Z8, Z8
-	VADDPS       Z1, Z5, Z5
-	VADDPS       Z2, Z6, Z6
-	VADDPS       Z3, Z7, Z7
-	VADDPS       Z4, Z8, Z8
-	VANDPS       lane7fffffff<>(SB), Z1, Z12
-	VANDPS       lane7fffffff<>(SB), Z2, Z11
-	VANDPS       lane7fffffff<>(SB), Z3, Z10
-	VANDPS       lane7fffffff<>(SB), Z4, Z9
-	VADDPS       Z12, Z12, Z13
-	VADDPS       Z11, Z11, Z14
-	VADDPS       Z10, Z10, Z15
-	VADDPS       Z9, Z9, Z16
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z13, Z0, Z13
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z14, Z0, Z14
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z15, Z0, Z15
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z16, Z0, Z16
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z13, Z0, Z13
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z14, Z0, Z14
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z15, Z0, Z15
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z16, Z0, Z16
-	VMULPS       lane3fb8aa3b<>(SB), Z13, Z17
-	VMULPS       lane3fb8aa3b<>(SB), Z14, Z18
-	VMULPS       lane3fb8aa3b<>(SB), Z15, Z19
-	VMULPS       lane3fb8aa3b<>(SB), Z16, Z20
-	VADDPS       lane4b400000<>(SB), Z17, Z17
-	VADDPS       lane4b400000<>(SB), Z18, Z18
-	VADDPS       lane4b400000<>(SB), Z19, Z19
-	VADDPS       lane4b400000<>(SB), Z20, Z20
-	VSUBPS       lane4b400000<>(SB), Z17, Z17
-	VSUBPS       lane4b400000<>(SB), Z18, Z18
-	VSUBPS       lane4b400000<>(SB), Z19, Z19
-	VSUBPS       lane4b400000<>(SB), Z20, Z20
-	VMULPS       lane3f318000<>(SB), Z17, Z21
-	VMULPS       lane3f318000<>(SB), Z18, Z22
-	VMULPS       lane3f318000<>(SB), Z19, Z23
-	VMULPS       lane3f318000<>(SB), Z20, Z24
-	VSUBPS       Z21, Z13, Z21
-	VSUBPS       Z22, Z14, Z22
-	VSUBPS       Z23, Z15, Z23
-	VSUBPS       Z24, Z16, Z24
-	VMULPS       laneb95e8083<>(SB), Z17, Z16
-	VMULPS       laneb95e8083<>(SB), Z18, Z15
-	VMULPS       laneb95e8083<>(SB), Z19, Z14
-	VMULPS       laneb95e8083<>(SB), Z20, Z13
-	VSUBPS       Z16, Z21, Z16
-	VSUBPS       Z15, Z22, Z15
-	VSUBPS       Z14, Z23, Z14
-	VSUBPS       Z13, Z24, Z13
-	VMULPS       lane3ab60b61<>(SB), Z16, Z24
-	VMULPS       lane3ab60b61<>(SB), Z15, Z23
-	VMULPS       lane3ab60b61<>(SB), Z14, Z22
-	VMULPS       lane3ab60b61<>(SB), Z13, Z21
-	VADDPS       lane3c088889<>(SB), Z24, Z24
-	VADDPS       lane3c088889<>(SB), Z23, Z23
-	VADDPS       lane3c088889<>(SB), Z22, Z22
-	VADDPS       lane3c088889<>(SB), Z21, Z21
-	VMULPS       Z16, Z24, Z24
-	VMULPS       Z15, Z23, Z23
-	VMULPS       Z14, Z22, Z22
-	VMULPS       Z13, Z21, Z21
-	VADDPS       lane3d2aaaab<>(SB), Z24, Z24
-	VADDPS       lane3d2aaaab<>(SB), Z23, Z23
-	VADDPS       lane3d2aaaab<>(SB), Z22, Z22
-	VADDPS       lane3d2aaaab<>(SB), Z21, Z21
-	VMULPS       Z16, Z24, Z24
-	VMULPS       Z15, Z23, Z23
-	VMULPS       Z14, Z22, Z22
-	VMULPS       Z13, Z21, Z21
-	VADDPS       lane3e2aaaab<>(SB), Z24, Z24
-	VADDPS       lane3e2aaaab<>(SB), Z23, Z23
-	VADDPS       lane3e2aaaab<>(SB), Z22, Z22
-	VADDPS       lane3e2aaaab<>(SB), Z21, Z21
-	VMULPS       Z16, Z24, Z24
-	VMULPS       Z15, Z23, Z23
-	VMULPS       Z14, Z22, Z22
-	VMULPS       Z13, Z21, Z21
-	VADDPS       lane3f000000<>(SB), Z24, Z24
-	VADDPS       lane3f000000<>(SB), Z23, Z23
-	VADDPS       lane3f000000<>(SB), Z22, Z22
-	VADDPS       lane3f000000<>(SB), Z21, Z21
-	VMULPS       Z16, Z24, Z24
-	VMULPS       Z15, Z23, Z23
-	VMULPS       Z14, Z22, Z22
-	VMULPS       Z13, Z21, Z21
-	VADDPS       lane3f800000<>(SB), Z24, Z24
-	VADDPS       lane3f800000<>(SB), Z23, Z23
-	VADDPS       lane3f800000<>(SB), Z22, Z22
-	VADDPS       lane3f800000<>(SB), Z21, Z21
-	VMULPS       Z16, Z24, Z16
-	VMULPS       Z15, Z23, Z15
-	VMULPS       Z14, Z22, Z14
-	VMULPS       Z13, Z21, Z13
-	VADDPS       lane3f800000<>(SB), Z16, Z16
-	VADDPS       lane3f800000<>(SB), Z15, Z15
-	VADDPS       lane3f800000<>(SB), Z14, Z14
-	VADDPS       lane3f800000<>(SB), Z13, Z13
-	VCVTPS2DQ    Z17, Z17
-	VPADDD       lane0000007f<>(SB), Z17, Z17
-	VPSLLD       $23, Z17, Z17
-	VCVTPS2DQ    Z18, Z18
-	VPADDD       lane0000007f<>(SB), Z18, Z18
-	VPSLLD       $23, Z18, Z18
-	VCVTPS2DQ    Z19, Z19
-	VPADDD       lane0000007f<>(SB), Z19, Z19
-	VPSLLD       $23, Z19, Z19
-	VCVTPS2DQ    Z20, Z20
-	VPADDD       lane0000007f<>(SB), Z20, Z20
-	VPSLLD       $23, Z20, Z20
-	VMULPS       Z17, Z16, Z17
-	VMULPS       Z18, Z15, Z18
-	VMULPS       Z19, Z14, Z19
-	VMULPS       Z20, Z13, Z20
-	VADDPS       lane3f800000<>(SB), Z17, Z17
-	VADDPS       lane3f800000<>(SB), Z18, Z18
-	VADDPS       lane3f800000<>(SB), Z19, Z19
-	VADDPS       lane3f800000<>(SB), Z20, Z20
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z17, Z0, Z17
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z18, Z0, Z18
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z19, Z0, Z19
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z20, Z0, Z20
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z17, Z0, Z17
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z18, Z0, Z18
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z19, Z0, Z19
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z20, Z0, Z20
-	VCMPPS       $17, lane3f200000<>(SB), Z12, K1
-	VCMPPS       $17, lane3f200000<>(SB), Z11, K2
-	VCMPPS       $17, lane3f200000<>(SB), Z10, K3
-	VCMPPS       $17, lane3f200000<>(SB), Z9, K4
-	VANDPS       lane80000000<>(SB), Z1, Z0
-	VORPS        Z0, Z17, Z1
-	VANDPS       lane80000000<>(SB), Z2, Z0
-	VORPS        Z0, Z18, Z2
-	VANDPS       lane80000000<>(SB), Z3, Z0
-	VORPS        Z0, Z19, Z3
-	VANDPS       lane80000000<>(SB), Z4, Z0
-	VORPS        Z0, Z20, Z4
-	VBLENDMPS    Z5, Z1, K1, Z1
-	VBLENDMPS    Z6, Z2, K2, Z2
-	VBLENDMPS    Z7, Z3, K3, Z3
-	VBLENDMPS    Z8, Z4, K4, Z4
-	VMOVUPS      Z1, (SI)
-	VMOVUPS      Z2, 64(SI)
-	VMOVUPS      Z3, 128(SI)
-	VMOVUPS      Z4, 192(SI)
+	VMINPS       Z5, Z18, Z5
+	VMINPS       Z6, Z18, Z6
+	VMINPS       Z7, Z18, Z7
+	VMINPS       Z8, Z18, Z8
+	VMOVAPS      Z20, Z9
+	VFMADD231PS  Z19, Z5, Z9
+	VMOVAPS      Z20, Z10
+	VFMADD231PS  Z19, Z6, Z10
+	VMOVAPS      Z20, Z11
+	VFMADD231PS  Z19, Z7, Z11
+	VMOVAPS      Z20, Z12
+	VFMADD231PS  Z19, Z8, Z12
+	VFMADD213PS  Z21, Z5, Z9
+	VFMADD213PS  Z21, Z6, Z10
+	VFMADD213PS  Z21, Z7, Z11
+	VFMADD213PS  Z21, Z8, Z12
+	VFMADD213PS  Z22, Z5, Z9
+	VFMADD213PS  Z22, Z6, Z10
+	VFMADD213PS  Z22, Z7, Z11
+	VFMADD213PS  Z22, Z8, Z12
+	VFMADD213PS  Z17, Z5, Z9
+	VFMADD213PS  Z17, Z6, Z10
+	VFMADD213PS  Z17, Z7, Z11
+	VFMADD213PS  Z17, Z8, Z12
+	VMOVAPS      Z24, Z13
+	VFMADD231PS  Z23, Z5, Z13
+	VMOVAPS      Z24, Z14
+	VFMADD231PS  Z23, Z6, Z14
+	VMOVAPS      Z24, Z15
+	VFMADD231PS  Z23, Z7, Z15
+	VMOVAPS      Z24, Z16
+	VFMADD231PS  Z23, Z8, Z16
+	VFMADD213PS  Z25, Z5, Z13
+	VFMADD213PS  Z25, Z6, Z14
+	VFMADD213PS  Z25, Z7, Z15
+	VFMADD213PS  Z25, Z8, Z16
+	VFMADD213PS  Z26, Z5, Z13
+	VFMADD213PS  Z26, Z6, Z14
+	VFMADD213PS  Z26, Z7, Z15
+	VFMADD213PS  Z26, Z8, Z16
+	VFMADD213PS  Z17, Z5, Z13
+	VFMADD213PS  Z17, Z6, Z14
+	VFMADD213PS  Z17, Z7, Z15
+	VFMADD213PS  Z17, Z8, Z16
+	VMULPS       Z1, Z9, Z1
+	VMULPS       Z2, Z10, Z2
+	VMULPS       Z3, Z11, Z3
+	VMULPS       Z4, Z12, Z4
+	VDIVPS       Z13, Z1, Z13
+	VDIVPS       Z14, Z2, Z14
+	VDIVPS       Z15, Z3, Z15
+	VDIVPS       Z16, Z4, Z16
+	VMINPS       Z13, Z17, Z13
+	VMINPS       Z14, Z17, Z14
+	VMINPS       Z15, Z17, Z15
+	VMINPS       Z16, Z17, Z16
+	VMAXPS       Z13, Z27, Z13
+	VMAXPS       Z14, Z27, Z14
+	VMAXPS       Z15, Z27, Z15
+	VMAXPS       Z16, Z27, Z16
+	VMOVUPS      Z13, (SI)
+	VMOVUPS      Z14, 64(SI)
+	VMOVUPS      Z15, 128(SI)
+	VMOVUPS      Z16, 192(SI)
 	ADDQ         $256, SI
 	SUBQ         $4, CX
 	JGE          abreast
@@ -825,56 +468,22 @@ rest:
 block:
 	VMOVUPS      (SI), Z1
 	VMULPS       Z1, Z1, Z2
-	VMULPS       lanebbbaf0ea<>(SB), Z2, Z3
-	VADDPS       lane3ca9134e<>(SB), Z3, Z3
-	VMULPS       Z2, Z3, Z3
-	VADDPS       lanebd5c1e2d<>(SB), Z3, Z3
-	VMULPS       Z2, Z3, Z3
-	VADDPS       lane3e088393<>(SB), Z3, Z3
-	VMULPS       Z2, Z3, Z3
-	VADDPS       lanebeaaaa99<>(SB), Z3, Z3
-	VMULPS       Z2, Z3, Z2
-	VMULPS       Z1, Z2, Z2
-	VADDPS       Z1, Z2, Z2
-	VANDPS       lane7fffffff<>(SB), Z1, Z3
-	VADDPS       Z3, Z3, Z4
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z4, Z0, Z4
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z4, Z0, Z4
-	VMULPS       lane3fb8aa3b<>(SB), Z4, Z5
-	VADDPS       lane4b400000<>(SB), Z5, Z5
-	VSUBPS       lane4b400000<>(SB), Z5, Z5
-	VMULPS       lane3f318000<>(SB), Z5, Z6
-	VSUBPS       Z6, Z4, Z6
-	VMULPS       laneb95e8083<>(SB), Z5, Z4
-	VSUBPS       Z4, Z6, Z4
-	VMULPS       lane3ab60b61<>(SB), Z4, Z6
-	VADDPS       lane3c088889<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3d2aaaab<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3e2aaaab<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3f000000<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3f800000<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       lane0000007f<>(SB), Z5, Z5
-	VPSLLD       $23, Z5, Z5
-	VMULPS       Z5, Z4, Z5
-	VADDPS       lane3f800000<>(SB), Z5, Z5
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z5, Z0, Z5
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z5, Z0, Z5
-	VCMPPS       $17, lane3f200000<>(SB), Z3, K1
-	VANDPS       lane80000000<>(SB), Z1, Z0
-	VORPS        Z0, Z5, Z1
-	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, (SI)
+	VMINPS       Z2, Z18, Z2
+	VMOVAPS      Z20, Z3
+	VFMADD231PS  Z19, Z2, Z3
+	VFMADD213PS  Z21, Z2, Z3
+	VFMADD213PS  Z22, Z2, Z3
+	VFMADD213PS  Z17, Z2, Z3
+	VMOVAPS      Z24, Z4
+	VFMADD231PS  Z23, Z2, Z4
+	VFMADD213PS  Z25, Z2, Z4
+	VFMADD213PS  Z26, Z2, Z4
+	VFMADD213PS  Z17, Z2, Z4
+	VMULPS       Z1, Z3, Z1
+	VDIVPS       Z4, Z1, Z4
+	VMINPS       Z4, Z17, Z4
+	VMAXPS       Z4, Z27, Z4
+	VMOVUPS      Z4, (SI)
 	ADDQ         $64, SI
 	DECQ         CX
 	JNE          block
@@ -896,6 +505,13 @@ TEXT ·lSTMStatesAVX2(SB), NOSPLIT, $0-144
 	MOVQ         c+40(FP), R9
 	MOVQ         t+48(FP), R10
 	MOVQ         h+56(FP), R11
+	VMOVUPS      lane3f800000<>(SB), Y9
+	VMOVUPS      lane4293eb85<>(SB), Y10
+	VMOVUPS      lane327309a5<>(SB), Y11
+	VMOVUPS      lane37b19984<>(SB), Y12
+	VMOVUPS      lane3b674f9c<>(SB), Y13
+	VMOVUPS      lane3e09505a<>(SB), Y14
+	VMOVUPS      lane35595ee8<>(SB), Y15
 
 row:
 	MOVQ         blocks+64(FP), CX
@@ -908,126 +524,58 @@ abreast:
 	VMOVUPS      32(DI), Y2
 	VMOVUPS      (R8), Y3
 	VMOVUPS      32(R8), Y4
-	VMULPS       Y3, Y1, Y3
-	VMULPS       Y4, Y2, Y4
-	VMOVUPS      (SI), Y2
-	VMOVUPS      32(SI), Y1
-	VMOVUPS      (DX), Y5
-	VMOVUPS      32(DX), Y6
-	VMULPS       Y5, Y2, Y5
-	VMULPS       Y6, Y1, Y6
-	VADDPS       Y5, Y3, Y5
-	VADDPS       Y6, Y4, Y6
-	VMULPS       Y5, Y5, Y4
-	VMULPS       Y6, Y6, Y3
-	VMULPS       lanebbbaf0ea<>(SB), Y4, Y1
-	VMULPS       lanebbbaf0ea<>(SB), Y3, Y2
-	VADDPS       lane3ca9134e<>(SB), Y1, Y1
-	VADDPS       lane3ca9134e<>(SB), Y2, Y2
-	VMULPS       Y4, Y1, Y1
-	VMULPS       Y3, Y2, Y2
-	VADDPS       lanebd5c1e2d<>(SB), Y1, Y1
-	VADDPS       lanebd5c1e2d<>(SB), Y2, Y2
-	VMULPS       Y4, Y1, Y1
-	VMULPS       Y3, Y2, Y2
-	VADDPS       lane3e088393<>(SB), Y1, Y1
-	VADDPS       lane3e088393<>(SB), Y2, Y2
-	VMULPS       Y4, Y1, Y1
-	VMULPS       Y3, Y2, Y2
-	VADDPS       lanebeaaaa99<>(SB), Y1, Y1
-	VADDPS       lanebeaaaa99<>(SB), Y2, Y2
-	VMULPS       Y4, Y1, Y4
-	VMULPS       Y3, Y2, Y3
-	VMULPS       Y5, Y4, Y4
-	VMULPS       Y6, Y3, Y3
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y6, Y3, Y3
-	VANDPS       lane7fffffff<>(SB), Y5, Y2
-	VANDPS       lane7fffffff<>(SB), Y6, Y1
-	VADDPS       Y2, Y2, Y7
-	VADDPS       Y1, Y1, Y8
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y7, Y0, Y7
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y8, Y0, Y8
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y7, Y0, Y7
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y8, Y0, Y8
-	VMULPS       lane3fb8aa3b<>(SB), Y7, Y9
-	VMULPS       lane3fb8aa3b<>(SB), Y8, Y10
-	VADDPS       lane4b400000<>(SB), Y9, Y9
-	VADDPS       lane4b400000<>(SB), Y10, Y10
-	VSUBPS       lane4b400000<>(SB), Y9, Y9
-	VSUBPS       lane4b400000<>(SB), Y10, Y10
-	VMULPS       lane3f318000<>(SB), Y9, Y11
-	VMULPS       lane3f318000<>(SB), Y10, Y12
-	VSUBPS       Y11, Y7, Y11
-	VSUBPS       Y12, Y8, Y12
-	VMULPS       laneb95e8083<>(SB), Y9, Y8
-	VMULPS       laneb95e8083<>(SB), Y10, Y7
-	VSUBPS       Y8, Y11, Y8
-	VSUBPS       Y7, Y12, Y7
-	VMULPS       lane3ab60b61<>(SB), Y8, Y12
-	VMULPS       lane3ab60b61<>(SB), Y7, Y11
-	VADDPS       lane3c088889<>(SB), Y12, Y12
-	VADDPS       lane3c088889<>(SB), Y11, Y11
-	VMULPS       Y8, Y12, Y12
-	VMULPS       Y7, Y11, Y11
-	VADDPS       lane3d2aaaab<>(SB), Y12, Y12
-	VADDPS       lane3d2aaaab<>(SB), Y11, Y11
-	VMULPS       Y8, Y12, Y12
-	VMULPS       Y7, Y11, Y11
-	VADDPS       lane3e2aaaab<>(SB), Y12, Y12
-	VADDPS       lane3e2aaaab<>(SB), Y11, Y11
-	VMULPS       Y8, Y12, Y12
-	VMULPS       Y7, Y11, Y11
-	VADDPS       lane3f000000<>(SB), Y12, Y12
-	VADDPS       lane3f000000<>(SB), Y11, Y11
-	VMULPS       Y8, Y12, Y12
-	VMULPS       Y7, Y11, Y11
-	VADDPS       lane3f800000<>(SB), Y12, Y12
-	VADDPS       lane3f800000<>(SB), Y11, Y11
-	VMULPS       Y8, Y12, Y8
-	VMULPS       Y7, Y11, Y7
-	VADDPS       lane3f800000<>(SB), Y8, Y8
-	VADDPS       lane3f800000<>(SB), Y7, Y7
-	VCVTPS2DQ    Y9, Y9
-	VPADDD       lane0000007f<>(SB), Y9, Y9
-	VPSLLD       $23, Y9, Y9
-	VCVTPS2DQ    Y10, Y10
-	VPADDD       lane0000007f<>(SB), Y10, Y10
-	VPSLLD       $23, Y10, Y10
-	VMULPS       Y9, Y8, Y9
-	VMULPS       Y10, Y7, Y10
-	VADDPS       lane3f800000<>(SB), Y9, Y9
-	VADDPS       lane3f800000<>(SB), Y10, Y10
-	VMOVUPS      lane40000000<>(SB), Y0
-	VDIVPS       Y9, Y0, Y9
-	VMOVUPS      lane40000000<>(SB), Y0
-	VDIVPS       Y10, Y0, Y10
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y9, Y0, Y9
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y10, Y0, Y10
-	VCMPPS       $17, lane3f200000<>(SB), Y2, Y2
-	VCMPPS       $17, lane3f200000<>(SB), Y1, Y1
-	VANDPS       lane80000000<>(SB), Y5, Y0
-	VORPS        Y0, Y9, Y9
-	VANDPS       lane80000000<>(SB), Y6, Y0
-	VORPS        Y0, Y10, Y10
-	VBLENDVPS    Y2, Y4, Y9, Y9
-	VBLENDVPS    Y1, Y3, Y10, Y10
-	VMOVUPS      (BX), Y3
-	VMOVUPS      32(BX), Y1
-	VMULPS       Y9, Y3, Y3
-	VMULPS       Y10, Y1, Y1
-	VMOVUPS      Y5, (R9)
-	VMOVUPS      Y9, (R10)
-	VMOVUPS      Y3, (R11)
-	VMOVUPS      Y6, 32(R9)
-	VMOVUPS      Y10, 32(R10)
-	VMOVUPS      Y1, 32(R11)
+	VMOVUPS      (SI), Y5
+	VMOVUPS      32(SI), Y6
+	VMOVUPS      (DX), Y7
+	VMOVUPS      32(DX), Y8
+	VMULPS       Y7, Y5, Y7
+	VMULPS       Y8, Y6, Y8
+	VFMADD231PS  Y3, Y1, Y7
+	VFMADD231PS  Y4, Y2, Y8
+	VMULPS       Y7, Y7, Y4
+	VMULPS       Y8, Y8, Y2
+	VMINPS       Y4, Y10, Y4
+	VMINPS       Y2, Y10, Y2
+	VMOVAPS      Y12, Y3
+	VFMADD231PS  Y11, Y4, Y3
+	VMOVAPS      Y12, Y1
+	VFMADD231PS  Y11, Y2, Y1
+	VFMADD213PS  Y13, Y4, Y3
+	VFMADD213PS  Y13, Y2, Y1
+	VFMADD213PS  Y14, Y4, Y3
+	VFMADD213PS  Y14, Y2, Y1
+	VFMADD213PS  Y9, Y4, Y3
+	VFMADD213PS  Y9, Y2, Y1
+	VMOVUPS      lane39af2dec<>(SB), Y6
+	VFMADD231PS  Y15, Y4, Y6
+	VMOVUPS      lane39af2dec<>(SB), Y5
+	VFMADD231PS  Y15, Y2, Y5
+	VFMADD213PS  lane3cd50a66<>(SB), Y4, Y6
+	VFMADD213PS  lane3cd50a66<>(SB), Y2, Y5
+	VFMADD213PS  lane3eef52d7<>(SB), Y4, Y6
+	VFMADD213PS  lane3eef52d7<>(SB), Y2, Y5
+	VFMADD213PS  Y9, Y4, Y6
+	VFMADD213PS  Y9, Y2, Y5
+	VMULPS       Y7, Y3, Y3
+	VMULPS       Y8, Y1, Y1
+	VDIVPS       Y6, Y3, Y6
+	VDIVPS       Y5, Y1, Y5
+	VMINPS       Y6, Y9, Y6
+	VMINPS       Y5, Y9, Y5
+	VMOVUPS      lanebf800000<>(SB), Y0
+	VMAXPS       Y6, Y0, Y6
+	VMOVUPS      lanebf800000<>(SB), Y0
+	VMAXPS       Y5, Y0, Y5
+	VMOVUPS      (BX), Y1
+	VMOVUPS      32(BX), Y3
+	VMULPS       Y6, Y1, Y1
+	VMULPS       Y5, Y3, Y3
+	VMOVUPS      Y7, (R9)
+	VMOVUPS      Y6, (R10)
+	VMOVUPS      Y1, (R11)
+	VMOVUPS      Y8, 32(R9)
+	VMOVUPS      Y5, 32(R10)
+	VMOVUPS      Y3, 32(R11)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
 	ADDQ         $64, DX
@@ -1047,66 +595,32 @@ rest:
 block:
 	VMOVUPS      (DI), Y1
 	VMOVUPS      (R8), Y2
-	VMULPS       Y2, Y1, Y2
-	VMOVUPS      (SI), Y1
-	VMOVUPS      (DX), Y3
-	VMULPS       Y3, Y1, Y3
-	VADDPS       Y3, Y2, Y3
-	VMULPS       Y3, Y3, Y2
-	VMULPS       lanebbbaf0ea<>(SB), Y2, Y1
-	VADDPS       lane3ca9134e<>(SB), Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VADDPS       lanebd5c1e2d<>(SB), Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VADDPS       lane3e088393<>(SB), Y1, Y1
-	VMULPS       Y2, Y1, Y1
-	VADDPS       lanebeaaaa99<>(SB), Y1, Y1
-	VMULPS       Y2, Y1, Y2
-	VMULPS       Y3, Y2, Y2
-	VADDPS       Y3, Y2, Y2
-	VANDPS       lane7fffffff<>(SB), Y3, Y1
-	VADDPS       Y1, Y1, Y4
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y4, Y0, Y4
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y4, Y0, Y4
-	VMULPS       lane3fb8aa3b<>(SB), Y4, Y5
-	VADDPS       lane4b400000<>(SB), Y5, Y5
-	VSUBPS       lane4b400000<>(SB), Y5, Y5
-	VMULPS       lane3f318000<>(SB), Y5, Y6
-	VSUBPS       Y6, Y4, Y6
-	VMULPS       laneb95e8083<>(SB), Y5, Y4
-	VSUBPS       Y4, Y6, Y4
-	VMULPS       lane3ab60b61<>(SB), Y4, Y6
-	VADDPS       lane3c088889<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3d2aaaab<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3e2aaaab<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3f000000<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3f800000<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y4
-	VADDPS       lane3f800000<>(SB), Y4, Y4
-	VCVTPS2DQ    Y5, Y5
-	VPADDD       lane0000007f<>(SB), Y5, Y5
-	VPSLLD       $23, Y5, Y5
-	VMULPS       Y5, Y4, Y5
-	VADDPS       lane3f800000<>(SB), Y5, Y5
-	VMOVUPS      lane40000000<>(SB), Y0
-	VDIVPS       Y5, Y0, Y5
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y5, Y0, Y5
-	VCMPPS       $17, lane3f200000<>(SB), Y1, Y1
-	VANDPS       lane80000000<>(SB), Y3, Y0
-	VORPS        Y0, Y5, Y5
-	VBLENDVPS    Y1, Y2, Y5, Y5
-	VMOVUPS      (BX), Y2
-	VMULPS       Y5, Y2, Y2
-	VMOVUPS      Y3, (R9)
-	VMOVUPS      Y5, (R10)
-	VMOVUPS      Y2, (R11)
+	VMOVUPS      (SI), Y3
+	VMOVUPS      (DX), Y4
+	VMULPS       Y4, Y3, Y4
+	VFMADD231PS  Y2, Y1, Y4
+	VMULPS       Y4, Y4, Y2
+	VMINPS       Y2, Y10, Y2
+	VMOVAPS      Y12, Y1
+	VFMADD231PS  Y11, Y2, Y1
+	VFMADD213PS  Y13, Y2, Y1
+	VFMADD213PS  Y14, Y2, Y1
+	VFMADD213PS  Y9, Y2, Y1
+	VMOVUPS      lane39af2dec<>(SB), Y3
+	VFMADD231PS  Y15, Y2, Y3
+	VFMADD213PS  lane3cd50a66<>(SB), Y2, Y3
+	VFMADD213PS  lane3eef52d7<>(SB), Y2, Y3
+	VFMADD213PS  Y9, Y2, Y3
+	VMULPS       Y4, Y1, Y1
+	VDIVPS       Y3, Y1, Y3
+	VMINPS       Y3, Y9, Y3
+	VMOVUPS      lanebf800000<>(SB), Y0
+	VMAXPS       Y3, Y0, Y3
+	VMOVUPS      (BX), Y1
+	VMULPS       Y3, Y1, Y1
+	VMOVUPS      Y4, (R9)
+	VMOVUPS      Y3, (R10)
+	VMOVUPS      Y1, (R11)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
 	ADDQ         $32, DX
@@ -1142,6 +656,17 @@ TEXT ·lSTMStatesAVX512(SB), NOSPLIT, $0-144
 	MOVQ         c+40(FP), R9
 	MOVQ         t+48(FP), R10
 	MOVQ         h+56(FP), R11
+	VMOVUPS      lane3f800000<>(SB), Z17
+	VMOVUPS      lane4293eb85<>(SB), Z18
+	VMOVUPS      lane327309a5<>(SB), Z19
+	VMOVUPS      lane37b19984<>(SB), Z20
+	VMOVUPS      lane3b674f9c<>(SB), Z21
+	VMOVUPS      lane3e09505a<>(SB), Z22
+	VMOVUPS      lane35595ee8<>(SB), Z23
+	VMOVUPS      lane39af2dec<>(SB), Z24
+	VMOVUPS      lane3cd50a66<>(SB), Z25
+	VMOVUPS      lane3eef52d7<>(SB), Z26
+	VMOVUPS      lanebf800000<>(SB), Z27
 
 row:
 	MOVQ         blocks+64(FP), CX
@@ -1158,246 +683,106 @@ abreast:
 	VMOVUPS      64(R8), Z6
 	VMOVUPS      128(R8), Z7
 	VMOVUPS      192(R8), Z8
-	VMULPS       Z5, Z1, Z5
-	VMULPS       Z6, Z2, Z6
-	VMULPS       Z7, Z3, Z7
-	VMULPS       Z8, Z4, Z8
-	VMOVUPS      (SI), Z4
-	VMOVUPS      64(SI), Z3
-	VMOVUPS      128(SI), Z2
-	VMOVUPS      192(SI), Z1
-	VMOVUPS      (DX), Z9
-	VMOVUPS      64(DX), Z10
-	VMOVUPS      128(DX), Z11
-	VMOVUPS      192(DX), Z12
-	VMULPS       Z9, Z4, Z9
-	VMULPS       Z10, Z3, Z10
-	VMULPS       Z11, Z2, Z11
-	VMULPS       Z12, Z1, Z12
-	VADDPS       Z9, Z5, Z9
-	VADDPS       Z10, Z6, Z10
-	VADDPS       Z11, Z7, Z11
-	VADDPS       Z12, Z8, Z12
-	VMULPS       Z9, Z9, Z8
-	VMULPS       Z10, Z10, Z7
-	VMULPS       Z11, Z11, Z6
-	VMULPS       Z12, Z12, Z5
-	VMULPS       lanebbbaf0ea<>(SB), Z8, Z1
-	VMULPS       lanebbbaf0ea<>(SB), Z7, Z2
-	VMULPS       lanebbbaf0ea<>(SB), Z6, Z3
-	VMULPS       lanebbbaf0ea<>(SB), Z5, Z4
-	VADDPS       lane3ca9134e<>(SB), Z1, Z1
-	VADDPS       lane3ca9134e<>(SB), Z2, Z2
-	VADDPS       lane3ca9134e<>(SB), Z3, Z3
-	VADDPS       lane3ca9134e<>(SB), Z4, Z4
-	VMULPS       Z8, Z1, Z1
-	VMULPS       Z7, Z2, Z2
-	VMULPS       Z6, Z3, Z3
-	VMULPS       Z5, Z4, Z4
-	VADDPS       lanebd5c1e2d<>(SB), Z1, Z1
-	VADDPS       lanebd5c1e2d<>(SB), Z2, Z2
-	VADDPS       lanebd5c1e2d<>(SB), Z3, Z3
-	VADDPS       lanebd5c1e2d<>(SB), Z4, Z4
-	VMULPS       Z8, Z1, Z1
-	VMULPS       Z7, Z2, Z2
-	VMULPS       Z6, Z3, Z3
-	VMULPS       Z5, Z4, Z4
-	VADDPS       lane3e088393<>(SB), Z1, Z1
-	VADDPS       lane3e088393<>(SB), Z2, Z2
-	VADDPS       lane3e088393<>(SB), Z3, Z3
-	VADDPS       lane3e088393<>(SB), Z4, Z4
-	VMULPS       Z8, Z1, Z1
-	VMULPS       Z7, Z2, Z2
-	VMULPS       Z6, Z3, Z3
-	VMULPS       Z5, Z4, Z4
-	VADDPS       lanebeaaaa99<>(SB), Z1, Z1
-	VADDPS       lanebeaaaa99<>(SB), Z2, Z2
-	VADDPS       lanebeaaaa99<>(SB), Z3, Z3
-	VADDPS       lanebeaaaa99<>(SB), Z4, Z4
-	VMULPS       Z8, Z1, Z8
-	VMULPS       Z7, Z2, Z7
-	VMULPS       Z6, Z3, Z6
-	VMULPS       Z5, Z4, Z5
-	VMULPS       Z9, Z8, Z8
-	VMULPS       Z10, Z7, Z7
-	VMULPS       Z11, Z6, Z6
-	VMULPS       Z12, Z5, Z5
-	VADDPS       Z9, Z8, Z8
-	VADDPS       Z10, Z7, Z7
-	VADDPS       Z11, Z6, Z6
-	VADDPS       Z12, Z5, Z5
-	VANDPS       lane7fffffff<>(SB), Z9, Z4
-	VANDPS       lane7fffffff<>(SB), Z10, Z3
-	VANDPS       lane7fffffff<>(SB), Z11, Z2
-	VANDPS       lane7fffffff<>(SB), Z12, Z1
-	VADDPS       Z4, Z4, Z13
-	VADDPS       Z3, Z3, Z14
-	VADDPS       Z2, Z2, Z15
-	VADDPS       Z1, Z1, Z16
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z13, Z0, Z13
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z14, Z0, Z14
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z15, Z0, Z15
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z16, Z0, Z16
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z13, Z0, Z13
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z14, Z0, Z14
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z15, Z0, Z15
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z16, Z0, Z16
-	VMULPS       lane3fb8aa3b<>(SB), Z13, Z17
-	VMULPS       lane3fb8aa3b<>(SB), Z14, Z18
-	VMULPS       lane3fb8aa3b<>(SB), Z15, Z19
-	VMULPS       lane3fb8aa3b<>(SB), Z16, Z20
-	VADDPS       lane4b400000<>(SB), Z17, Z17
-	VADDPS       lane4b400000<>(SB), Z18, Z18
-	VADDPS       lane4b400000<>(SB), Z19, Z19
-	VADDPS       lane4b400000<>(SB), Z20, Z20
-	VSUBPS       lane4b400000<>(SB), Z17, Z17
-	VSUBPS       lane4b400000<>(SB), Z18, Z18
-	VSUBPS       lane4b400000<>(SB), Z19, Z19
-	VSUBPS       lane4b400000<>(SB), Z20, Z20
-	VMULPS       lane3f318000<>(SB), Z17, Z21
-	VMULPS       lane3f318000<>(SB), Z18, Z22
-	VMULPS       lane3f318000<>(SB), Z19, Z23
-	VMULPS       lane3f318000<>(SB), Z20, Z24
-	VSUBPS       Z21, Z13, Z21
-	VSUBPS       Z22, Z14, Z22
-	VSUBPS       Z23, Z15, Z23
-	VSUBPS       Z24, Z16, Z24
-	VMULPS       laneb95e8083<>(SB), Z17, Z16
-	VMULPS       laneb95e8083<>(SB), Z18, Z15
-	VMULPS       laneb95e8083<>(SB), Z19, Z14
-	VMULPS       laneb95e8083<>(SB), Z20, Z13
-	VSUBPS       Z16, Z21, Z16
-	VSUBPS       Z15, Z22, Z15
-	VSUBPS       Z14, Z23, Z14
-	VSUBPS       Z13, Z24, Z13
-	VMULPS       lane3ab60b61<>(SB), Z16, Z24
-	VMULPS       lane3ab60b61<>(SB), Z15, Z23
-	VMULPS       lane3ab60b61<>(SB), Z14, Z22
-	VMULPS       lane3ab60b61<>(SB), Z13, Z21
-	VADDPS       lane3c088889<>(SB), Z24, Z24
-	VADDPS       lane3c088889<>(SB), Z23, Z23
-	VADDPS       lane3c088889<>(SB), Z22, Z22
-	VADDPS       lane3c088889<>(SB), Z21, Z21
-	VMULPS       Z16, Z24, Z24
-	VMULPS       Z15, Z23, Z23
-	VMULPS       Z14, Z22, Z22
-	VMULPS       Z13, Z21, Z21
-	VADDPS       lane3d2aaaab<>(SB), Z24, Z24
-	VADDPS       lane3d2aaaab<>(SB), Z23, Z23
-	VADDPS       lane3d2aaaab<>(SB), Z22, Z22
-	VADDPS       lane3d2aaaab<>(SB), Z21, Z21
-	VMULPS       Z16, Z24, Z24
-	VMULPS       Z15, Z23, Z23
-	VMULPS       Z14, Z22, Z22
-	VMULPS       Z13, Z21, Z21
-	VADDPS       lane3e2aaaab<>(SB), Z24, Z24
-	VADDPS       lane3e2aaaab<>(SB), Z23, Z23
-	VADDPS       lane3e2aaaab<>(SB), Z22, Z22
-	VADDPS       lane3e2aaaab<>(SB), Z21, Z21
-	VMULPS       Z16, Z24, Z24
-	VMULPS       Z15, Z23, Z23
-	VMULPS       Z14, Z22, Z22
-	VMULPS       Z13, Z21, Z21
-	VADDPS       lane3f000000<>(SB), Z24, Z24
-	VADDPS       lane3f000000<>(SB), Z23, Z23
-	VADDPS       lane3f000000<>(SB), Z22, Z22
-	VADDPS       lane3f000000<>(SB), Z21, Z21
-	VMULPS       Z16, Z24, Z24
-	VMULPS       Z15, Z23, Z23
-	VMULPS       Z14, Z22, Z22
-	VMULPS       Z13, Z21, Z21
-	VADDPS       lane3f800000<>(SB), Z24, Z24
-	VADDPS       lane3f800000<>(SB), Z23, Z23
-	VADDPS       lane3f800000<>(SB), Z22, Z22
-	VADDPS       lane3f800000<>(SB), Z21, Z21
-	VMULPS       Z16, Z24, Z16
-	VMULPS       Z15, Z23, Z15
-	VMULPS       Z14, Z22, Z14
-	VMULPS       Z13, Z21, Z13
-	VADDPS       lane3f800000<>(SB), Z16, Z16
-	VADDPS       lane3f800000<>(SB), Z15, Z15
-	VADDPS       lane3f800000<>(SB), Z14, Z14
-	VADDPS       lane3f800000<>(SB), Z13, Z13
-	VCVTPS2DQ    Z17, Z17
-	VPADDD       lane0000007f<>(SB), Z17, Z17
-	VPSLLD       $23, Z17, Z17
-	VCVTPS2DQ    Z18, Z18
-	VPADDD       lane0000007f<>(SB), Z18, Z18
-	VPSLLD       $23, Z18, Z18
-	VCVTPS2DQ    Z19, Z19
-	VPADDD       lane0000007f<>(SB), Z19, Z19
-	VPSLLD       $23, Z19, Z19
-	VCVTPS2DQ    Z20, Z20
-	VPADDD       lane0000007f<>(SB), Z20, Z20
-	VPSLLD       $23, Z20, Z20
-	VMULPS       Z17, Z16, Z17
-	VMULPS       Z18, Z15, Z18
-	VMULPS       Z19, Z14, Z19
-	VMULPS       Z20, Z13, Z20
-	VADDPS       lane3f800000<>(SB), Z17, Z17
-	VADDPS       lane3f800000<>(SB), Z18, Z18
-	VADDPS       lane3f800000<>(SB), Z19, Z19
-	VADDPS       lane3f800000<>(SB), Z20, Z20
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z17, Z0, Z17
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z18, Z0, Z18
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z19, Z0, Z19
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z20, Z0, Z20
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z17, Z0, Z17
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z18, Z0, Z18
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z19, Z0, Z19
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z20, Z0, Z20
-	VCMPPS       $17, lane3f200000<>(SB), Z4, K1
-	VCMPPS       $17, lane3f200000<>(SB), Z3, K2
-	VCMPPS       $17, lane3f200000<>(SB), Z2, K3
-	VCMPPS       $17, lane3f200000<>(SB), Z1, K4
-	VANDPS       lane80000000<>(SB), Z9, Z0
-	VORPS        Z0, Z17, Z17
-	VANDPS       lane80000000<>(SB), Z10, Z0
-	VORPS        Z0, Z18, Z18
-	VANDPS       lane80000000<>(SB), Z11, Z0
-	VORPS        Z0, Z19, Z19
-	VANDPS       lane80000000<>(SB), Z12, Z0
-	VORPS        Z0, Z20, Z20
-	VBLENDMPS    Z8, Z17, K1, Z17
-	VBLENDMPS    Z7, Z18, K2, Z18
-	VBLENDMPS    Z6, Z19, K3, Z19
-	VBLENDMPS    Z5, Z20, K4, Z20
-	VMOVUPS      (BX), Z5
-	VMOVUPS      64(BX), Z6
-	VMOVUPS      128(BX), Z7
-	VMOVUPS      192(BX), Z8
-	VMULPS       Z17, Z5, Z5
-	VMULPS       Z18, Z6, Z6
-	VMULPS       Z19, Z7, Z7
-	VMULPS       Z20, Z8, Z8
-	VMOVUPS      Z9, (R9)
-	VMOVUPS      Z17, (R10)
-	VMOVUPS      Z5, (R11)
-	VMOVUPS      Z10, 64(R9)
-	VMOVUPS      Z18, 64(R10)
-	VMOVUPS      Z6, 64(R11)
-	VMOVUPS      Z11, 128(R9)
-	VMOVUPS      Z19, 128(R10)
-	VMOVUPS      Z7, 128(R11)
-	VMOVUPS      Z12, 192(R9)
-	VMOVUPS      Z20, 192(R10)
-	VMOVUPS      Z8, 192(R11)
+	VMOVUPS      (SI), Z9
+	VMOVUPS      64(SI), Z10
+	VMOVUPS      128(SI), Z11
+	VMOVUPS      192(SI), Z12
+	VMOVUPS      (DX), Z13
+	VMOVUPS      64(DX), Z14
+	VMOVUPS      128(DX), Z15
+	VMOVUPS      192(DX), Z16
+	VMULPS       Z13, Z9, Z13
+	VMULPS       Z14, Z10, Z14
+	VMULPS       Z15, Z11, Z15
+	VMULPS       Z16, Z12, Z16
+	VFMADD231PS  Z5, Z1, Z13
+	VFMADD231PS  Z6, Z2, Z14
+	VFMADD231PS  Z7, Z3, Z15
+	VFMADD231PS  Z8, Z4, Z16
+	VMULPS       Z13, Z13, Z8
+	VMULPS       Z14, Z14, Z4
+	VMULPS       Z15, Z15, Z7
+	VMULPS       Z16, Z16, Z3
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z7, Z18, Z7
+	VMINPS       Z3, Z18, Z3
+	VMOVAPS      Z20, Z6
+	VFMADD231PS  Z19, Z8, Z6
+	VMOVAPS      Z20, Z2
+	VFMADD231PS  Z19, Z4, Z2
+	VMOVAPS      Z20, Z5
+	VFMADD231PS  Z19, Z7, Z5
+	VMOVAPS      Z20, Z1
+	VFMADD231PS  Z19, Z3, Z1
+	VFMADD213PS  Z21, Z8, Z6
+	VFMADD213PS  Z21, Z4, Z2
+	VFMADD213PS  Z21, Z7, Z5
+	VFMADD213PS  Z21, Z3, Z1
+	VFMADD213PS  Z22, Z8, Z6
+	VFMADD213PS  Z22, Z4, Z2
+	VFMADD213PS  Z22, Z7, Z5
+	VFMADD213PS  Z22, Z3, Z1
+	VFMADD213PS  Z17, Z8, Z6
+	VFMADD213PS  Z17, Z4, Z2
+	VFMADD213PS  Z17, Z7, Z5
+	VFMADD213PS  Z17, Z3, Z1
+	VMOVAPS      Z24, Z12
+	VFMADD231PS  Z23, Z8, Z12
+	VMOVAPS      Z24, Z11
+	VFMADD231PS  Z23, Z4, Z11
+	VMOVAPS      Z24, Z10
+	VFMADD231PS  Z23, Z7, Z10
+	VMOVAPS      Z24, Z9
+	VFMADD231PS  Z23, Z3, Z9
+	VFMADD213PS  Z25, Z8, Z12
+	VFMADD213PS  Z25, Z4, Z11
+	VFMADD213PS  Z25, Z7, Z10
+	VFMADD213PS  Z25, Z3, Z9
+	VFMADD213PS  Z26, Z8, Z12
+	VFMADD213PS  Z26, Z4, Z11
+	VFMADD213PS  Z26, Z7, Z10
+	VFMADD213PS  Z26, Z3, Z9
+	VFMADD213PS  Z17, Z8, Z12
+	VFMADD213PS  Z17, Z4, Z11
+	VFMADD213PS  Z17, Z7, Z10
+	VFMADD213PS  Z17, Z3, Z9
+	VMULPS       Z13, Z6, Z6
+	VMULPS       Z14, Z2, Z2
+	VMULPS       Z15, Z5, Z5
+	VMULPS       Z16, Z1, Z1
+	VDIVPS       Z12, Z6, Z12
+	VDIVPS       Z11, Z2, Z11
+	VDIVPS       Z10, Z5, Z10
+	VDIVPS       Z9, Z1, Z9
+	VMINPS       Z12, Z17, Z12
+	VMINPS       Z11, Z17, Z11
+	VMINPS       Z10, Z17, Z10
+	VMINPS       Z9, Z17, Z9
+	VMAXPS       Z12, Z27, Z12
+	VMAXPS       Z11, Z27, Z11
+	VMAXPS       Z10, Z27, Z10
+	VMAXPS       Z9, Z27, Z9
+	VMOVUPS      (BX), Z1
+	VMOVUPS      64(BX), Z5
+	VMOVUPS      128(BX), Z2
+	VMOVUPS      192(BX), Z6
+	VMULPS       Z12, Z1, Z1
+	VMULPS       Z11, Z5, Z5
+	VMULPS       Z10, Z2, Z2
+	VMULPS       Z9, Z6, Z6
+	VMOVUPS      Z13, (R9)
+	VMOVUPS      Z12, (R10)
+	VMOVUPS      Z1, (R11)
+	VMOVUPS      Z14, 64(R9)
+	VMOVUPS      Z11, 64(R10)
+	VMOVUPS      Z5, 64(R11)
+	VMOVUPS      Z15, 128(R9)
+	VMOVUPS      Z10, 128(R10)
+	VMOVUPS      Z2, 128(R11)
+	VMOVUPS      Z16, 192(R9)
+	VMOVUPS      Z9, 192(R10)
+	VMOVUPS      Z6, 192(R11)
 	ADDQ         $256, SI
 	ADDQ         $256, DI
 	ADDQ         $256, DX
@@ -1417,66 +802,31 @@ rest:
 block:
 	VMOVUPS      (DI), Z1
 	VMOVUPS      (R8), Z2
-	VMULPS       Z2, Z1, Z2
-	VMOVUPS      (SI), Z1
-	VMOVUPS      (DX), Z3
-	VMULPS       Z3, Z1, Z3
-	VADDPS       Z3, Z2, Z3
-	VMULPS       Z3, Z3, Z2
-	VMULPS       lanebbbaf0ea<>(SB), Z2, Z1
-	VADDPS       lane3ca9134e<>(SB), Z1, Z1
-	VMULPS       Z2, Z1, Z1
-	VADDPS       lanebd5c1e2d<>(SB), Z1, Z1
-	VMULPS       Z2, Z1, Z1
-	VADDPS       lane3e088393<>(SB), Z1, Z1
-	VMULPS       Z2, Z1, Z1
-	VADDPS       lanebeaaaa99<>(SB), Z1, Z1
-	VMULPS       Z2, Z1, Z2
-	VMULPS       Z3, Z2, Z2
-	VADDPS       Z3, Z2, Z2
-	VANDPS       lane7fffffff<>(SB), Z3, Z1
-	VADDPS       Z1, Z1, Z4
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z4, Z0, Z4
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z4, Z0, Z4
-	VMULPS       lane3fb8aa3b<>(SB), Z4, Z5
-	VADDPS       lane4b400000<>(SB), Z5, Z5
-	VSUBPS       lane4b400000<>(SB), Z5, Z5
-	VMULPS       lane3f318000<>(SB), Z5, Z6
-	VSUBPS       Z6, Z4, Z6
-	VMULPS       laneb95e8083<>(SB), Z5, Z4
-	VSUBPS       Z4, Z6, Z4
-	VMULPS       lane3ab60b61<>(SB), Z4, Z6
-	VADDPS       lane3c088889<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3d2aaaab<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3e2aaaab<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3f000000<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3f800000<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       lane0000007f<>(SB), Z5, Z5
-	VPSLLD       $23, Z5, Z5
-	VMULPS       Z5, Z4, Z5
-	VADDPS       lane3f800000<>(SB), Z5, Z5
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z5, Z0, Z5
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z5, Z0, Z5
-	VCMPPS       $17, lane3f200000<>(SB), Z1, K1
-	VANDPS       lane80000000<>(SB), Z3, Z0
-	VORPS        Z0, Z5, Z5
-	VBLENDMPS    Z2, Z5, K1, Z5
-	VMOVUPS      (BX), Z2
-	VMULPS       Z5, Z2, Z2
-	VMOVUPS      Z3, (R9)
-	VMOVUPS      Z5, (R10)
-	VMOVUPS      Z2, (R11)
+	VMOVUPS      (SI), Z3
+	VMOVUPS      (DX), Z4
+	VMULPS       Z4, Z3, Z4
+	VFMADD231PS  Z2, Z1, Z4
+	VMULPS       Z4, Z4, Z2
+	VMINPS       Z2, Z18, Z2
+	VMOVAPS      Z20, Z1
+	VFMADD231PS  Z19, Z2, Z1
+	VFMADD213PS  Z21, Z2, Z1
+	VFMADD213PS  Z22, Z2, Z1
+	VFMADD213PS  Z17, Z2, Z1
+	VMOVAPS      Z24, Z3
+	VFMADD231PS  Z23, Z2, Z3
+	VFMADD213PS  Z25, Z2, Z3
+	VFMADD213PS  Z26, Z2, Z3
+	VFMADD213PS  Z17, Z2, Z3
+	VMULPS       Z4, Z1, Z1
+	VDIVPS       Z3, Z1, Z3
+	VMINPS       Z3, Z17, Z3
+	VMAXPS       Z3, Z27, Z3
+	VMOVUPS      (BX), Z1
+	VMULPS       Z3, Z1, Z1
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z3, (R10)
+	VMOVUPS      Z1, (R11)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
 	ADDQ         $64, DX
@@ -1513,6 +863,7 @@ TEXT ·lSTMGradRowsAVX2(SB), NOSPLIT, $0-160
 	MOVQ         o+48(FP), R10
 	MOVQ         t+56(FP), R11
 	MOVQ         c0+64(FP), R12
+	VMOVUPS      lane3f800000<>(SB), Y12
 
 row:
 	MOVQ         blocks+72(FP), CX
@@ -1530,33 +881,26 @@ block:
 	VMOVUPS      (R11), Y7
 	VMOVUPS      (R12), Y8
 	VMULPS       Y6, Y2, Y9
-	VMULPS       Y7, Y7, Y10
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y10, Y0, Y10
-	VMULPS       Y10, Y9, Y10
-	VADDPS       Y10, Y1, Y10
-	VMULPS       Y4, Y10, Y1
-	VMULPS       Y5, Y10, Y9
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y3, Y0, Y11
-	VMULPS       Y11, Y3, Y11
-	VMULPS       Y11, Y9, Y11
-	VMULPS       Y8, Y10, Y8
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y4, Y0, Y9
-	VMULPS       Y9, Y4, Y9
-	VMULPS       Y9, Y8, Y9
-	VMULPS       Y3, Y10, Y3
-	VMULPS       Y5, Y5, Y5
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y5, Y0, Y5
+	VMOVAPS      Y12, Y10
+	VFNMADD231PS Y7, Y7, Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VMULPS       Y4, Y1, Y10
+	VMULPS       Y5, Y1, Y9
+	VMULPS       Y3, Y9, Y9
+	VMOVAPS      Y9, Y11
+	VFNMADD231PS Y3, Y9, Y11
+	VMULPS       Y8, Y1, Y8
+	VMULPS       Y4, Y8, Y8
+	VMOVAPS      Y8, Y9
+	VFNMADD231PS Y4, Y8, Y9
+	VMULPS       Y3, Y1, Y3
+	VFNMADD213PS Y12, Y5, Y5
 	VMULPS       Y5, Y3, Y5
 	VMULPS       Y7, Y2, Y7
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y6, Y0, Y2
-	VMULPS       Y2, Y6, Y2
-	VMULPS       Y2, Y7, Y2
-	VMOVUPS      Y1, (DX)
+	VMULPS       Y6, Y7, Y7
+	VMOVAPS      Y7, Y2
+	VFNMADD231PS Y6, Y7, Y2
+	VMOVUPS      Y10, (DX)
 	VMOVUPS      Y11, (BX)
 	VMOVUPS      Y9, (R8)
 	VMOVUPS      Y5, (R9)
@@ -1599,6 +943,7 @@ TEXT ·lSTMGradRowsAVX512(SB), NOSPLIT, $0-160
 	MOVQ         o+48(FP), R10
 	MOVQ         t+56(FP), R11
 	MOVQ         c0+64(FP), R12
+	VMOVUPS      lane3f800000<>(SB), Z22
 
 row:
 	MOVQ         blocks+72(FP), CX
@@ -1629,68 +974,54 @@ abreast:
 	VMOVUPS      64(R12), Z16
 	VMULPS       Z11, Z3, Z17
 	VMULPS       Z12, Z4, Z18
-	VMULPS       Z13, Z13, Z19
-	VMULPS       Z14, Z14, Z20
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z19, Z0, Z19
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z20, Z0, Z20
-	VMULPS       Z19, Z17, Z19
-	VMULPS       Z20, Z18, Z20
-	VADDPS       Z19, Z2, Z19
-	VADDPS       Z20, Z1, Z20
-	VMULPS       Z7, Z19, Z1
-	VMULPS       Z8, Z20, Z2
-	VMULPS       Z9, Z19, Z18
-	VMULPS       Z10, Z20, Z17
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z5, Z0, Z21
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z6, Z0, Z22
-	VMULPS       Z21, Z5, Z21
-	VMULPS       Z22, Z6, Z22
-	VMULPS       Z21, Z18, Z21
-	VMULPS       Z22, Z17, Z22
-	VMULPS       Z15, Z19, Z15
-	VMULPS       Z16, Z20, Z16
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z7, Z0, Z17
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z8, Z0, Z18
-	VMULPS       Z17, Z7, Z17
-	VMULPS       Z18, Z8, Z18
-	VMULPS       Z17, Z15, Z17
-	VMULPS       Z18, Z16, Z18
-	VMULPS       Z5, Z19, Z5
-	VMULPS       Z6, Z20, Z6
-	VMULPS       Z9, Z9, Z9
-	VMULPS       Z10, Z10, Z10
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z9, Z0, Z9
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z10, Z0, Z10
+	VMOVAPS      Z22, Z19
+	VFNMADD231PS Z13, Z13, Z19
+	VMOVAPS      Z22, Z20
+	VFNMADD231PS Z14, Z14, Z20
+	VFMADD231PS  Z19, Z17, Z2
+	VFMADD231PS  Z20, Z18, Z1
+	VMULPS       Z7, Z2, Z20
+	VMULPS       Z8, Z1, Z18
+	VMULPS       Z9, Z2, Z19
+	VMULPS       Z10, Z1, Z17
+	VMULPS       Z5, Z19, Z19
+	VMULPS       Z6, Z17, Z17
+	VMOVAPS      Z19, Z21
+	VFNMADD231PS Z5, Z19, Z21
+	VMOVAPS      Z17, Z19
+	VFNMADD231PS Z6, Z17, Z19
+	VMULPS       Z15, Z2, Z15
+	VMULPS       Z16, Z1, Z16
+	VMULPS       Z7, Z15, Z15
+	VMULPS       Z8, Z16, Z16
+	VMOVAPS      Z15, Z17
+	VFNMADD231PS Z7, Z15, Z17
+	VMOVAPS      Z16, Z7
+	VFNMADD231PS Z8, Z16, Z7
+	VMULPS       Z5, Z2, Z5
+	VMULPS       Z6, Z1, Z6
+	VFNMADD213PS Z22, Z9, Z9
+	VFNMADD213PS Z22, Z10, Z10
 	VMULPS       Z9, Z5, Z9
 	VMULPS       Z10, Z6, Z10
 	VMULPS       Z13, Z3, Z13
 	VMULPS       Z14, Z4, Z14
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z11, Z0, Z4
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z12, Z0, Z3
-	VMULPS       Z4, Z11, Z4
-	VMULPS       Z3, Z12, Z3
-	VMULPS       Z4, Z13, Z4
-	VMULPS       Z3, Z14, Z3
-	VMOVUPS      Z1, (DX)
+	VMULPS       Z11, Z13, Z13
+	VMULPS       Z12, Z14, Z14
+	VMOVAPS      Z13, Z4
+	VFNMADD231PS Z11, Z13, Z4
+	VMOVAPS      Z14, Z11
+	VFNMADD231PS Z12, Z14, Z11
+	VMOVUPS      Z20, (DX)
 	VMOVUPS      Z21, (BX)
 	VMOVUPS      Z17, (R8)
 	VMOVUPS      Z9, (R9)
 	VMOVUPS      Z4, (R10)
-	VMOVUPS      Z2, 64(DX)
-	VMOVUPS      Z22, 64(BX)
-	VMOVUPS      Z18, 64(R8)
+	VMOVUPS      Z18, 64(DX)
+	VMOVUPS      Z19, 64(BX)
+	VMOVUPS      Z7, 64(R8)
 	VMOVUPS      Z10, 64(R9)
-	VMOVUPS      Z3, 64(R10)
+	VMOVUPS      Z11, 64(R10)
 	ADDQ         $128, SI
 	ADDQ         $128, DI
 	ADDQ         $128, DX
@@ -1720,33 +1051,26 @@ block:
 	VMOVUPS      (R11), Z7
 	VMOVUPS      (R12), Z8
 	VMULPS       Z6, Z2, Z9
-	VMULPS       Z7, Z7, Z10
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z10, Z0, Z10
-	VMULPS       Z10, Z9, Z10
-	VADDPS       Z10, Z1, Z10
-	VMULPS       Z4, Z10, Z1
-	VMULPS       Z5, Z10, Z9
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z3, Z0, Z11
-	VMULPS       Z11, Z3, Z11
-	VMULPS       Z11, Z9, Z11
-	VMULPS       Z8, Z10, Z8
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z4, Z0, Z9
-	VMULPS       Z9, Z4, Z9
-	VMULPS       Z9, Z8, Z9
-	VMULPS       Z3, Z10, Z3
-	VMULPS       Z5, Z5, Z5
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z5, Z0, Z5
+	VMOVAPS      Z22, Z10
+	VFNMADD231PS Z7, Z7, Z10
+	VFMADD231PS  Z10, Z9, Z1
+	VMULPS       Z4, Z1, Z10
+	VMULPS       Z5, Z1, Z9
+	VMULPS       Z3, Z9, Z9
+	VMOVAPS      Z9, Z11
+	VFNMADD231PS Z3, Z9, Z11
+	VMULPS       Z8, Z1, Z8
+	VMULPS       Z4, Z8, Z8
+	VMOVAPS      Z8, Z9
+	VFNMADD231PS Z4, Z8, Z9
+	VMULPS       Z3, Z1, Z3
+	VFNMADD213PS Z22, Z5, Z5
 	VMULPS       Z5, Z3, Z5
 	VMULPS       Z7, Z2, Z7
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z6, Z0, Z2
-	VMULPS       Z2, Z6, Z2
-	VMULPS       Z2, Z7, Z2
-	VMOVUPS      Z1, (DX)
+	VMULPS       Z6, Z7, Z7
+	VMOVAPS      Z7, Z2
+	VFNMADD231PS Z6, Z7, Z2
+	VMOVUPS      Z10, (DX)
 	VMOVUPS      Z11, (BX)
 	VMOVUPS      Z9, (R8)
 	VMOVUPS      Z5, (R9)
@@ -1786,6 +1110,13 @@ TEXT ·gRUStatesAVX2(SB), NOSPLIT, $0-112
 	MOVQ         hn+24(FP), BX
 	MOVQ         h0+32(FP), R8
 	MOVQ         h+40(FP), R9
+	VMOVUPS      lane3f800000<>(SB), Y9
+	VMOVUPS      lane4293eb85<>(SB), Y10
+	VMOVUPS      lane327309a5<>(SB), Y11
+	VMOVUPS      lane37b19984<>(SB), Y12
+	VMOVUPS      lane3b674f9c<>(SB), Y13
+	VMOVUPS      lane3e09505a<>(SB), Y14
+	VMOVUPS      lane35595ee8<>(SB), Y15
 
 row:
 	MOVQ         blocks+48(FP), CX
@@ -1794,130 +1125,60 @@ row:
 	PCALIGN      $32
 
 abreast:
-	VMOVUPS      (DX), Y1
-	VMOVUPS      32(DX), Y2
-	VMOVUPS      (SI), Y3
-	VMOVUPS      32(SI), Y4
-	VMOVUPS      (BX), Y5
-	VMOVUPS      32(BX), Y6
+	VMOVUPS      (SI), Y1
+	VMOVUPS      32(SI), Y2
+	VMOVUPS      (BX), Y3
+	VMOVUPS      32(BX), Y4
+	VMOVUPS      (DX), Y5
+	VMOVUPS      32(DX), Y6
+	VFMADD231PS  Y3, Y1, Y5
+	VFMADD231PS  Y4, Y2, Y6
+	VMULPS       Y5, Y5, Y4
+	VMULPS       Y6, Y6, Y2
+	VMINPS       Y4, Y10, Y4
+	VMINPS       Y2, Y10, Y2
+	VMOVAPS      Y12, Y3
+	VFMADD231PS  Y11, Y4, Y3
+	VMOVAPS      Y12, Y1
+	VFMADD231PS  Y11, Y2, Y1
+	VFMADD213PS  Y13, Y4, Y3
+	VFMADD213PS  Y13, Y2, Y1
+	VFMADD213PS  Y14, Y4, Y3
+	VFMADD213PS  Y14, Y2, Y1
+	VFMADD213PS  Y9, Y4, Y3
+	VFMADD213PS  Y9, Y2, Y1
+	VMOVUPS      lane39af2dec<>(SB), Y7
+	VFMADD231PS  Y15, Y4, Y7
+	VMOVUPS      lane39af2dec<>(SB), Y8
+	VFMADD231PS  Y15, Y2, Y8
+	VFMADD213PS  lane3cd50a66<>(SB), Y4, Y7
+	VFMADD213PS  lane3cd50a66<>(SB), Y2, Y8
+	VFMADD213PS  lane3eef52d7<>(SB), Y4, Y7
+	VFMADD213PS  lane3eef52d7<>(SB), Y2, Y8
+	VFMADD213PS  Y9, Y4, Y7
+	VFMADD213PS  Y9, Y2, Y8
 	VMULPS       Y5, Y3, Y5
-	VMULPS       Y6, Y4, Y6
-	VADDPS       Y5, Y1, Y5
-	VADDPS       Y6, Y2, Y6
-	VMULPS       Y5, Y5, Y2
-	VMULPS       Y6, Y6, Y1
-	VMULPS       lanebbbaf0ea<>(SB), Y2, Y4
-	VMULPS       lanebbbaf0ea<>(SB), Y1, Y3
-	VADDPS       lane3ca9134e<>(SB), Y4, Y4
-	VADDPS       lane3ca9134e<>(SB), Y3, Y3
-	VMULPS       Y2, Y4, Y4
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lanebd5c1e2d<>(SB), Y4, Y4
-	VADDPS       lanebd5c1e2d<>(SB), Y3, Y3
-	VMULPS       Y2, Y4, Y4
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3e088393<>(SB), Y4, Y4
-	VADDPS       lane3e088393<>(SB), Y3, Y3
-	VMULPS       Y2, Y4, Y4
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lanebeaaaa99<>(SB), Y4, Y4
-	VADDPS       lanebeaaaa99<>(SB), Y3, Y3
-	VMULPS       Y2, Y4, Y2
-	VMULPS       Y1, Y3, Y1
-	VMULPS       Y5, Y2, Y2
-	VMULPS       Y6, Y1, Y1
-	VADDPS       Y5, Y2, Y2
-	VADDPS       Y6, Y1, Y1
-	VANDPS       lane7fffffff<>(SB), Y5, Y3
-	VANDPS       lane7fffffff<>(SB), Y6, Y4
-	VADDPS       Y3, Y3, Y7
-	VADDPS       Y4, Y4, Y8
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y7, Y0, Y7
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y8, Y0, Y8
-	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMULPS       Y6, Y1, Y6
+	VDIVPS       Y7, Y5, Y7
+	VDIVPS       Y8, Y6, Y8
+	VMINPS       Y7, Y9, Y7
+	VMINPS       Y8, Y9, Y8
+	VMOVUPS      lanebf800000<>(SB), Y0
 	VMAXPS       Y7, Y0, Y7
-	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMOVUPS      lanebf800000<>(SB), Y0
 	VMAXPS       Y8, Y0, Y8
-	VMULPS       lane3fb8aa3b<>(SB), Y7, Y9
-	VMULPS       lane3fb8aa3b<>(SB), Y8, Y10
-	VADDPS       lane4b400000<>(SB), Y9, Y9
-	VADDPS       lane4b400000<>(SB), Y10, Y10
-	VSUBPS       lane4b400000<>(SB), Y9, Y9
-	VSUBPS       lane4b400000<>(SB), Y10, Y10
-	VMULPS       lane3f318000<>(SB), Y9, Y11
-	VMULPS       lane3f318000<>(SB), Y10, Y12
-	VSUBPS       Y11, Y7, Y11
-	VSUBPS       Y12, Y8, Y12
-	VMULPS       laneb95e8083<>(SB), Y9, Y8
-	VMULPS       laneb95e8083<>(SB), Y10, Y7
-	VSUBPS       Y8, Y11, Y8
-	VSUBPS       Y7, Y12, Y7
-	VMULPS       lane3ab60b61<>(SB), Y8, Y12
-	VMULPS       lane3ab60b61<>(SB), Y7, Y11
-	VADDPS       lane3c088889<>(SB), Y12, Y12
-	VADDPS       lane3c088889<>(SB), Y11, Y11
-	VMULPS       Y8, Y12, Y12
-	VMULPS       Y7, Y11, Y11
-	VADDPS       lane3d2aaaab<>(SB), Y12, Y12
-	VADDPS       lane3d2aaaab<>(SB), Y11, Y11
-	VMULPS       Y8, Y12, Y12
-	VMULPS       Y7, Y11, Y11
-	VADDPS       lane3e2aaaab<>(SB), Y12, Y12
-	VADDPS       lane3e2aaaab<>(SB), Y11, Y11
-	VMULPS       Y8, Y12, Y12
-	VMULPS       Y7, Y11, Y11
-	VADDPS       lane3f000000<>(SB), Y12, Y12
-	VADDPS       lane3f000000<>(SB), Y11, Y11
-	VMULPS       Y8, Y12, Y12
-	VMULPS       Y7, Y11, Y11
-	VADDPS       lane3f800000<>(SB), Y12, Y12
-	VADDPS       lane3f800000<>(SB), Y11, Y11
-	VMULPS       Y8, Y12, Y8
-	VMULPS       Y7, Y11, Y7
-	VADDPS       lane3f800000<>(SB), Y8, Y8
-	VADDPS       lane3f800000<>(SB), Y7, Y7
-	VCVTPS2DQ    Y9, Y9
-	VPADDD       lane0000007f<>(SB), Y9, Y9
-	VPSLLD       $23, Y9, Y9
-	VCVTPS2DQ    Y10, Y10
-	VPADDD       lane0000007f<>(SB), Y10, Y10
-	VPSLLD       $23, Y10, Y10
-	VMULPS       Y9, Y8, Y9
-	VMULPS       Y10, Y7, Y10
-	VADDPS       lane3f800000<>(SB), Y9, Y9
-	VADDPS       lane3f800000<>(SB), Y10, Y10
-	VMOVUPS      lane40000000<>(SB), Y0
-	VDIVPS       Y9, Y0, Y9
-	VMOVUPS      lane40000000<>(SB), Y0
-	VDIVPS       Y10, Y0, Y10
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y9, Y0, Y9
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y10, Y0, Y10
-	VCMPPS       $17, lane3f200000<>(SB), Y3, Y3
-	VCMPPS       $17, lane3f200000<>(SB), Y4, Y4
-	VANDPS       lane80000000<>(SB), Y5, Y0
-	VORPS        Y0, Y9, Y5
-	VANDPS       lane80000000<>(SB), Y6, Y0
-	VORPS        Y0, Y10, Y6
-	VBLENDVPS    Y3, Y2, Y5, Y5
-	VBLENDVPS    Y4, Y1, Y6, Y6
-	VMOVUPS      (DI), Y1
-	VMOVUPS      32(DI), Y4
-	VMOVUPS      (R8), Y2
+	VMOVUPS      (DI), Y6
+	VMOVUPS      32(DI), Y5
+	VMOVUPS      (R8), Y1
 	VMOVUPS      32(R8), Y3
-	VSUBPS       Y5, Y2, Y2
-	VSUBPS       Y6, Y3, Y3
-	VMULPS       Y2, Y1, Y2
-	VMULPS       Y3, Y4, Y3
-	VADDPS       Y2, Y5, Y2
-	VADDPS       Y3, Y6, Y3
-	VMOVUPS      Y5, (DX)
-	VMOVUPS      Y2, (R9)
-	VMOVUPS      Y6, 32(DX)
-	VMOVUPS      Y3, 32(R9)
+	VSUBPS       Y7, Y1, Y1
+	VSUBPS       Y8, Y3, Y3
+	VFMADD213PS  Y7, Y1, Y6
+	VFMADD213PS  Y8, Y3, Y5
+	VMOVUPS      Y7, (DX)
+	VMOVUPS      Y6, (R9)
+	VMOVUPS      Y8, 32(DX)
+	VMOVUPS      Y5, 32(R9)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
 	ADDQ         $64, DX
@@ -1933,68 +1194,33 @@ rest:
 	PCALIGN      $32
 
 block:
-	VMOVUPS      (DX), Y1
-	VMOVUPS      (SI), Y2
-	VMOVUPS      (BX), Y3
-	VMULPS       Y3, Y2, Y3
-	VADDPS       Y3, Y1, Y3
-	VMULPS       Y3, Y3, Y1
-	VMULPS       lanebbbaf0ea<>(SB), Y1, Y2
-	VADDPS       lane3ca9134e<>(SB), Y2, Y2
-	VMULPS       Y1, Y2, Y2
-	VADDPS       lanebd5c1e2d<>(SB), Y2, Y2
-	VMULPS       Y1, Y2, Y2
-	VADDPS       lane3e088393<>(SB), Y2, Y2
-	VMULPS       Y1, Y2, Y2
-	VADDPS       lanebeaaaa99<>(SB), Y2, Y2
-	VMULPS       Y1, Y2, Y1
-	VMULPS       Y3, Y1, Y1
-	VADDPS       Y3, Y1, Y1
-	VANDPS       lane7fffffff<>(SB), Y3, Y2
-	VADDPS       Y2, Y2, Y4
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y4, Y0, Y4
-	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMOVUPS      (SI), Y1
+	VMOVUPS      (BX), Y2
+	VMOVUPS      (DX), Y3
+	VFMADD231PS  Y2, Y1, Y3
+	VMULPS       Y3, Y3, Y2
+	VMINPS       Y2, Y10, Y2
+	VMOVAPS      Y12, Y1
+	VFMADD231PS  Y11, Y2, Y1
+	VFMADD213PS  Y13, Y2, Y1
+	VFMADD213PS  Y14, Y2, Y1
+	VFMADD213PS  Y9, Y2, Y1
+	VMOVUPS      lane39af2dec<>(SB), Y4
+	VFMADD231PS  Y15, Y2, Y4
+	VFMADD213PS  lane3cd50a66<>(SB), Y2, Y4
+	VFMADD213PS  lane3eef52d7<>(SB), Y2, Y4
+	VFMADD213PS  Y9, Y2, Y4
+	VMULPS       Y3, Y1, Y3
+	VDIVPS       Y4, Y3, Y4
+	VMINPS       Y4, Y9, Y4
+	VMOVUPS      lanebf800000<>(SB), Y0
 	VMAXPS       Y4, Y0, Y4
-	VMULPS       lane3fb8aa3b<>(SB), Y4, Y5
-	VADDPS       lane4b400000<>(SB), Y5, Y5
-	VSUBPS       lane4b400000<>(SB), Y5, Y5
-	VMULPS       lane3f318000<>(SB), Y5, Y6
-	VSUBPS       Y6, Y4, Y6
-	VMULPS       laneb95e8083<>(SB), Y5, Y4
-	VSUBPS       Y4, Y6, Y4
-	VMULPS       lane3ab60b61<>(SB), Y4, Y6
-	VADDPS       lane3c088889<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3d2aaaab<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3e2aaaab<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3f000000<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3f800000<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y4
-	VADDPS       lane3f800000<>(SB), Y4, Y4
-	VCVTPS2DQ    Y5, Y5
-	VPADDD       lane0000007f<>(SB), Y5, Y5
-	VPSLLD       $23, Y5, Y5
-	VMULPS       Y5, Y4, Y5
-	VADDPS       lane3f800000<>(SB), Y5, Y5
-	VMOVUPS      lane40000000<>(SB), Y0
-	VDIVPS       Y5, Y0, Y5
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y5, Y0, Y5
-	VCMPPS       $17, lane3f200000<>(SB), Y2, Y2
-	VANDPS       lane80000000<>(SB), Y3, Y0
-	VORPS        Y0, Y5, Y3
-	VBLENDVPS    Y2, Y1, Y3, Y3
-	VMOVUPS      (DI), Y1
-	VMOVUPS      (R8), Y2
-	VSUBPS       Y3, Y2, Y2
-	VMULPS       Y2, Y1, Y2
-	VADDPS       Y2, Y3, Y2
-	VMOVUPS      Y3, (DX)
-	VMOVUPS      Y2, (R9)
+	VMOVUPS      (DI), Y3
+	VMOVUPS      (R8), Y1
+	VSUBPS       Y4, Y1, Y1
+	VFMADD213PS  Y4, Y1, Y3
+	VMOVUPS      Y4, (DX)
+	VMOVUPS      Y3, (R9)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
 	ADDQ         $32, DX
@@ -2024,6 +1250,17 @@ TEXT ·gRUStatesAVX512(SB), NOSPLIT, $0-112
 	MOVQ         hn+24(FP), BX
 	MOVQ         h0+32(FP), R8
 	MOVQ         h+40(FP), R9
+	VMOVUPS      lane3f800000<>(SB), Z17
+	VMOVUPS      lane4293eb85<>(SB), Z18
+	VMOVUPS      lane327309a5<>(SB), Z19
+	VMOVUPS      lane37b19984<>(SB), Z20
+	VMOVUPS      lane3b674f9c<>(SB), Z21
+	VMOVUPS      lane3e09505a<>(SB), Z22
+	VMOVUPS      lane35595ee8<>(SB), Z23
+	VMOVUPS      lane39af2dec<>(SB), Z24
+	VMOVUPS      lane3cd50a66<>(SB), Z25
+	VMOVUPS      lane3eef52d7<>(SB), Z26
+	VMOVUPS      lanebf800000<>(SB), Z27
 
 row:
 	MOVQ         blocks+48(FP), CX
@@ -2032,254 +1269,110 @@ row:
 	PCALIGN      $32
 
 abreast:
-	VMOVUPS      (DX), Z1
-	VMOVUPS      64(DX), Z2
-	VMOVUPS      128(DX), Z3
-	VMOVUPS      192(DX), Z4
-	VMOVUPS      (SI), Z5
-	VMOVUPS      64(SI), Z6
-	VMOVUPS      128(SI), Z7
-	VMOVUPS      192(SI), Z8
-	VMOVUPS      (BX), Z9
-	VMOVUPS      64(BX), Z10
-	VMOVUPS      128(BX), Z11
-	VMOVUPS      192(BX), Z12
-	VMULPS       Z9, Z5, Z9
-	VMULPS       Z10, Z6, Z10
-	VMULPS       Z11, Z7, Z11
-	VMULPS       Z12, Z8, Z12
-	VADDPS       Z9, Z1, Z9
-	VADDPS       Z10, Z2, Z10
-	VADDPS       Z11, Z3, Z11
-	VADDPS       Z12, Z4, Z12
-	VMULPS       Z9, Z9, Z4
-	VMULPS       Z10, Z10, Z3
-	VMULPS       Z11, Z11, Z2
-	VMULPS       Z12, Z12, Z1
-	VMULPS       lanebbbaf0ea<>(SB), Z4, Z8
-	VMULPS       lanebbbaf0ea<>(SB), Z3, Z7
-	VMULPS       lanebbbaf0ea<>(SB), Z2, Z6
-	VMULPS       lanebbbaf0ea<>(SB), Z1, Z5
-	VADDPS       lane3ca9134e<>(SB), Z8, Z8
-	VADDPS       lane3ca9134e<>(SB), Z7, Z7
-	VADDPS       lane3ca9134e<>(SB), Z6, Z6
-	VADDPS       lane3ca9134e<>(SB), Z5, Z5
-	VMULPS       Z4, Z8, Z8
-	VMULPS       Z3, Z7, Z7
-	VMULPS       Z2, Z6, Z6
-	VMULPS       Z1, Z5, Z5
-	VADDPS       lanebd5c1e2d<>(SB), Z8, Z8
-	VADDPS       lanebd5c1e2d<>(SB), Z7, Z7
-	VADDPS       lanebd5c1e2d<>(SB), Z6, Z6
-	VADDPS       lanebd5c1e2d<>(SB), Z5, Z5
-	VMULPS       Z4, Z8, Z8
-	VMULPS       Z3, Z7, Z7
-	VMULPS       Z2, Z6, Z6
-	VMULPS       Z1, Z5, Z5
-	VADDPS       lane3e088393<>(SB), Z8, Z8
-	VADDPS       lane3e088393<>(SB), Z7, Z7
-	VADDPS       lane3e088393<>(SB), Z6, Z6
-	VADDPS       lane3e088393<>(SB), Z5, Z5
-	VMULPS       Z4, Z8, Z8
-	VMULPS       Z3, Z7, Z7
-	VMULPS       Z2, Z6, Z6
-	VMULPS       Z1, Z5, Z5
-	VADDPS       lanebeaaaa99<>(SB), Z8, Z8
-	VADDPS       lanebeaaaa99<>(SB), Z7, Z7
-	VADDPS       lanebeaaaa99<>(SB), Z6, Z6
-	VADDPS       lanebeaaaa99<>(SB), Z5, Z5
-	VMULPS       Z4, Z8, Z4
-	VMULPS       Z3, Z7, Z3
-	VMULPS       Z2, Z6, Z2
-	VMULPS       Z1, Z5, Z1
-	VMULPS       Z9, Z4, Z4
-	VMULPS       Z10, Z3, Z3
-	VMULPS       Z11, Z2, Z2
-	VMULPS       Z12, Z1, Z1
-	VADDPS       Z9, Z4, Z4
-	VADDPS       Z10, Z3, Z3
-	VADDPS       Z11, Z2, Z2
-	VADDPS       Z12, Z1, Z1
-	VANDPS       lane7fffffff<>(SB), Z9, Z5
-	VANDPS       lane7fffffff<>(SB), Z10, Z6
-	VANDPS       lane7fffffff<>(SB), Z11, Z7
-	VANDPS       lane7fffffff<>(SB), Z12, Z8
-	VADDPS       Z5, Z5, Z13
-	VADDPS       Z6, Z6, Z14
-	VADDPS       Z7, Z7, Z15
-	VADDPS       Z8, Z8, Z16
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z13, Z0, Z13
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z14, Z0, Z14
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z15, Z0, Z15
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z16, Z0, Z16
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z13, Z0, Z13
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z14, Z0, Z14
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z15, Z0, Z15
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z16, Z0, Z16
-	VMULPS       lane3fb8aa3b<>(SB), Z13, Z17
-	VMULPS       lane3fb8aa3b<>(SB), Z14, Z18
-	VMULPS       lane3fb8aa3b<>(SB), Z15, Z19
-	VMULPS       lane3fb8aa3b<>(SB), Z16, Z20
-	VADDPS       lane4b400000<>(SB), Z17, Z17
-	VADDPS       lane4b400000<>(SB), Z18, Z18
-	VADDPS       lane4b400000<>(SB), Z19, Z19
-	VADDPS       lane4b400000<>(SB), Z20, Z20
-	VSUBPS       lane4b400000<>(SB), Z17, Z17
-	VSUBPS       lane4b400000<>(SB), Z18, Z18
-	VSUBPS       lane4b400000<>(SB), Z19, Z19
-	VSUBPS       lane4b400000<>(SB), Z20, Z20
-	VMULPS       lane3f318000<>(SB), Z17, Z21
-	VMULPS       lane3f318000<>(SB), Z18, Z22
-	VMULPS       lane3f318000<>(SB), Z19, Z23
-	VMULPS       lane3f318000<>(SB), Z20, Z24
-	VSUBPS       Z21, Z13, Z21
-	VSUBPS       Z22, Z14, Z22
-	VSUBPS       Z23, Z15, Z23
-	VSUBPS       Z24, Z16, Z24
-	VMULPS       laneb95e8083<>(SB), Z17, Z16
-	VMULPS       laneb95e8083<>(SB), Z18, Z15
-	VMULPS       laneb95e8083<>(SB), Z19, Z14
-	VMULPS       laneb95e8083<>(SB), Z20, Z13
-	VSUBPS       Z16, Z21, Z16
-	VSUBPS       Z15, Z22, Z15
-	VSUBPS       Z14, Z23, Z14
-	VSUBPS       Z13, Z24, Z13
-	VMULPS       lane3ab60b61<>(SB), Z16, Z24
-	VMULPS       lane3ab60b61<>(SB), Z15, Z23
-	VMULPS       lane3ab60b61<>(SB), Z14, Z22
-	VMULPS       lane3ab60b61<>(SB), Z13, Z21
-	VADDPS       lane3c088889<>(SB), Z24, Z24
-	VADDPS       lane3c088889<>(SB), Z23, Z23
-	VADDPS       lane3c088889<>(SB), Z22, Z22
-	VADDPS       lane3c088889<>(SB), Z21, Z21
-	VMULPS       Z16, Z24, Z24
-	VMULPS       Z15, Z23, Z23
-	VMULPS       Z14, Z22, Z22
-	VMULPS       Z13, Z21, Z21
-	VADDPS       lane3d2aaaab<>(SB), Z24, Z24
-	VADDPS       lane3d2aaaab<>(SB), Z23, Z23
-	VADDPS       lane3d2aaaab<>(SB), Z22, Z22
-	VADDPS       lane3d2aaaab<>(SB), Z21, Z21
-	VMULPS       Z16, Z24, Z24
-	VMULPS       Z15, Z23, Z23
-	VMULPS       Z14, Z22, Z22
-	VMULPS       Z13, Z21, Z21
-	VADDPS       lane3e2aaaab<>(SB), Z24, Z24
-	VADDPS       lane3e2aaaab<>(SB), Z23, Z23
-	VADDPS       lane3e2aaaab<>(SB), Z22, Z22
-	VADDPS       lane3e2aaaab<>(SB), Z21, Z21
-	VMULPS       Z16, Z24, Z24
-	VMULPS       Z15, Z23, Z23
-	VMULPS       Z14, Z22, Z22
-	VMULPS       Z13, Z21, Z21
-	VADDPS       lane3f000000<>(SB), Z24, Z24
-	VADDPS       lane3f000000<>(SB), Z23, Z23
-	VADDPS       lane3f000000<>(SB), Z22, Z22
-	VADDPS       lane3f000000<>(SB), Z21, Z21
-	VMULPS       Z16, Z24, Z24
-	VMULPS       Z15, Z23, Z23
-	VMULPS       Z14, Z22, Z22
-	VMULPS       Z13, Z21, Z21
-	VADDPS       lane3f800000<>(SB), Z24, Z24
-	VADDPS       lane3f800000<>(SB), Z23, Z23
-	VADDPS       lane3f800000<>(SB), Z22, Z22
-	VADDPS       lane3f800000<>(SB), Z21, Z21
-	VMULPS       Z16, Z24, Z16
-	VMULPS       Z15, Z23, Z15
-	VMULPS       Z14, Z22, Z14
-	VMULPS       Z13, Z21, Z13
-	VADDPS       lane3f800000<>(SB), Z16, Z16
-	VADDPS       lane3f800000<>(SB), Z15, Z15
-	VADDPS       lane3f800000<>(SB), Z14, Z14
-	VADDPS       lane3f800000<>(SB), Z13, Z13
-	VCVTPS2DQ    Z17, Z17
-	VPADDD       lane0000007f<>(SB), Z17, Z17
-	VPSLLD       $23, Z17, Z17
-	VCVTPS2DQ    Z18, Z18
-	VPADDD       lane0000007f<>(SB), Z18, Z18
-	VPSLLD       $23, Z18, Z18
-	VCVTPS2DQ    Z19, Z19
-	VPADDD       lane0000007f<>(SB), Z19, Z19
-	VPSLLD       $23, Z19, Z19
-	VCVTPS2DQ    Z20, Z20
-	VPADDD       lane0000007f<>(SB), Z20, Z20
-	VPSLLD       $23, Z20, Z20
-	VMULPS       Z17, Z16, Z17
-	VMULPS       Z18, Z15, Z18
-	VMULPS       Z19, Z14, Z19
-	VMULPS       Z20, Z13, Z20
-	VADDPS       lane3f800000<>(SB), Z17, Z17
-	VADDPS       lane3f800000<>(SB), Z18, Z18
-	VADDPS       lane3f800000<>(SB), Z19, Z19
-	VADDPS       lane3f800000<>(SB), Z20, Z20
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z17, Z0, Z17
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z18, Z0, Z18
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z19, Z0, Z19
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z20, Z0, Z20
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z17, Z0, Z17
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z18, Z0, Z18
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z19, Z0, Z19
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z20, Z0, Z20
-	VCMPPS       $17, lane3f200000<>(SB), Z5, K1
-	VCMPPS       $17, lane3f200000<>(SB), Z6, K2
-	VCMPPS       $17, lane3f200000<>(SB), Z7, K3
-	VCMPPS       $17, lane3f200000<>(SB), Z8, K4
-	VANDPS       lane80000000<>(SB), Z9, Z0
-	VORPS        Z0, Z17, Z9
-	VANDPS       lane80000000<>(SB), Z10, Z0
-	VORPS        Z0, Z18, Z10
-	VANDPS       lane80000000<>(SB), Z11, Z0
-	VORPS        Z0, Z19, Z11
-	VANDPS       lane80000000<>(SB), Z12, Z0
-	VORPS        Z0, Z20, Z12
-	VBLENDMPS    Z4, Z9, K1, Z9
-	VBLENDMPS    Z3, Z10, K2, Z10
-	VBLENDMPS    Z2, Z11, K3, Z11
-	VBLENDMPS    Z1, Z12, K4, Z12
-	VMOVUPS      (DI), Z1
-	VMOVUPS      64(DI), Z2
-	VMOVUPS      128(DI), Z3
-	VMOVUPS      192(DI), Z4
-	VMOVUPS      (R8), Z20
-	VMOVUPS      64(R8), Z19
-	VMOVUPS      128(R8), Z18
-	VMOVUPS      192(R8), Z17
-	VSUBPS       Z9, Z20, Z20
-	VSUBPS       Z10, Z19, Z19
-	VSUBPS       Z11, Z18, Z18
-	VSUBPS       Z12, Z17, Z17
-	VMULPS       Z20, Z1, Z20
-	VMULPS       Z19, Z2, Z19
-	VMULPS       Z18, Z3, Z18
-	VMULPS       Z17, Z4, Z17
-	VADDPS       Z20, Z9, Z20
-	VADDPS       Z19, Z10, Z19
-	VADDPS       Z18, Z11, Z18
-	VADDPS       Z17, Z12, Z17
-	VMOVUPS      Z9, (DX)
-	VMOVUPS      Z20, (R9)
-	VMOVUPS      Z10, 64(DX)
-	VMOVUPS      Z19, 64(R9)
-	VMOVUPS      Z11, 128(DX)
-	VMOVUPS      Z18, 128(R9)
-	VMOVUPS      Z12, 192(DX)
-	VMOVUPS      Z17, 192(R9)
+	VMOVUPS      (SI), Z1
+	VMOVUPS      64(SI), Z2
+	VMOVUPS      128(SI), Z3
+	VMOVUPS      192(SI), Z4
+	VMOVUPS      (BX), Z5
+	VMOVUPS      64(BX), Z6
+	VMOVUPS      128(BX), Z7
+	VMOVUPS      192(BX), Z8
+	VMOVUPS      (DX), Z9
+	VMOVUPS      64(DX), Z10
+	VMOVUPS      128(DX), Z11
+	VMOVUPS      192(DX), Z12
+	VFMADD231PS  Z5, Z1, Z9
+	VFMADD231PS  Z6, Z2, Z10
+	VFMADD231PS  Z7, Z3, Z11
+	VFMADD231PS  Z8, Z4, Z12
+	VMULPS       Z9, Z9, Z8
+	VMULPS       Z10, Z10, Z4
+	VMULPS       Z11, Z11, Z7
+	VMULPS       Z12, Z12, Z3
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z7, Z18, Z7
+	VMINPS       Z3, Z18, Z3
+	VMOVAPS      Z20, Z6
+	VFMADD231PS  Z19, Z8, Z6
+	VMOVAPS      Z20, Z2
+	VFMADD231PS  Z19, Z4, Z2
+	VMOVAPS      Z20, Z5
+	VFMADD231PS  Z19, Z7, Z5
+	VMOVAPS      Z20, Z1
+	VFMADD231PS  Z19, Z3, Z1
+	VFMADD213PS  Z21, Z8, Z6
+	VFMADD213PS  Z21, Z4, Z2
+	VFMADD213PS  Z21, Z7, Z5
+	VFMADD213PS  Z21, Z3, Z1
+	VFMADD213PS  Z22, Z8, Z6
+	VFMADD213PS  Z22, Z4, Z2
+	VFMADD213PS  Z22, Z7, Z5
+	VFMADD213PS  Z22, Z3, Z1
+	VFMADD213PS  Z17, Z8, Z6
+	VFMADD213PS  Z17, Z4, Z2
+	VFMADD213PS  Z17, Z7, Z5
+	VFMADD213PS  Z17, Z3, Z1
+	VMOVAPS      Z24, Z13
+	VFMADD231PS  Z23, Z8, Z13
+	VMOVAPS      Z24, Z14
+	VFMADD231PS  Z23, Z4, Z14
+	VMOVAPS      Z24, Z15
+	VFMADD231PS  Z23, Z7, Z15
+	VMOVAPS      Z24, Z16
+	VFMADD231PS  Z23, Z3, Z16
+	VFMADD213PS  Z25, Z8, Z13
+	VFMADD213PS  Z25, Z4, Z14
+	VFMADD213PS  Z25, Z7, Z15
+	VFMADD213PS  Z25, Z3, Z16
+	VFMADD213PS  Z26, Z8, Z13
+	VFMADD213PS  Z26, Z4, Z14
+	VFMADD213PS  Z26, Z7, Z15
+	VFMADD213PS  Z26, Z3, Z16
+	VFMADD213PS  Z17, Z8, Z13
+	VFMADD213PS  Z17, Z4, Z14
+	VFMADD213PS  Z17, Z7, Z15
+	VFMADD213PS  Z17, Z3, Z16
+	VMULPS       Z9, Z6, Z9
+	VMULPS       Z10, Z2, Z10
+	VMULPS       Z11, Z5, Z11
+	VMULPS       Z12, Z1, Z12
+	VDIVPS       Z13, Z9, Z13
+	VDIVPS       Z14, Z10, Z14
+	VDIVPS       Z15, Z11, Z15
+	VDIVPS       Z16, Z12, Z16
+	VMINPS       Z13, Z17, Z13
+	VMINPS       Z14, Z17, Z14
+	VMINPS       Z15, Z17, Z15
+	VMINPS       Z16, Z17, Z16
+	VMAXPS       Z13, Z27, Z13
+	VMAXPS       Z14, Z27, Z14
+	VMAXPS       Z15, Z27, Z15
+	VMAXPS       Z16, Z27, Z16
+	VMOVUPS      (DI), Z12
+	VMOVUPS      64(DI), Z11
+	VMOVUPS      128(DI), Z10
+	VMOVUPS      192(DI), Z9
+	VMOVUPS      (R8), Z1
+	VMOVUPS      64(R8), Z5
+	VMOVUPS      128(R8), Z2
+	VMOVUPS      192(R8), Z6
+	VSUBPS       Z13, Z1, Z1
+	VSUBPS       Z14, Z5, Z5
+	VSUBPS       Z15, Z2, Z2
+	VSUBPS       Z16, Z6, Z6
+	VFMADD213PS  Z13, Z1, Z12
+	VFMADD213PS  Z14, Z5, Z11
+	VFMADD213PS  Z15, Z2, Z10
+	VFMADD213PS  Z16, Z6, Z9
+	VMOVUPS      Z13, (DX)
+	VMOVUPS      Z12, (R9)
+	VMOVUPS      Z14, 64(DX)
+	VMOVUPS      Z11, 64(R9)
+	VMOVUPS      Z15, 128(DX)
+	VMOVUPS      Z10, 128(R9)
+	VMOVUPS      Z16, 192(DX)
+	VMOVUPS      Z9, 192(R9)
 	ADDQ         $256, SI
 	ADDQ         $256, DI
 	ADDQ         $256, DX
@@ -2295,68 +1388,32 @@ rest:
 	PCALIGN      $32
 
 block:
-	VMOVUPS      (DX), Z1
-	VMOVUPS      (SI), Z2
-	VMOVUPS      (BX), Z3
-	VMULPS       Z3, Z2, Z3
-	VADDPS       Z3, Z1, Z3
-	VMULPS       Z3, Z3, Z1
-	VMULPS       lanebbbaf0ea<>(SB), Z1, Z2
-	VADDPS       lane3ca9134e<>(SB), Z2, Z2
-	VMULPS       Z1, Z2, Z2
-	VADDPS       lanebd5c1e2d<>(SB), Z2, Z2
-	VMULPS       Z1, Z2, Z2
-	VADDPS       lane3e088393<>(SB), Z2, Z2
-	VMULPS       Z1, Z2, Z2
-	VADDPS       lanebeaaaa99<>(SB), Z2, Z2
-	VMULPS       Z1, Z2, Z1
-	VMULPS       Z3, Z1, Z1
-	VADDPS       Z3, Z1, Z1
-	VANDPS       lane7fffffff<>(SB), Z3, Z2
-	VADDPS       Z2, Z2, Z4
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z4, Z0, Z4
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z4, Z0, Z4
-	VMULPS       lane3fb8aa3b<>(SB), Z4, Z5
-	VADDPS       lane4b400000<>(SB), Z5, Z5
-	VSUBPS       lane4b400000<>(SB), Z5, Z5
-	VMULPS       lane3f318000<>(SB), Z5, Z6
-	VSUBPS       Z6, Z4, Z6
-	VMULPS       laneb95e8083<>(SB), Z5, Z4
-	VSUBPS       Z4, Z6, Z4
-	VMULPS       lane3ab60b61<>(SB), Z4, Z6
-	VADDPS       lane3c088889<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3d2aaaab<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3e2aaaab<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3f000000<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3f800000<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       lane0000007f<>(SB), Z5, Z5
-	VPSLLD       $23, Z5, Z5
-	VMULPS       Z5, Z4, Z5
-	VADDPS       lane3f800000<>(SB), Z5, Z5
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z5, Z0, Z5
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z5, Z0, Z5
-	VCMPPS       $17, lane3f200000<>(SB), Z2, K1
-	VANDPS       lane80000000<>(SB), Z3, Z0
-	VORPS        Z0, Z5, Z3
-	VBLENDMPS    Z1, Z3, K1, Z3
-	VMOVUPS      (DI), Z1
-	VMOVUPS      (R8), Z5
-	VSUBPS       Z3, Z5, Z5
-	VMULPS       Z5, Z1, Z5
-	VADDPS       Z5, Z3, Z5
-	VMOVUPS      Z3, (DX)
-	VMOVUPS      Z5, (R9)
+	VMOVUPS      (SI), Z1
+	VMOVUPS      (BX), Z2
+	VMOVUPS      (DX), Z3
+	VFMADD231PS  Z2, Z1, Z3
+	VMULPS       Z3, Z3, Z2
+	VMINPS       Z2, Z18, Z2
+	VMOVAPS      Z20, Z1
+	VFMADD231PS  Z19, Z2, Z1
+	VFMADD213PS  Z21, Z2, Z1
+	VFMADD213PS  Z22, Z2, Z1
+	VFMADD213PS  Z17, Z2, Z1
+	VMOVAPS      Z24, Z4
+	VFMADD231PS  Z23, Z2, Z4
+	VFMADD213PS  Z25, Z2, Z4
+	VFMADD213PS  Z26, Z2, Z4
+	VFMADD213PS  Z17, Z2, Z4
+	VMULPS       Z3, Z1, Z3
+	VDIVPS       Z4, Z3, Z4
+	VMINPS       Z4, Z17, Z4
+	VMAXPS       Z4, Z27, Z4
+	VMOVUPS      (DI), Z3
+	VMOVUPS      (R8), Z1
+	VSUBPS       Z4, Z1, Z1
+	VFMADD213PS  Z4, Z1, Z3
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z3, (R9)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
 	ADDQ         $64, DX
@@ -2387,6 +1444,7 @@ TEXT ·gRUGradRowsAVX2(SB), NOSPLIT, $0-128
 	MOVQ         n+32(FP), R8
 	MOVQ         hn+40(FP), R9
 	MOVQ         h0+48(FP), R10
+	VMOVUPS      lane3f800000<>(SB), Y10
 
 row:
 	MOVQ         blocks+56(FP), CX
@@ -2401,28 +1459,26 @@ block:
 	VMOVUPS      (R8), Y4
 	VMOVUPS      (R9), Y5
 	VMOVUPS      (R10), Y6
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y3, Y0, Y7
-	VMULPS       Y7, Y2, Y8
-	VMULPS       Y4, Y4, Y9
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y9, Y0, Y9
-	VMULPS       Y9, Y8, Y9
-	VMULPS       Y3, Y2, Y8
-	VMULPS       Y5, Y9, Y5
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y1, Y0, Y10
-	VMULPS       Y10, Y1, Y10
-	VMULPS       Y10, Y5, Y10
+	VMOVAPS      Y2, Y7
+	VFNMADD231PS Y3, Y2, Y7
+	VMOVAPS      Y10, Y8
+	VFNMADD231PS Y4, Y4, Y8
+	VMULPS       Y8, Y7, Y8
+	VMULPS       Y3, Y2, Y7
+	VMULPS       Y5, Y8, Y5
+	VMULPS       Y1, Y5, Y5
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS Y1, Y5, Y9
 	VSUBPS       Y4, Y6, Y4
 	VMULPS       Y4, Y2, Y4
-	VMULPS       Y7, Y3, Y7
-	VMULPS       Y7, Y4, Y7
-	VMULPS       Y1, Y9, Y1
-	VMOVUPS      Y8, (SI)
-	VMOVUPS      Y10, (DX)
-	VMOVUPS      Y7, (BX)
-	VMOVUPS      Y9, (R8)
+	VMULPS       Y3, Y4, Y4
+	VMOVAPS      Y4, Y2
+	VFNMADD231PS Y3, Y4, Y2
+	VMULPS       Y1, Y8, Y1
+	VMOVUPS      Y7, (SI)
+	VMOVUPS      Y9, (DX)
+	VMOVUPS      Y2, (BX)
+	VMOVUPS      Y8, (R8)
 	VMOVUPS      Y1, (R9)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
@@ -2456,6 +1512,7 @@ TEXT ·gRUGradRowsAVX512(SB), NOSPLIT, $0-128
 	MOVQ         n+32(FP), R8
 	MOVQ         hn+40(FP), R9
 	MOVQ         h0+48(FP), R10
+	VMOVUPS      lane3f800000<>(SB), Z18
 
 row:
 	MOVQ         blocks+56(FP), CX
@@ -2480,51 +1537,47 @@ abreast:
 	VMOVUPS      64(R9), Z10
 	VMOVUPS      (R10), Z11
 	VMOVUPS      64(R10), Z12
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z5, Z0, Z13
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z6, Z0, Z14
-	VMULPS       Z13, Z3, Z15
-	VMULPS       Z14, Z4, Z16
-	VMULPS       Z7, Z7, Z17
-	VMULPS       Z8, Z8, Z18
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z17, Z0, Z17
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z18, Z0, Z18
-	VMULPS       Z17, Z15, Z17
-	VMULPS       Z18, Z16, Z18
-	VMULPS       Z5, Z3, Z16
-	VMULPS       Z6, Z4, Z15
-	VMULPS       Z9, Z17, Z9
-	VMULPS       Z10, Z18, Z10
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z2, Z0, Z19
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z1, Z0, Z20
-	VMULPS       Z19, Z2, Z19
-	VMULPS       Z20, Z1, Z20
-	VMULPS       Z19, Z9, Z19
-	VMULPS       Z20, Z10, Z20
+	VMOVAPS      Z3, Z13
+	VFNMADD231PS Z5, Z3, Z13
+	VMOVAPS      Z4, Z14
+	VFNMADD231PS Z6, Z4, Z14
+	VMOVAPS      Z18, Z15
+	VFNMADD231PS Z7, Z7, Z15
+	VMOVAPS      Z18, Z16
+	VFNMADD231PS Z8, Z8, Z16
+	VMULPS       Z15, Z13, Z15
+	VMULPS       Z16, Z14, Z16
+	VMULPS       Z5, Z3, Z14
+	VMULPS       Z6, Z4, Z13
+	VMULPS       Z9, Z15, Z9
+	VMULPS       Z10, Z16, Z10
+	VMULPS       Z2, Z9, Z9
+	VMULPS       Z1, Z10, Z10
+	VMOVAPS      Z9, Z17
+	VFNMADD231PS Z2, Z9, Z17
+	VMOVAPS      Z10, Z9
+	VFNMADD231PS Z1, Z10, Z9
 	VSUBPS       Z7, Z11, Z7
 	VSUBPS       Z8, Z12, Z8
 	VMULPS       Z7, Z3, Z7
 	VMULPS       Z8, Z4, Z8
-	VMULPS       Z13, Z5, Z13
-	VMULPS       Z14, Z6, Z14
-	VMULPS       Z13, Z7, Z13
-	VMULPS       Z14, Z8, Z14
-	VMULPS       Z2, Z17, Z2
-	VMULPS       Z1, Z18, Z1
-	VMOVUPS      Z16, (SI)
-	VMOVUPS      Z19, (DX)
-	VMOVUPS      Z13, (BX)
-	VMOVUPS      Z17, (R8)
+	VMULPS       Z5, Z7, Z7
+	VMULPS       Z6, Z8, Z8
+	VMOVAPS      Z7, Z4
+	VFNMADD231PS Z5, Z7, Z4
+	VMOVAPS      Z8, Z5
+	VFNMADD231PS Z6, Z8, Z5
+	VMULPS       Z2, Z15, Z2
+	VMULPS       Z1, Z16, Z1
+	VMOVUPS      Z14, (SI)
+	VMOVUPS      Z17, (DX)
+	VMOVUPS      Z4, (BX)
+	VMOVUPS      Z15, (R8)
 	VMOVUPS      Z2, (R9)
-	VMOVUPS      Z15, 64(SI)
-	VMOVUPS      Z20, 64(DX)
-	VMOVUPS      Z14, 64(BX)
-	VMOVUPS      Z18, 64(R8)
+	VMOVUPS      Z13, 64(SI)
+	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z5, 64(BX)
+	VMOVUPS      Z16, 64(R8)
 	VMOVUPS      Z1, 64(R9)
 	ADDQ         $128, SI
 	ADDQ         $128, DI
@@ -2550,28 +1603,26 @@ block:
 	VMOVUPS      (R8), Z4
 	VMOVUPS      (R9), Z5
 	VMOVUPS      (R10), Z6
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z3, Z0, Z7
-	VMULPS       Z7, Z2, Z8
-	VMULPS       Z4, Z4, Z9
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z9, Z0, Z9
-	VMULPS       Z9, Z8, Z9
-	VMULPS       Z3, Z2, Z8
-	VMULPS       Z5, Z9, Z5
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z1, Z0, Z10
-	VMULPS       Z10, Z1, Z10
-	VMULPS       Z10, Z5, Z10
+	VMOVAPS      Z2, Z7
+	VFNMADD231PS Z3, Z2, Z7
+	VMOVAPS      Z18, Z8
+	VFNMADD231PS Z4, Z4, Z8
+	VMULPS       Z8, Z7, Z8
+	VMULPS       Z3, Z2, Z7
+	VMULPS       Z5, Z8, Z5
+	VMULPS       Z1, Z5, Z5
+	VMOVAPS      Z5, Z9
+	VFNMADD231PS Z1, Z5, Z9
 	VSUBPS       Z4, Z6, Z4
 	VMULPS       Z4, Z2, Z4
-	VMULPS       Z7, Z3, Z7
-	VMULPS       Z7, Z4, Z7
-	VMULPS       Z1, Z9, Z1
-	VMOVUPS      Z8, (SI)
-	VMOVUPS      Z10, (DX)
-	VMOVUPS      Z7, (BX)
-	VMOVUPS      Z9, (R8)
+	VMULPS       Z3, Z4, Z4
+	VMOVAPS      Z4, Z2
+	VFNMADD231PS Z3, Z4, Z2
+	VMULPS       Z1, Z8, Z1
+	VMOVUPS      Z7, (SI)
+	VMOVUPS      Z9, (DX)
+	VMOVUPS      Z2, (BX)
+	VMOVUPS      Z8, (R8)
 	VMOVUPS      Z1, (R9)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
@@ -2601,6 +1652,11 @@ TEXT ·gELUBiasAVX2(SB), NOSPLIT, $0-64
 	MOVQ         x+0(FP), SI
 	MOVQ         bias+8(FP), DI
 	MOVQ         y+16(FP), DX
+	VMOVUPS      lane3f800000<>(SB), Y11
+	VMOVUPS      lane00000000<>(SB), Y12
+	VMOVUPS      lane4b40007f<>(SB), Y13
+	VMOVUPS      lane3f3504f3<>(SB), Y14
+	VMOVUPS      lane3ea7ba05<>(SB), Y15
 
 row:
 	MOVQ         blocks+24(FP), CX
@@ -2617,22 +1673,18 @@ abreast:
 	VADDPS       Y4, Y2, Y4
 	VANDPS       lane7fffffff<>(SB), Y3, Y2
 	VANDPS       lane7fffffff<>(SB), Y4, Y1
-	VMULPS       lane3f3504f3<>(SB), Y2, Y2
-	VMULPS       lane3f3504f3<>(SB), Y1, Y1
-	VMULPS       lane3ea7ba05<>(SB), Y2, Y5
-	VMULPS       lane3ea7ba05<>(SB), Y1, Y6
-	VADDPS       lane3f800000<>(SB), Y5, Y5
-	VADDPS       lane3f800000<>(SB), Y6, Y6
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y5, Y0, Y5
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y6, Y0, Y6
+	VMULPS       Y14, Y2, Y2
+	VMULPS       Y14, Y1, Y1
+	VMOVAPS      Y11, Y5
+	VFMADD231PS  Y15, Y2, Y5
+	VMOVAPS      Y11, Y6
+	VFMADD231PS  Y15, Y1, Y6
+	VDIVPS       Y5, Y11, Y5
+	VDIVPS       Y6, Y11, Y6
 	VMULPS       Y2, Y2, Y2
 	VMULPS       Y1, Y1, Y1
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y2, Y0, Y2
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y1, Y0, Y1
+	VSUBPS       Y2, Y12, Y2
+	VSUBPS       Y1, Y12, Y1
 	VMOVUPS      lane42b00000<>(SB), Y0
 	VMINPS       Y2, Y0, Y2
 	VMOVUPS      lane42b00000<>(SB), Y0
@@ -2641,92 +1693,62 @@ abreast:
 	VMAXPS       Y2, Y0, Y2
 	VMOVUPS      lanec2ae999a<>(SB), Y0
 	VMAXPS       Y1, Y0, Y1
-	VMULPS       lane3fb8aa3b<>(SB), Y2, Y7
-	VMULPS       lane3fb8aa3b<>(SB), Y1, Y8
-	VADDPS       lane4b400000<>(SB), Y7, Y7
-	VADDPS       lane4b400000<>(SB), Y8, Y8
-	VSUBPS       lane4b400000<>(SB), Y7, Y7
-	VSUBPS       lane4b400000<>(SB), Y8, Y8
-	VMULPS       lane3f318000<>(SB), Y7, Y9
-	VMULPS       lane3f318000<>(SB), Y8, Y10
-	VSUBPS       Y9, Y2, Y9
-	VSUBPS       Y10, Y1, Y10
-	VMULPS       laneb95e8083<>(SB), Y7, Y1
-	VMULPS       laneb95e8083<>(SB), Y8, Y2
-	VSUBPS       Y1, Y9, Y1
-	VSUBPS       Y2, Y10, Y2
-	VMULPS       lane3ab60b61<>(SB), Y1, Y10
-	VMULPS       lane3ab60b61<>(SB), Y2, Y9
-	VADDPS       lane3c088889<>(SB), Y10, Y10
-	VADDPS       lane3c088889<>(SB), Y9, Y9
-	VMULPS       Y1, Y10, Y10
-	VMULPS       Y2, Y9, Y9
-	VADDPS       lane3d2aaaab<>(SB), Y10, Y10
-	VADDPS       lane3d2aaaab<>(SB), Y9, Y9
-	VMULPS       Y1, Y10, Y10
-	VMULPS       Y2, Y9, Y9
-	VADDPS       lane3e2aaaab<>(SB), Y10, Y10
-	VADDPS       lane3e2aaaab<>(SB), Y9, Y9
-	VMULPS       Y1, Y10, Y10
-	VMULPS       Y2, Y9, Y9
-	VADDPS       lane3f000000<>(SB), Y10, Y10
-	VADDPS       lane3f000000<>(SB), Y9, Y9
-	VMULPS       Y1, Y10, Y10
-	VMULPS       Y2, Y9, Y9
-	VADDPS       lane3f800000<>(SB), Y10, Y10
-	VADDPS       lane3f800000<>(SB), Y9, Y9
-	VMULPS       Y1, Y10, Y1
-	VMULPS       Y2, Y9, Y2
-	VADDPS       lane3f800000<>(SB), Y1, Y1
-	VADDPS       lane3f800000<>(SB), Y2, Y2
-	VCVTPS2DQ    Y7, Y7
-	VPADDD       lane0000007f<>(SB), Y7, Y7
+	VMOVAPS      Y13, Y7
+	VFMADD231PS  lane3fb8aa3b<>(SB), Y2, Y7
+	VMOVAPS      Y13, Y8
+	VFMADD231PS  lane3fb8aa3b<>(SB), Y1, Y8
+	VSUBPS       Y13, Y7, Y9
+	VSUBPS       Y13, Y8, Y10
+	VFMADD231PS  lanebf318000<>(SB), Y9, Y2
+	VFMADD231PS  lanebf318000<>(SB), Y10, Y1
+	VFMADD231PS  lane395e8083<>(SB), Y9, Y2
+	VFMADD231PS  lane395e8083<>(SB), Y10, Y1
+	VMOVUPS      lane3d2b950f<>(SB), Y10
+	VFMADD231PS  lane3c083137<>(SB), Y2, Y10
+	VMOVUPS      lane3d2b950f<>(SB), Y9
+	VFMADD231PS  lane3c083137<>(SB), Y1, Y9
+	VFMADD213PS  lane3e2aabd7<>(SB), Y2, Y10
+	VFMADD213PS  lane3e2aabd7<>(SB), Y1, Y9
+	VFMADD213PS  lane3efffefe<>(SB), Y2, Y10
+	VFMADD213PS  lane3efffefe<>(SB), Y1, Y9
+	VFMADD213PS  Y11, Y2, Y10
+	VFMADD213PS  Y11, Y1, Y9
+	VFMADD213PS  Y11, Y2, Y10
+	VFMADD213PS  Y11, Y1, Y9
 	VPSLLD       $23, Y7, Y7
-	VCVTPS2DQ    Y8, Y8
-	VPADDD       lane0000007f<>(SB), Y8, Y8
 	VPSLLD       $23, Y8, Y8
-	VMULPS       Y7, Y1, Y7
-	VMULPS       Y8, Y2, Y8
-	VMULPS       lane3f07dc22<>(SB), Y5, Y2
-	VMULPS       lane3f07dc22<>(SB), Y6, Y1
-	VADDPS       lanebf3a00e3<>(SB), Y2, Y2
-	VADDPS       lanebf3a00e3<>(SB), Y1, Y1
-	VMULPS       Y5, Y2, Y2
-	VMULPS       Y6, Y1, Y1
-	VADDPS       lane3f35f0e3<>(SB), Y2, Y2
-	VADDPS       lane3f35f0e3<>(SB), Y1, Y1
-	VMULPS       Y5, Y2, Y2
-	VMULPS       Y6, Y1, Y1
-	VADDPS       lanebe11a98e<>(SB), Y2, Y2
-	VADDPS       lanebe11a98e<>(SB), Y1, Y1
-	VMULPS       Y5, Y2, Y2
-	VMULPS       Y6, Y1, Y1
-	VADDPS       lane3e027906<>(SB), Y2, Y2
-	VADDPS       lane3e027906<>(SB), Y1, Y1
-	VMULPS       Y5, Y2, Y5
-	VMULPS       Y6, Y1, Y6
+	VMULPS       Y7, Y10, Y7
+	VMULPS       Y8, Y9, Y8
+	VMOVUPS      lanebf3a00e3<>(SB), Y9
+	VFMADD231PS  lane3f07dc22<>(SB), Y5, Y9
+	VMOVUPS      lanebf3a00e3<>(SB), Y10
+	VFMADD231PS  lane3f07dc22<>(SB), Y6, Y10
+	VFMADD213PS  lane3f35f0e3<>(SB), Y5, Y9
+	VFMADD213PS  lane3f35f0e3<>(SB), Y6, Y10
+	VFMADD213PS  lanebe11a98e<>(SB), Y5, Y9
+	VFMADD213PS  lanebe11a98e<>(SB), Y6, Y10
+	VFMADD213PS  lane3e027906<>(SB), Y5, Y9
+	VFMADD213PS  lane3e027906<>(SB), Y6, Y10
+	VMULPS       Y5, Y9, Y5
+	VMULPS       Y6, Y10, Y6
 	VMULPS       Y7, Y5, Y5
 	VMULPS       Y8, Y6, Y6
-	VCMPPS       $17, lane00000000<>(SB), Y3, Y1
-	VCMPPS       $17, lane00000000<>(SB), Y4, Y2
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y5, Y0, Y9
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y6, Y0, Y10
-	VBLENDVPS    Y1, Y5, Y9, Y9
-	VBLENDVPS    Y2, Y6, Y10, Y10
+	VCMPPS       $17, Y12, Y3, Y10
+	VCMPPS       $17, Y12, Y4, Y9
+	VSUBPS       Y5, Y11, Y1
+	VSUBPS       Y6, Y11, Y2
+	VBLENDVPS    Y10, Y5, Y1, Y1
+	VBLENDVPS    Y9, Y6, Y2, Y2
 	VMULPS       lane3ecc422a<>(SB), Y7, Y7
 	VMULPS       lane3ecc422a<>(SB), Y8, Y8
-	VMULPS       Y7, Y3, Y7
-	VMULPS       Y8, Y4, Y8
-	VADDPS       Y9, Y7, Y7
-	VADDPS       Y10, Y8, Y8
-	VMULPS       Y9, Y3, Y9
-	VMULPS       Y10, Y4, Y10
+	VFMADD213PS  Y1, Y3, Y7
+	VFMADD213PS  Y2, Y4, Y8
+	VMULPS       Y1, Y3, Y1
+	VMULPS       Y2, Y4, Y2
 	VMOVUPS      Y7, (SI)
-	VMOVUPS      Y9, (DX)
+	VMOVUPS      Y1, (DX)
 	VMOVUPS      Y8, 32(SI)
-	VMOVUPS      Y10, 32(DX)
+	VMOVUPS      Y2, 32(DX)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
 	ADDQ         $64, DX
@@ -2743,61 +1765,44 @@ block:
 	VMOVUPS      (DI), Y2
 	VADDPS       Y2, Y1, Y2
 	VANDPS       lane7fffffff<>(SB), Y2, Y1
-	VMULPS       lane3f3504f3<>(SB), Y1, Y1
-	VMULPS       lane3ea7ba05<>(SB), Y1, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y3, Y0, Y3
+	VMULPS       Y14, Y1, Y1
+	VMOVAPS      Y11, Y3
+	VFMADD231PS  Y15, Y1, Y3
+	VDIVPS       Y3, Y11, Y3
 	VMULPS       Y1, Y1, Y1
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y1, Y0, Y1
+	VSUBPS       Y1, Y12, Y1
 	VMOVUPS      lane42b00000<>(SB), Y0
 	VMINPS       Y1, Y0, Y1
 	VMOVUPS      lanec2ae999a<>(SB), Y0
 	VMAXPS       Y1, Y0, Y1
-	VMULPS       lane3fb8aa3b<>(SB), Y1, Y4
-	VADDPS       lane4b400000<>(SB), Y4, Y4
-	VSUBPS       lane4b400000<>(SB), Y4, Y4
-	VMULPS       lane3f318000<>(SB), Y4, Y5
-	VSUBPS       Y5, Y1, Y5
-	VMULPS       laneb95e8083<>(SB), Y4, Y1
-	VSUBPS       Y1, Y5, Y1
-	VMULPS       lane3ab60b61<>(SB), Y1, Y5
-	VADDPS       lane3c088889<>(SB), Y5, Y5
-	VMULPS       Y1, Y5, Y5
-	VADDPS       lane3d2aaaab<>(SB), Y5, Y5
-	VMULPS       Y1, Y5, Y5
-	VADDPS       lane3e2aaaab<>(SB), Y5, Y5
-	VMULPS       Y1, Y5, Y5
-	VADDPS       lane3f000000<>(SB), Y5, Y5
-	VMULPS       Y1, Y5, Y5
-	VADDPS       lane3f800000<>(SB), Y5, Y5
-	VMULPS       Y1, Y5, Y1
-	VADDPS       lane3f800000<>(SB), Y1, Y1
-	VCVTPS2DQ    Y4, Y4
-	VPADDD       lane0000007f<>(SB), Y4, Y4
+	VMOVAPS      Y13, Y4
+	VFMADD231PS  lane3fb8aa3b<>(SB), Y1, Y4
+	VSUBPS       Y13, Y4, Y5
+	VFMADD231PS  lanebf318000<>(SB), Y5, Y1
+	VFMADD231PS  lane395e8083<>(SB), Y5, Y1
+	VMOVUPS      lane3d2b950f<>(SB), Y5
+	VFMADD231PS  lane3c083137<>(SB), Y1, Y5
+	VFMADD213PS  lane3e2aabd7<>(SB), Y1, Y5
+	VFMADD213PS  lane3efffefe<>(SB), Y1, Y5
+	VFMADD213PS  Y11, Y1, Y5
+	VFMADD213PS  Y11, Y1, Y5
 	VPSLLD       $23, Y4, Y4
-	VMULPS       Y4, Y1, Y4
-	VMULPS       lane3f07dc22<>(SB), Y3, Y1
-	VADDPS       lanebf3a00e3<>(SB), Y1, Y1
-	VMULPS       Y3, Y1, Y1
-	VADDPS       lane3f35f0e3<>(SB), Y1, Y1
-	VMULPS       Y3, Y1, Y1
-	VADDPS       lanebe11a98e<>(SB), Y1, Y1
-	VMULPS       Y3, Y1, Y1
-	VADDPS       lane3e027906<>(SB), Y1, Y1
-	VMULPS       Y3, Y1, Y3
+	VMULPS       Y4, Y5, Y4
+	VMOVUPS      lanebf3a00e3<>(SB), Y5
+	VFMADD231PS  lane3f07dc22<>(SB), Y3, Y5
+	VFMADD213PS  lane3f35f0e3<>(SB), Y3, Y5
+	VFMADD213PS  lanebe11a98e<>(SB), Y3, Y5
+	VFMADD213PS  lane3e027906<>(SB), Y3, Y5
+	VMULPS       Y3, Y5, Y3
 	VMULPS       Y4, Y3, Y3
-	VCMPPS       $17, lane00000000<>(SB), Y2, Y1
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y3, Y0, Y5
-	VBLENDVPS    Y1, Y3, Y5, Y5
+	VCMPPS       $17, Y12, Y2, Y5
+	VSUBPS       Y3, Y11, Y1
+	VBLENDVPS    Y5, Y3, Y1, Y1
 	VMULPS       lane3ecc422a<>(SB), Y4, Y4
-	VMULPS       Y4, Y2, Y4
-	VADDPS       Y5, Y4, Y4
-	VMULPS       Y5, Y2, Y5
+	VFMADD213PS  Y1, Y2, Y4
+	VMULPS       Y1, Y2, Y1
 	VMOVUPS      Y4, (SI)
-	VMOVUPS      Y5, (DX)
+	VMOVUPS      Y1, (DX)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
 	ADDQ         $32, DX
@@ -2818,6 +1823,17 @@ TEXT ·gELUBiasAVX512(SB), NOSPLIT, $0-64
 	MOVQ         x+0(FP), SI
 	MOVQ         bias+8(FP), DI
 	MOVQ         y+16(FP), DX
+	VMOVUPS      lane3f800000<>(SB), Z21
+	VMOVUPS      lane00000000<>(SB), Z22
+	VMOVUPS      lane4b40007f<>(SB), Z23
+	VMOVUPS      lane3f3504f3<>(SB), Z24
+	VMOVUPS      lane3ea7ba05<>(SB), Z25
+	VMOVUPS      lane42b00000<>(SB), Z26
+	VMOVUPS      lanec2ae999a<>(SB), Z27
+	VMOVUPS      lane3fb8aa3b<>(SB), Z28
+	VMOVUPS      lanebf318000<>(SB), Z29
+	VMOVUPS      lane395e8083<>(SB), Z30
+	VMOVUPS      lane3c083137<>(SB), Z31
 
 row:
 	MOVQ         blocks+24(FP), CX
@@ -2842,226 +1858,150 @@ abreast:
 	VANDPS       lane7fffffff<>(SB), Z6, Z3
 	VANDPS       lane7fffffff<>(SB), Z7, Z2
 	VANDPS       lane7fffffff<>(SB), Z8, Z1
-	VMULPS       lane3f3504f3<>(SB), Z4, Z4
-	VMULPS       lane3f3504f3<>(SB), Z3, Z3
-	VMULPS       lane3f3504f3<>(SB), Z2, Z2
-	VMULPS       lane3f3504f3<>(SB), Z1, Z1
-	VMULPS       lane3ea7ba05<>(SB), Z4, Z9
-	VMULPS       lane3ea7ba05<>(SB), Z3, Z10
-	VMULPS       lane3ea7ba05<>(SB), Z2, Z11
-	VMULPS       lane3ea7ba05<>(SB), Z1, Z12
-	VADDPS       lane3f800000<>(SB), Z9, Z9
-	VADDPS       lane3f800000<>(SB), Z10, Z10
-	VADDPS       lane3f800000<>(SB), Z11, Z11
-	VADDPS       lane3f800000<>(SB), Z12, Z12
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z9, Z0, Z9
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z10, Z0, Z10
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z11, Z0, Z11
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z12, Z0, Z12
+	VMULPS       Z24, Z4, Z4
+	VMULPS       Z24, Z3, Z3
+	VMULPS       Z24, Z2, Z2
+	VMULPS       Z24, Z1, Z1
+	VMOVAPS      Z21, Z9
+	VFMADD231PS  Z25, Z4, Z9
+	VMOVAPS      Z21, Z10
+	VFMADD231PS  Z25, Z3, Z10
+	VMOVAPS      Z21, Z11
+	VFMADD231PS  Z25, Z2, Z11
+	VMOVAPS      Z21, Z12
+	VFMADD231PS  Z25, Z1, Z12
+	VDIVPS       Z9, Z21, Z9
+	VDIVPS       Z10, Z21, Z10
+	VDIVPS       Z11, Z21, Z11
+	VDIVPS       Z12, Z21, Z12
 	VMULPS       Z4, Z4, Z4
 	VMULPS       Z3, Z3, Z3
 	VMULPS       Z2, Z2, Z2
 	VMULPS       Z1, Z1, Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z4, Z0, Z4
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z3, Z0, Z3
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z2, Z0, Z2
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z1, Z0, Z1
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z4, Z0, Z4
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z3, Z0, Z3
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z2, Z0, Z2
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z1, Z0, Z1
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z4, Z0, Z4
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z3, Z0, Z3
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z2, Z0, Z2
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z1, Z0, Z1
-	VMULPS       lane3fb8aa3b<>(SB), Z4, Z13
-	VMULPS       lane3fb8aa3b<>(SB), Z3, Z14
-	VMULPS       lane3fb8aa3b<>(SB), Z2, Z15
-	VMULPS       lane3fb8aa3b<>(SB), Z1, Z16
-	VADDPS       lane4b400000<>(SB), Z13, Z13
-	VADDPS       lane4b400000<>(SB), Z14, Z14
-	VADDPS       lane4b400000<>(SB), Z15, Z15
-	VADDPS       lane4b400000<>(SB), Z16, Z16
-	VSUBPS       lane4b400000<>(SB), Z13, Z13
-	VSUBPS       lane4b400000<>(SB), Z14, Z14
-	VSUBPS       lane4b400000<>(SB), Z15, Z15
-	VSUBPS       lane4b400000<>(SB), Z16, Z16
-	VMULPS       lane3f318000<>(SB), Z13, Z17
-	VMULPS       lane3f318000<>(SB), Z14, Z18
-	VMULPS       lane3f318000<>(SB), Z15, Z19
-	VMULPS       lane3f318000<>(SB), Z16, Z20
-	VSUBPS       Z17, Z4, Z17
-	VSUBPS       Z18, Z3, Z18
-	VSUBPS       Z19, Z2, Z19
-	VSUBPS       Z20, Z1, Z20
-	VMULPS       laneb95e8083<>(SB), Z13, Z1
-	VMULPS       laneb95e8083<>(SB), Z14, Z2
-	VMULPS       laneb95e8083<>(SB), Z15, Z3
-	VMULPS       laneb95e8083<>(SB), Z16, Z4
-	VSUBPS       Z1, Z17, Z1
-	VSUBPS       Z2, Z18, Z2
-	VSUBPS       Z3, Z19, Z3
-	VSUBPS       Z4, Z20, Z4
-	VMULPS       lane3ab60b61<>(SB), Z1, Z20
-	VMULPS       lane3ab60b61<>(SB), Z2, Z19
-	VMULPS       lane3ab60b61<>(SB), Z3, Z18
-	VMULPS       lane3ab60b61<>(SB), Z4, Z17
-	VADDPS       lane3c088889<>(SB), Z20, Z20
-	VADDPS       lane3c088889<>(SB), Z19, Z19
-	VADDPS       lane3c088889<>(SB), Z18, Z18
-	VADDPS       lane3c088889<>(SB), Z17, Z17
-	VMULPS       Z1, Z20, Z20
-	VMULPS       Z2, Z19, Z19
-	VMULPS       Z3, Z18, Z18
-	VMULPS       Z4, Z17, Z17
-	VADDPS       lane3d2aaaab<>(SB), Z20, Z20
-	VADDPS       lane3d2aaaab<>(SB), Z19, Z19
-	VADDPS       lane3d2aaaab<>(SB), Z18, Z18
-	VADDPS       lane3d2aaaab<>(SB), Z17, Z17
-	VMULPS       Z1, Z20, Z20
-	VMULPS       Z2, Z19, Z19
-	VMULPS       Z3, Z18, Z18
-	VMULPS       Z4, Z17, Z17
-	VADDPS       lane3e2aaaab<>(SB), Z20, Z20
-	VADDPS       lane3e2aaaab<>(SB), Z19, Z19
-	VADDPS       lane3e2aaaab<>(SB), Z18, Z18
-	VADDPS       lane3e2aaaab<>(SB), Z17, Z17
-	VMULPS       Z1, Z20, Z20
-	VMULPS       Z2, Z19, Z19
-	VMULPS       Z3, Z18, Z18
-	VMULPS       Z4, Z17, Z17
-	VADDPS       lane3f000000<>(SB), Z20, Z20
-	VADDPS       lane3f000000<>(SB), Z19, Z19
-	VADDPS       lane3f000000<>(SB), Z18, Z18
-	VADDPS       lane3f000000<>(SB), Z17, Z17
-	VMULPS       Z1, Z20, Z20
-	VMULPS       Z2, Z19, Z19
-	VMULPS       Z3, Z18, Z18
-	VMULPS       Z4, Z17, Z17
-	VADDPS       lane3f800000<>(SB), Z20, Z20
-	VADDPS       lane3f800000<>(SB), Z19, Z19
-	VADDPS       lane3f800000<>(SB), Z18, Z18
-	VADDPS       lane3f800000<>(SB), Z17, Z17
-	VMULPS       Z1, Z20, Z1
-	VMULPS       Z2, Z19, Z2
-	VMULPS       Z3, Z18, Z3
-	VMULPS       Z4, Z17, Z4
-	VADDPS       lane3f800000<>(SB), Z1, Z1
-	VADDPS       lane3f800000<>(SB), Z2, Z2
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VCVTPS2DQ    Z13, Z13
-	VPADDD       lane0000007f<>(SB), Z13, Z13
+	VSUBPS       Z4, Z22, Z4
+	VSUBPS       Z3, Z22, Z3
+	VSUBPS       Z2, Z22, Z2
+	VSUBPS       Z1, Z22, Z1
+	VMINPS       Z4, Z26, Z4
+	VMINPS       Z3, Z26, Z3
+	VMINPS       Z2, Z26, Z2
+	VMINPS       Z1, Z26, Z1
+	VMAXPS       Z4, Z27, Z4
+	VMAXPS       Z3, Z27, Z3
+	VMAXPS       Z2, Z27, Z2
+	VMAXPS       Z1, Z27, Z1
+	VMOVAPS      Z23, Z13
+	VFMADD231PS  Z28, Z4, Z13
+	VMOVAPS      Z23, Z14
+	VFMADD231PS  Z28, Z3, Z14
+	VMOVAPS      Z23, Z15
+	VFMADD231PS  Z28, Z2, Z15
+	VMOVAPS      Z23, Z16
+	VFMADD231PS  Z28, Z1, Z16
+	VSUBPS       Z23, Z13, Z17
+	VSUBPS       Z23, Z14, Z18
+	VSUBPS       Z23, Z15, Z19
+	VSUBPS       Z23, Z16, Z20
+	VFMADD231PS  Z29, Z17, Z4
+	VFMADD231PS  Z29, Z18, Z3
+	VFMADD231PS  Z29, Z19, Z2
+	VFMADD231PS  Z29, Z20, Z1
+	VFMADD231PS  Z30, Z17, Z4
+	VFMADD231PS  Z30, Z18, Z3
+	VFMADD231PS  Z30, Z19, Z2
+	VFMADD231PS  Z30, Z20, Z1
+	VMOVUPS      lane3d2b950f<>(SB), Z20
+	VFMADD231PS  Z31, Z4, Z20
+	VMOVUPS      lane3d2b950f<>(SB), Z19
+	VFMADD231PS  Z31, Z3, Z19
+	VMOVUPS      lane3d2b950f<>(SB), Z18
+	VFMADD231PS  Z31, Z2, Z18
+	VMOVUPS      lane3d2b950f<>(SB), Z17
+	VFMADD231PS  Z31, Z1, Z17
+	VFMADD213PS  lane3e2aabd7<>(SB), Z4, Z20
+	VFMADD213PS  lane3e2aabd7<>(SB), Z3, Z19
+	VFMADD213PS  lane3e2aabd7<>(SB), Z2, Z18
+	VFMADD213PS  lane3e2aabd7<>(SB), Z1, Z17
+	VFMADD213PS  lane3efffefe<>(SB), Z4, Z20
+	VFMADD213PS  lane3efffefe<>(SB), Z3, Z19
+	VFMADD213PS  lane3efffefe<>(SB), Z2, Z18
+	VFMADD213PS  lane3efffefe<>(SB), Z1, Z17
+	VFMADD213PS  Z21, Z4, Z20
+	VFMADD213PS  Z21, Z3, Z19
+	VFMADD213PS  Z21, Z2, Z18
+	VFMADD213PS  Z21, Z1, Z17
+	VFMADD213PS  Z21, Z4, Z20
+	VFMADD213PS  Z21, Z3, Z19
+	VFMADD213PS  Z21, Z2, Z18
+	VFMADD213PS  Z21, Z1, Z17
 	VPSLLD       $23, Z13, Z13
-	VCVTPS2DQ    Z14, Z14
-	VPADDD       lane0000007f<>(SB), Z14, Z14
 	VPSLLD       $23, Z14, Z14
-	VCVTPS2DQ    Z15, Z15
-	VPADDD       lane0000007f<>(SB), Z15, Z15
 	VPSLLD       $23, Z15, Z15
-	VCVTPS2DQ    Z16, Z16
-	VPADDD       lane0000007f<>(SB), Z16, Z16
 	VPSLLD       $23, Z16, Z16
-	VMULPS       Z13, Z1, Z13
-	VMULPS       Z14, Z2, Z14
-	VMULPS       Z15, Z3, Z15
-	VMULPS       Z16, Z4, Z16
-	VMULPS       lane3f07dc22<>(SB), Z9, Z4
-	VMULPS       lane3f07dc22<>(SB), Z10, Z3
-	VMULPS       lane3f07dc22<>(SB), Z11, Z2
-	VMULPS       lane3f07dc22<>(SB), Z12, Z1
-	VADDPS       lanebf3a00e3<>(SB), Z4, Z4
-	VADDPS       lanebf3a00e3<>(SB), Z3, Z3
-	VADDPS       lanebf3a00e3<>(SB), Z2, Z2
-	VADDPS       lanebf3a00e3<>(SB), Z1, Z1
-	VMULPS       Z9, Z4, Z4
-	VMULPS       Z10, Z3, Z3
-	VMULPS       Z11, Z2, Z2
-	VMULPS       Z12, Z1, Z1
-	VADDPS       lane3f35f0e3<>(SB), Z4, Z4
-	VADDPS       lane3f35f0e3<>(SB), Z3, Z3
-	VADDPS       lane3f35f0e3<>(SB), Z2, Z2
-	VADDPS       lane3f35f0e3<>(SB), Z1, Z1
-	VMULPS       Z9, Z4, Z4
-	VMULPS       Z10, Z3, Z3
-	VMULPS       Z11, Z2, Z2
-	VMULPS       Z12, Z1, Z1
-	VADDPS       lanebe11a98e<>(SB), Z4, Z4
-	VADDPS       lanebe11a98e<>(SB), Z3, Z3
-	VADDPS       lanebe11a98e<>(SB), Z2, Z2
-	VADDPS       lanebe11a98e<>(SB), Z1, Z1
-	VMULPS       Z9, Z4, Z4
-	VMULPS       Z10, Z3, Z3
-	VMULPS       Z11, Z2, Z2
-	VMULPS       Z12, Z1, Z1
-	VADDPS       lane3e027906<>(SB), Z4, Z4
-	VADDPS       lane3e027906<>(SB), Z3, Z3
-	VADDPS       lane3e027906<>(SB), Z2, Z2
-	VADDPS       lane3e027906<>(SB), Z1, Z1
-	VMULPS       Z9, Z4, Z9
-	VMULPS       Z10, Z3, Z10
-	VMULPS       Z11, Z2, Z11
-	VMULPS       Z12, Z1, Z12
+	VMULPS       Z13, Z20, Z13
+	VMULPS       Z14, Z19, Z14
+	VMULPS       Z15, Z18, Z15
+	VMULPS       Z16, Z17, Z16
+	VMOVUPS      lanebf3a00e3<>(SB), Z17
+	VFMADD231PS  lane3f07dc22<>(SB), Z9, Z17
+	VMOVUPS      lanebf3a00e3<>(SB), Z18
+	VFMADD231PS  lane3f07dc22<>(SB), Z10, Z18
+	VMOVUPS      lanebf3a00e3<>(SB), Z19
+	VFMADD231PS  lane3f07dc22<>(SB), Z11, Z19
+	VMOVUPS      lanebf3a00e3<>(SB), Z20
+	VFMADD231PS  lane3f07dc22<>(SB), Z12, Z20
+	VFMADD213PS  lane3f35f0e3<>(SB), Z9, Z17
+	VFMADD213PS  lane3f35f0e3<>(SB), Z10, Z18
+	VFMADD213PS  lane3f35f0e3<>(SB), Z11, Z19
+	VFMADD213PS  lane3f35f0e3<>(SB), Z12, Z20
+	VFMADD213PS  lanebe11a98e<>(SB), Z9, Z17
+	VFMADD213PS  lanebe11a98e<>(SB), Z10, Z18
+	VFMADD213PS  lanebe11a98e<>(SB), Z11, Z19
+	VFMADD213PS  lanebe11a98e<>(SB), Z12, Z20
+	VFMADD213PS  lane3e027906<>(SB), Z9, Z17
+	VFMADD213PS  lane3e027906<>(SB), Z10, Z18
+	VFMADD213PS  lane3e027906<>(SB), Z11, Z19
+	VFMADD213PS  lane3e027906<>(SB), Z12, Z20
+	VMULPS       Z9, Z17, Z9
+	VMULPS       Z10, Z18, Z10
+	VMULPS       Z11, Z19, Z11
+	VMULPS       Z12, Z20, Z12
 	VMULPS       Z13, Z9, Z9
 	VMULPS       Z14, Z10, Z10
 	VMULPS       Z15, Z11, Z11
 	VMULPS       Z16, Z12, Z12
-	VCMPPS       $17, lane00000000<>(SB), Z5, K1
-	VCMPPS       $17, lane00000000<>(SB), Z6, K2
-	VCMPPS       $17, lane00000000<>(SB), Z7, K3
-	VCMPPS       $17, lane00000000<>(SB), Z8, K4
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z9, Z0, Z1
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z10, Z0, Z2
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z11, Z0, Z3
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z12, Z0, Z4
-	VBLENDMPS    Z9, Z1, K1, Z1
-	VBLENDMPS    Z10, Z2, K2, Z2
-	VBLENDMPS    Z11, Z3, K3, Z3
-	VBLENDMPS    Z12, Z4, K4, Z4
+	VCMPPS       $17, Z22, Z5, K1
+	VCMPPS       $17, Z22, Z6, K2
+	VCMPPS       $17, Z22, Z7, K3
+	VCMPPS       $17, Z22, Z8, K4
+	VSUBPS       Z9, Z21, Z20
+	VSUBPS       Z10, Z21, Z19
+	VSUBPS       Z11, Z21, Z18
+	VSUBPS       Z12, Z21, Z17
+	VBLENDMPS    Z9, Z20, K1, Z20
+	VBLENDMPS    Z10, Z19, K2, Z19
+	VBLENDMPS    Z11, Z18, K3, Z18
+	VBLENDMPS    Z12, Z17, K4, Z17
 	VMULPS       lane3ecc422a<>(SB), Z13, Z13
 	VMULPS       lane3ecc422a<>(SB), Z14, Z14
 	VMULPS       lane3ecc422a<>(SB), Z15, Z15
 	VMULPS       lane3ecc422a<>(SB), Z16, Z16
-	VMULPS       Z13, Z5, Z13
-	VMULPS       Z14, Z6, Z14
-	VMULPS       Z15, Z7, Z15
-	VMULPS       Z16, Z8, Z16
-	VADDPS       Z1, Z13, Z13
-	VADDPS       Z2, Z14, Z14
-	VADDPS       Z3, Z15, Z15
-	VADDPS       Z4, Z16, Z16
-	VMULPS       Z1, Z5, Z1
-	VMULPS       Z2, Z6, Z2
-	VMULPS       Z3, Z7, Z3
-	VMULPS       Z4, Z8, Z4
+	VFMADD213PS  Z20, Z5, Z13
+	VFMADD213PS  Z19, Z6, Z14
+	VFMADD213PS  Z18, Z7, Z15
+	VFMADD213PS  Z17, Z8, Z16
+	VMULPS       Z20, Z5, Z20
+	VMULPS       Z19, Z6, Z19
+	VMULPS       Z18, Z7, Z18
+	VMULPS       Z17, Z8, Z17
 	VMOVUPS      Z13, (SI)
-	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z20, (DX)
 	VMOVUPS      Z14, 64(SI)
-	VMOVUPS      Z2, 64(DX)
+	VMOVUPS      Z19, 64(DX)
 	VMOVUPS      Z15, 128(SI)
-	VMOVUPS      Z3, 128(DX)
+	VMOVUPS      Z18, 128(DX)
 	VMOVUPS      Z16, 192(SI)
-	VMOVUPS      Z4, 192(DX)
+	VMOVUPS      Z17, 192(DX)
 	ADDQ         $256, SI
 	ADDQ         $256, DI
 	ADDQ         $256, DX
@@ -3078,61 +2018,42 @@ block:
 	VMOVUPS      (DI), Z2
 	VADDPS       Z2, Z1, Z2
 	VANDPS       lane7fffffff<>(SB), Z2, Z1
-	VMULPS       lane3f3504f3<>(SB), Z1, Z1
-	VMULPS       lane3ea7ba05<>(SB), Z1, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z3, Z0, Z3
+	VMULPS       Z24, Z1, Z1
+	VMOVAPS      Z21, Z3
+	VFMADD231PS  Z25, Z1, Z3
+	VDIVPS       Z3, Z21, Z3
 	VMULPS       Z1, Z1, Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z1, Z0, Z1
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z1, Z0, Z1
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z1, Z0, Z1
-	VMULPS       lane3fb8aa3b<>(SB), Z1, Z4
-	VADDPS       lane4b400000<>(SB), Z4, Z4
-	VSUBPS       lane4b400000<>(SB), Z4, Z4
-	VMULPS       lane3f318000<>(SB), Z4, Z5
-	VSUBPS       Z5, Z1, Z5
-	VMULPS       laneb95e8083<>(SB), Z4, Z1
-	VSUBPS       Z1, Z5, Z1
-	VMULPS       lane3ab60b61<>(SB), Z1, Z5
-	VADDPS       lane3c088889<>(SB), Z5, Z5
-	VMULPS       Z1, Z5, Z5
-	VADDPS       lane3d2aaaab<>(SB), Z5, Z5
-	VMULPS       Z1, Z5, Z5
-	VADDPS       lane3e2aaaab<>(SB), Z5, Z5
-	VMULPS       Z1, Z5, Z5
-	VADDPS       lane3f000000<>(SB), Z5, Z5
-	VMULPS       Z1, Z5, Z5
-	VADDPS       lane3f800000<>(SB), Z5, Z5
-	VMULPS       Z1, Z5, Z1
-	VADDPS       lane3f800000<>(SB), Z1, Z1
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       lane0000007f<>(SB), Z4, Z4
+	VSUBPS       Z1, Z22, Z1
+	VMINPS       Z1, Z26, Z1
+	VMAXPS       Z1, Z27, Z1
+	VMOVAPS      Z23, Z4
+	VFMADD231PS  Z28, Z1, Z4
+	VSUBPS       Z23, Z4, Z5
+	VFMADD231PS  Z29, Z5, Z1
+	VFMADD231PS  Z30, Z5, Z1
+	VMOVUPS      lane3d2b950f<>(SB), Z5
+	VFMADD231PS  Z31, Z1, Z5
+	VFMADD213PS  lane3e2aabd7<>(SB), Z1, Z5
+	VFMADD213PS  lane3efffefe<>(SB), Z1, Z5
+	VFMADD213PS  Z21, Z1, Z5
+	VFMADD213PS  Z21, Z1, Z5
 	VPSLLD       $23, Z4, Z4
-	VMULPS       Z4, Z1, Z4
-	VMULPS       lane3f07dc22<>(SB), Z3, Z1
-	VADDPS       lanebf3a00e3<>(SB), Z1, Z1
-	VMULPS       Z3, Z1, Z1
-	VADDPS       lane3f35f0e3<>(SB), Z1, Z1
-	VMULPS       Z3, Z1, Z1
-	VADDPS       lanebe11a98e<>(SB), Z1, Z1
-	VMULPS       Z3, Z1, Z1
-	VADDPS       lane3e027906<>(SB), Z1, Z1
-	VMULPS       Z3, Z1, Z3
+	VMULPS       Z4, Z5, Z4
+	VMOVUPS      lanebf3a00e3<>(SB), Z5
+	VFMADD231PS  lane3f07dc22<>(SB), Z3, Z5
+	VFMADD213PS  lane3f35f0e3<>(SB), Z3, Z5
+	VFMADD213PS  lanebe11a98e<>(SB), Z3, Z5
+	VFMADD213PS  lane3e027906<>(SB), Z3, Z5
+	VMULPS       Z3, Z5, Z3
 	VMULPS       Z4, Z3, Z3
-	VCMPPS       $17, lane00000000<>(SB), Z2, K1
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z3, Z0, Z1
-	VBLENDMPS    Z3, Z1, K1, Z1
+	VCMPPS       $17, Z22, Z2, K1
+	VSUBPS       Z3, Z21, Z5
+	VBLENDMPS    Z3, Z5, K1, Z5
 	VMULPS       lane3ecc422a<>(SB), Z4, Z4
-	VMULPS       Z4, Z2, Z4
-	VADDPS       Z1, Z4, Z4
-	VMULPS       Z1, Z2, Z1
+	VFMADD213PS  Z5, Z2, Z4
+	VMULPS       Z5, Z2, Z5
 	VMOVUPS      Z4, (SI)
-	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z5, (DX)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
 	ADDQ         $64, DX
@@ -3288,6 +2209,222 @@ next:
 	VZEROUPPER
 	RET
 
+DATA lane42ae999a<>+0(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+8(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+16(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+24(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+32(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+40(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+48(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+56(SB)/8, $0x42ae999a42ae999a
+GLOBL lane42ae999a<>(SB), RODATA|NOPTR, $64
+DATA lanec2b00000<>+0(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+8(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+16(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+24(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+32(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+40(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+48(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+56(SB)/8, $0xc2b00000c2b00000
+GLOBL lanec2b00000<>(SB), RODATA|NOPTR, $64
+DATA lane4b40007f<>+0(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+8(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+16(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+24(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+32(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+40(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+48(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+56(SB)/8, $0x4b40007f4b40007f
+GLOBL lane4b40007f<>(SB), RODATA|NOPTR, $64
+DATA lanebfb8aa3b<>+0(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+8(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+16(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+24(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+32(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+40(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+48(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+56(SB)/8, $0xbfb8aa3bbfb8aa3b
+GLOBL lanebfb8aa3b<>(SB), RODATA|NOPTR, $64
+DATA lane3f318000<>+0(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+8(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+16(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+24(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+32(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+40(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+48(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+56(SB)/8, $0x3f3180003f318000
+GLOBL lane3f318000<>(SB), RODATA|NOPTR, $64
+DATA laneb95e8083<>+0(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+8(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+16(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+24(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+32(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+40(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+48(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+56(SB)/8, $0xb95e8083b95e8083
+GLOBL laneb95e8083<>(SB), RODATA|NOPTR, $64
+DATA lane3d2b950f<>+0(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+8(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+16(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+24(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+32(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+40(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+48(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+56(SB)/8, $0x3d2b950f3d2b950f
+GLOBL lane3d2b950f<>(SB), RODATA|NOPTR, $64
+DATA lanebc083137<>+0(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+8(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+16(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+24(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+32(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+40(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+48(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+56(SB)/8, $0xbc083137bc083137
+GLOBL lanebc083137<>(SB), RODATA|NOPTR, $64
+DATA lanebe2aabd7<>+0(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+8(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+16(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+24(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+32(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+40(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+48(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+56(SB)/8, $0xbe2aabd7be2aabd7
+GLOBL lanebe2aabd7<>(SB), RODATA|NOPTR, $64
+DATA lane3efffefe<>+0(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+8(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+16(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+24(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+32(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+40(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+48(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+56(SB)/8, $0x3efffefe3efffefe
+GLOBL lane3efffefe<>(SB), RODATA|NOPTR, $64
+DATA lanebf800000<>+0(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+8(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+16(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+24(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+32(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+40(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+48(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+56(SB)/8, $0xbf800000bf800000
+GLOBL lanebf800000<>(SB), RODATA|NOPTR, $64
+DATA lane3f800000<>+0(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+8(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+16(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+24(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+32(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+40(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+48(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+56(SB)/8, $0x3f8000003f800000
+GLOBL lane3f800000<>(SB), RODATA|NOPTR, $64
+DATA lane4293eb85<>+0(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+8(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+16(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+24(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+32(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+40(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+48(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+56(SB)/8, $0x4293eb854293eb85
+GLOBL lane4293eb85<>(SB), RODATA|NOPTR, $64
+DATA lane37b19984<>+0(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+8(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+16(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+24(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+32(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+40(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+48(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+56(SB)/8, $0x37b1998437b19984
+GLOBL lane37b19984<>(SB), RODATA|NOPTR, $64
+DATA lane327309a5<>+0(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+8(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+16(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+24(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+32(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+40(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+48(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+56(SB)/8, $0x327309a5327309a5
+GLOBL lane327309a5<>(SB), RODATA|NOPTR, $64
+DATA lane3b674f9c<>+0(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+8(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+16(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+24(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+32(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+40(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+48(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+56(SB)/8, $0x3b674f9c3b674f9c
+GLOBL lane3b674f9c<>(SB), RODATA|NOPTR, $64
+DATA lane3e09505a<>+0(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+8(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+16(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+24(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+32(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+40(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+48(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+56(SB)/8, $0x3e09505a3e09505a
+GLOBL lane3e09505a<>(SB), RODATA|NOPTR, $64
+DATA lane39af2dec<>+0(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+8(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+16(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+24(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+32(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+40(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+48(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+56(SB)/8, $0x39af2dec39af2dec
+GLOBL lane39af2dec<>(SB), RODATA|NOPTR, $64
+DATA lane35595ee8<>+0(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+8(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+16(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+24(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+32(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+40(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+48(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+56(SB)/8, $0x35595ee835595ee8
+GLOBL lane35595ee8<>(SB), RODATA|NOPTR, $64
+DATA lane3cd50a66<>+0(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+8(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+16(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+24(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+32(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+40(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+48(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+56(SB)/8, $0x3cd50a663cd50a66
+GLOBL lane3cd50a66<>(SB), RODATA|NOPTR, $64
+DATA lane3eef52d7<>+0(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+8(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+16(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+24(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+32(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+40(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+48(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+56(SB)/8, $0x3eef52d73eef52d7
+GLOBL lane3eef52d7<>(SB), RODATA|NOPTR, $64
+DATA lane7fffffff<>+0(SB)/8, $0x7fffffff7fffffff
+DATA lane7fffffff<>+8(SB)/8, $0x7fffffff7fffffff
+DATA lane7fffffff<>+16(SB)/8, $0x7fffffff7fffffff
+DATA lane7fffffff<>+24(SB)/8, $0x7fffffff7fffffff
+DATA lane7fffffff<>+32(SB)/8, $0x7fffffff7fffffff
+DATA lane7fffffff<>+40(SB)/8, $0x7fffffff7fffffff
+DATA lane7fffffff<>+48(SB)/8, $0x7fffffff7fffffff
+DATA lane7fffffff<>+56(SB)/8, $0x7fffffff7fffffff
+GLOBL lane7fffffff<>(SB), RODATA|NOPTR, $64
+DATA lane3f3504f3<>+0(SB)/8, $0x3f3504f33f3504f3
+DATA lane3f3504f3<>+8(SB)/8, $0x3f3504f33f3504f3
+DATA lane3f3504f3<>+16(SB)/8, $0x3f3504f33f3504f3
+DATA lane3f3504f3<>+24(SB)/8, $0x3f3504f33f3504f3
+DATA lane3f3504f3<>+32(SB)/8, $0x3f3504f33f3504f3
+DATA lane3f3504f3<>+40(SB)/8, $0x3f3504f33f3504f3
+DATA lane3f3504f3<>+48(SB)/8, $0x3f3504f33f3504f3
+DATA lane3f3504f3<>+56(SB)/8, $0x3f3504f33f3504f3
+GLOBL lane3f3504f3<>(SB), RODATA|NOPTR, $64
+DATA lane3ea7ba05<>+0(SB)/8, $0x3ea7ba053ea7ba05
+DATA lane3ea7ba05<>+8(SB)/8, $0x3ea7ba053ea7ba05
+DATA lane3ea7ba05<>+16(SB)/8, $0x3ea7ba053ea7ba05
+DATA lane3ea7ba05<>+24(SB)/8, $0x3ea7ba053ea7ba05
+DATA lane3ea7ba05<>+32(SB)/8, $0x3ea7ba053ea7ba05
+DATA lane3ea7ba05<>+40(SB)/8, $0x3ea7ba053ea7ba05
+DATA lane3ea7ba05<>+48(SB)/8, $0x3ea7ba053ea7ba05
+DATA lane3ea7ba05<>+56(SB)/8, $0x3ea7ba053ea7ba05
+GLOBL lane3ea7ba05<>(SB), RODATA|NOPTR, $64
 DATA lane00000000<>+0(SB)/8, $0x0000000000000000
 DATA lane00000000<>+8(SB)/8, $0x0000000000000000
 DATA lane00000000<>+16(SB)/8, $0x0000000000000000
@@ -3324,204 +2461,42 @@ DATA lane3fb8aa3b<>+40(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA lane3fb8aa3b<>+48(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA lane3fb8aa3b<>+56(SB)/8, $0x3fb8aa3b3fb8aa3b
 GLOBL lane3fb8aa3b<>(SB), RODATA|NOPTR, $64
-DATA lane4b400000<>+0(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+8(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+16(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+24(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+32(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+40(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+48(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+56(SB)/8, $0x4b4000004b400000
-GLOBL lane4b400000<>(SB), RODATA|NOPTR, $64
-DATA lane3f318000<>+0(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+8(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+16(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+24(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+32(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+40(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+48(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+56(SB)/8, $0x3f3180003f318000
-GLOBL lane3f318000<>(SB), RODATA|NOPTR, $64
-DATA laneb95e8083<>+0(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+8(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+16(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+24(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+32(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+40(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+48(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+56(SB)/8, $0xb95e8083b95e8083
-GLOBL laneb95e8083<>(SB), RODATA|NOPTR, $64
-DATA lane3ab60b61<>+0(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+8(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+16(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+24(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+32(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+40(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+48(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+56(SB)/8, $0x3ab60b613ab60b61
-GLOBL lane3ab60b61<>(SB), RODATA|NOPTR, $64
-DATA lane3c088889<>+0(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+8(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+16(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+24(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+32(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+40(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+48(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+56(SB)/8, $0x3c0888893c088889
-GLOBL lane3c088889<>(SB), RODATA|NOPTR, $64
-DATA lane3d2aaaab<>+0(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+8(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+16(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+24(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+32(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+40(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+48(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+56(SB)/8, $0x3d2aaaab3d2aaaab
-GLOBL lane3d2aaaab<>(SB), RODATA|NOPTR, $64
-DATA lane3e2aaaab<>+0(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+8(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+16(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+24(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+32(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+40(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+48(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+56(SB)/8, $0x3e2aaaab3e2aaaab
-GLOBL lane3e2aaaab<>(SB), RODATA|NOPTR, $64
-DATA lane3f000000<>+0(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+8(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+16(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+24(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+32(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+40(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+48(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+56(SB)/8, $0x3f0000003f000000
-GLOBL lane3f000000<>(SB), RODATA|NOPTR, $64
-DATA lane3f800000<>+0(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+8(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+16(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+24(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+32(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+40(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+48(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+56(SB)/8, $0x3f8000003f800000
-GLOBL lane3f800000<>(SB), RODATA|NOPTR, $64
-DATA lane0000007f<>+0(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+8(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+16(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+24(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+32(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+40(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+48(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+56(SB)/8, $0x0000007f0000007f
-GLOBL lane0000007f<>(SB), RODATA|NOPTR, $64
-DATA lanebbbaf0ea<>+0(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+8(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+16(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+24(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+32(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+40(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+48(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+56(SB)/8, $0xbbbaf0eabbbaf0ea
-GLOBL lanebbbaf0ea<>(SB), RODATA|NOPTR, $64
-DATA lane3ca9134e<>+0(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+8(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+16(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+24(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+32(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+40(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+48(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+56(SB)/8, $0x3ca9134e3ca9134e
-GLOBL lane3ca9134e<>(SB), RODATA|NOPTR, $64
-DATA lanebd5c1e2d<>+0(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+8(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+16(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+24(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+32(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+40(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+48(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+56(SB)/8, $0xbd5c1e2dbd5c1e2d
-GLOBL lanebd5c1e2d<>(SB), RODATA|NOPTR, $64
-DATA lane3e088393<>+0(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+8(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+16(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+24(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+32(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+40(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+48(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+56(SB)/8, $0x3e0883933e088393
-GLOBL lane3e088393<>(SB), RODATA|NOPTR, $64
-DATA lanebeaaaa99<>+0(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+8(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+16(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+24(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+32(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+40(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+48(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+56(SB)/8, $0xbeaaaa99beaaaa99
-GLOBL lanebeaaaa99<>(SB), RODATA|NOPTR, $64
-DATA lane7fffffff<>+0(SB)/8, $0x7fffffff7fffffff
-DATA lane7fffffff<>+8(SB)/8, $0x7fffffff7fffffff
-DATA lane7fffffff<>+16(SB)/8, $0x7fffffff7fffffff
-DATA lane7fffffff<>+24(SB)/8, $0x7fffffff7fffffff
-DATA lane7fffffff<>+32(SB)/8, $0x7fffffff7fffffff
-DATA lane7fffffff<>+40(SB)/8, $0x7fffffff7fffffff
-DATA lane7fffffff<>+48(SB)/8, $0x7fffffff7fffffff
-DATA lane7fffffff<>+56(SB)/8, $0x7fffffff7fffffff
-GLOBL lane7fffffff<>(SB), RODATA|NOPTR, $64
-DATA lane40000000<>+0(SB)/8, $0x4000000040000000
-DATA lane40000000<>+8(SB)/8, $0x4000000040000000
-DATA lane40000000<>+16(SB)/8, $0x4000000040000000
-DATA lane40000000<>+24(SB)/8, $0x4000000040000000
-DATA lane40000000<>+32(SB)/8, $0x4000000040000000
-DATA lane40000000<>+40(SB)/8, $0x4000000040000000
-DATA lane40000000<>+48(SB)/8, $0x4000000040000000
-DATA lane40000000<>+56(SB)/8, $0x4000000040000000
-GLOBL lane40000000<>(SB), RODATA|NOPTR, $64
-DATA lane3f200000<>+0(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+8(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+16(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+24(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+32(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+40(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+48(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+56(SB)/8, $0x3f2000003f200000
-GLOBL lane3f200000<>(SB), RODATA|NOPTR, $64
-DATA lane80000000<>+0(SB)/8, $0x8000000080000000
-DATA lane80000000<>+8(SB)/8, $0x8000000080000000
-DATA lane80000000<>+16(SB)/8, $0x8000000080000000
-DATA lane80000000<>+24(SB)/8, $0x8000000080000000
-DATA lane80000000<>+32(SB)/8, $0x8000000080000000
-DATA lane80000000<>+40(SB)/8, $0x8000000080000000
-DATA lane80000000<>+48(SB)/8, $0x8000000080000000
-DATA lane80000000<>+56(SB)/8, $0x8000000080000000
-GLOBL lane80000000<>(SB), RODATA|NOPTR, $64
-DATA lane3f3504f3<>+0(SB)/8, $0x3f3504f33f3504f3
-DATA lane3f3504f3<>+8(SB)/8, $0x3f3504f33f3504f3
-DATA lane3f3504f3<>+16(SB)/8, $0x3f3504f33f3504f3
-DATA lane3f3504f3<>+24(SB)/8, $0x3f3504f33f3504f3
-DATA lane3f3504f3<>+32(SB)/8, $0x3f3504f33f3504f3
-DATA lane3f3504f3<>+40(SB)/8, $0x3f3504f33f3504f3
-DATA lane3f3504f3<>+48(SB)/8, $0x3f3504f33f3504f3
-DATA lane3f3504f3<>+56(SB)/8, $0x3f3504f33f3504f3
-GLOBL lane3f3504f3<>(SB), RODATA|NOPTR, $64
-DATA lane3ea7ba05<>+0(SB)/8, $0x3ea7ba053ea7ba05
-DATA lane3ea7ba05<>+8(SB)/8, $0x3ea7ba053ea7ba05
-DATA lane3ea7ba05<>+16(SB)/8, $0x3ea7ba053ea7ba05
-DATA lane3ea7ba05<>+24(SB)/8, $0x3ea7ba053ea7ba05
-DATA lane3ea7ba05<>+32(SB)/8, $0x3ea7ba053ea7ba05
-DATA lane3ea7ba05<>+40(SB)/8, $0x3ea7ba053ea7ba05
-DATA lane3ea7ba05<>+48(SB)/8, $0x3ea7ba053ea7ba05
-DATA lane3ea7ba05<>+56(SB)/8, $0x3ea7ba053ea7ba05
-GLOBL lane3ea7ba05<>(SB), RODATA|NOPTR, $64
-DATA lane3f07dc22<>+0(SB)/8, $0x3f07dc223f07dc22
-DATA lane3f07dc22<>+8(SB)/8, $0x3f07dc223f07dc22
-DATA lane3f07dc22<>+16(SB)/8, $0x3f07dc223f07dc22
-DATA lane3f07dc22<>+24(SB)/8, $0x3f07dc223f07dc22
-DATA lane3f07dc22<>+32(SB)/8, $0x3f07dc223f07dc22
-DATA lane3f07dc22<>+40(SB)/8, $0x3f07dc223f07dc22
-DATA lane3f07dc22<>+48(SB)/8, $0x3f07dc223f07dc22
-DATA lane3f07dc22<>+56(SB)/8, $0x3f07dc223f07dc22
-GLOBL lane3f07dc22<>(SB), RODATA|NOPTR, $64
+DATA lanebf318000<>+0(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+8(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+16(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+24(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+32(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+40(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+48(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+56(SB)/8, $0xbf318000bf318000
+GLOBL lanebf318000<>(SB), RODATA|NOPTR, $64
+DATA lane395e8083<>+0(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+8(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+16(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+24(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+32(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+40(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+48(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+56(SB)/8, $0x395e8083395e8083
+GLOBL lane395e8083<>(SB), RODATA|NOPTR, $64
+DATA lane3c083137<>+0(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+8(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+16(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+24(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+32(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+40(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+48(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+56(SB)/8, $0x3c0831373c083137
+GLOBL lane3c083137<>(SB), RODATA|NOPTR, $64
+DATA lane3e2aabd7<>+0(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+8(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+16(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+24(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+32(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+40(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+48(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+56(SB)/8, $0x3e2aabd73e2aabd7
+GLOBL lane3e2aabd7<>(SB), RODATA|NOPTR, $64
 DATA lanebf3a00e3<>+0(SB)/8, $0xbf3a00e3bf3a00e3
 DATA lanebf3a00e3<>+8(SB)/8, $0xbf3a00e3bf3a00e3
 DATA lanebf3a00e3<>+16(SB)/8, $0xbf3a00e3bf3a00e3
@@ -3531,6 +2506,15 @@ DATA lanebf3a00e3<>+40(SB)/8, $0xbf3a00e3bf3a00e3
 DATA lanebf3a00e3<>+48(SB)/8, $0xbf3a00e3bf3a00e3
 DATA lanebf3a00e3<>+56(SB)/8, $0xbf3a00e3bf3a00e3
 GLOBL lanebf3a00e3<>(SB), RODATA|NOPTR, $64
+DATA lane3f07dc22<>+0(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+8(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+16(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+24(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+32(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+40(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+48(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+56(SB)/8, $0x3f07dc223f07dc22
+GLOBL lane3f07dc22<>(SB), RODATA|NOPTR, $64
 DATA lane3f35f0e3<>+0(SB)/8, $0x3f35f0e33f35f0e3
 DATA lane3f35f0e3<>+8(SB)/8, $0x3f35f0e33f35f0e3
 DATA lane3f35f0e3<>+16(SB)/8, $0x3f35f0e33f35f0e3

@@ -28,28 +28,50 @@ func expGeneric(x, y []float32) {
 		if -87.3 > x3 {
 			x4 = -87.3
 		}
-		x6 := float32(x4 * 1.442695)
-		x8 := float32(x6 + 1.2582912e+07)
-		x9 := float32(x8 - 1.2582912e+07)
-		x11 := float32(x9 * 0.6933594)
-		x12 := float32(x4 - x11)
-		x14 := float32(x9 * -0.00021219444)
-		x15 := float32(x12 - x14)
-		x17 := float32(0.0013888889 * x15)
-		x19 := float32(x17 + 0.008333334)
-		x20 := float32(x19 * x15)
-		x22 := float32(x20 + 0.041666668)
-		x23 := float32(x22 * x15)
-		x25 := float32(x23 + 0.16666667)
-		x26 := float32(x25 * x15)
-		x28 := float32(x26 + 0.5)
-		x29 := float32(x28 * x15)
-		x31 := float32(x29 + 1)
-		x32 := float32(x31 * x15)
-		x33 := float32(x32 + 1)
-		x34 := math.Float32frombits(uint32(int32(x9)+127) << 23)
-		x35 := float32(x33 * x34)
-		y[e] = x35
+		s7 := float64(float32(x4))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
+		x7 := float32(s7)
+		if between(s7) {
+			x7 = fma(x4, 1.442695, 1.2583039e+07)
+		}
+		x8 := float32(x7 - 1.2583039e+07)
+		s10 := float64(float32(x8))*float64(float32(-0.6933594)) + float64(float32(x4))
+		x10 := float32(s10)
+		if between(s10) {
+			x10 = fma(x8, -0.6933594, x4)
+		}
+		s12 := float64(float32(x8))*float64(float32(0.00021219444)) + float64(float32(x10))
+		x12 := float32(s12)
+		if between(s12) {
+			x12 = fma(x8, 0.00021219444, x10)
+		}
+		s15 := float64(float32(0.008312515))*float64(float32(x12)) + float64(float32(0.0418902))
+		x15 := float32(s15)
+		if between(s15) {
+			x15 = fma(0.008312515, x12, 0.0418902)
+		}
+		s17 := float64(float32(x15))*float64(float32(x12)) + float64(float32(0.16667114))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(x15, x12, 0.16667114)
+		}
+		s19 := float64(float32(x17))*float64(float32(x12)) + float64(float32(0.4999923))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(x17, x12, 0.4999923)
+		}
+		s21 := float64(float32(x19))*float64(float32(x12)) + float64(float32(1))
+		x21 := float32(s21)
+		if between(s21) {
+			x21 = fma(x19, x12, 1)
+		}
+		s22 := float64(float32(x21))*float64(float32(x12)) + float64(float32(1))
+		x22 := float32(s22)
+		if between(s22) {
+			x22 = fma(x21, x12, 1)
+		}
+		x23 := math.Float32frombits(math.Float32bits(x7) << 23)
+		x24 := float32(x22 * x23)
+		y[e] = x24
 	}
 }
 
@@ -65,39 +87,63 @@ func sigmoidGeneric(x, y []float32) {
 	y = y[:len(x)]
 	for e := range x {
 		x0 := x[e]
-		x3 := float32(0 - x0)
-		x6 := float32(x3)
-		if 88 < x3 {
-			x6 = 88
+		x3 := float32(x0)
+		if 87.3 < x0 {
+			x3 = 87.3
 		}
-		x7 := float32(x6)
-		if -87.3 > x6 {
-			x7 = -87.3
+		x4 := float32(x3)
+		if -88 > x3 {
+			x4 = -88
 		}
-		x9 := float32(x7 * 1.442695)
-		x11 := float32(x9 + 1.2582912e+07)
-		x12 := float32(x11 - 1.2582912e+07)
-		x14 := float32(x12 * 0.6933594)
-		x15 := float32(x7 - x14)
-		x17 := float32(x12 * -0.00021219444)
-		x18 := float32(x15 - x17)
-		x20 := float32(0.0013888889 * x18)
-		x22 := float32(x20 + 0.008333334)
-		x23 := float32(x22 * x18)
-		x25 := float32(x23 + 0.041666668)
-		x26 := float32(x25 * x18)
-		x28 := float32(x26 + 0.16666667)
-		x29 := float32(x28 * x18)
-		x31 := float32(x29 + 0.5)
-		x32 := float32(x31 * x18)
-		x33 := float32(x32 + 1)
-		x34 := float32(x33 * x18)
-		x35 := float32(x34 + 1)
-		x36 := math.Float32frombits(uint32(int32(x12)+127) << 23)
-		x37 := float32(x35 * x36)
-		x38 := float32(x37 + 1)
-		x39 := float32(1 / x38)
-		y[e] = x39
+		s7 := float64(float32(x4))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x7 := float32(s7)
+		if between(s7) {
+			x7 = fma(x4, -1.442695, 1.2583039e+07)
+		}
+		x8 := float32(x7 - 1.2583039e+07)
+		s10 := float64(float32(x8))*float64(float32(0.6933594)) + float64(float32(x4))
+		x10 := float32(s10)
+		if between(s10) {
+			x10 = fma(x8, 0.6933594, x4)
+		}
+		s12 := float64(float32(x8))*float64(float32(-0.00021219444)) + float64(float32(x10))
+		x12 := float32(s12)
+		if between(s12) {
+			x12 = fma(x8, -0.00021219444, x10)
+		}
+		s15 := float64(float32(-0.008312515))*float64(float32(x12)) + float64(float32(0.0418902))
+		x15 := float32(s15)
+		if between(s15) {
+			x15 = fma(-0.008312515, x12, 0.0418902)
+		}
+		s17 := float64(float32(x15))*float64(float32(x12)) + float64(float32(-0.16667114))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(x15, x12, -0.16667114)
+		}
+		s19 := float64(float32(x17))*float64(float32(x12)) + float64(float32(0.4999923))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(x17, x12, 0.4999923)
+		}
+		s21 := float64(float32(x19))*float64(float32(x12)) + float64(float32(-1))
+		x21 := float32(s21)
+		if between(s21) {
+			x21 = fma(x19, x12, -1)
+		}
+		s23 := float64(float32(x21))*float64(float32(x12)) + float64(float32(1))
+		x23 := float32(s23)
+		if between(s23) {
+			x23 = fma(x21, x12, 1)
+		}
+		x24 := math.Float32frombits(math.Float32bits(x7) << 23)
+		s25 := float64(float32(x23))*float64(float32(x24)) + float64(float32(1))
+		x25 := float32(s25)
+		if between(s25) {
+			x25 = fma(x23, x24, 1)
+		}
+		x26 := float32(1 / x25)
+		y[e] = x26
 	}
 }
 
@@ -114,58 +160,62 @@ func tanhGeneric(x, y []float32) {
 	y = y[:len(x)]
 	for e := range x {
 		x0 := x[e]
-		x1 := float32(x0 * x0)
-		x3 := float32(-0.0057049887 * x1)
-		x5 := float32(x3 + 0.020639088)
-		x6 := float32(x5 * x1)
-		x8 := float32(x6 + -0.053739715)
-		x9 := float32(x8 * x1)
-		x11 := float32(x9 + 0.13331442)
-		x12 := float32(x11 * x1)
-		x14 := float32(x12 + -0.3333328)
-		x15 := float32(x14 * x1)
-		x16 := float32(x15 * x0)
-		x17 := float32(x16 + x0)
-		x18 := math.Float32frombits(math.Float32bits(x0) &^ (1 << 31))
-		x21 := float32(x18 + x18)
-		x24 := float32(x21)
-		if 88 < x21 {
-			x24 = 88
+		x2 := float32(x0 * x0)
+		x3 := float32(x2)
+		if 73.96 < x2 {
+			x3 = 73.96
+		}
+		s6 := float64(float32(1.41466545e-08))*float64(float32(x3)) + float64(float32(2.117153e-05))
+		x6 := float32(s6)
+		if between(s6) {
+			x6 = fma(1.41466545e-08, x3, 2.117153e-05)
+		}
+		s8 := float64(float32(x6))*float64(float32(x3)) + float64(float32(0.0035295254))
+		x8 := float32(s8)
+		if between(s8) {
+			x8 = fma(x6, x3, 0.0035295254)
+		}
+		s10 := float64(float32(x8))*float64(float32(x3)) + float64(float32(0.13409558))
+		x10 := float32(s10)
+		if between(s10) {
+			x10 = fma(x8, x3, 0.13409558)
+		}
+		s12 := float64(float32(x10))*float64(float32(x3)) + float64(float32(1))
+		x12 := float32(s12)
+		if between(s12) {
+			x12 = fma(x10, x3, 1)
+		}
+		s15 := float64(float32(8.0976906e-07))*float64(float32(x3)) + float64(float32(0.00033412816))
+		x15 := float32(s15)
+		if between(s15) {
+			x15 = fma(8.0976906e-07, x3, 0.00033412816)
+		}
+		s17 := float64(float32(x15))*float64(float32(x3)) + float64(float32(0.026005935))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(x15, x3, 0.026005935)
+		}
+		s19 := float64(float32(x17))*float64(float32(x3)) + float64(float32(0.4674289))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(x17, x3, 0.4674289)
+		}
+		s20 := float64(float32(x19))*float64(float32(x3)) + float64(float32(1))
+		x20 := float32(s20)
+		if between(s20) {
+			x20 = fma(x19, x3, 1)
+		}
+		x22 := float32(x12 * x0)
+		x23 := float32(x22 / x20)
+		x24 := float32(x23)
+		if 1 < x23 {
+			x24 = 1
 		}
 		x25 := float32(x24)
-		if -87.3 > x24 {
-			x25 = -87.3
+		if -1 > x24 {
+			x25 = -1
 		}
-		x27 := float32(x25 * 1.442695)
-		x29 := float32(x27 + 1.2582912e+07)
-		x30 := float32(x29 - 1.2582912e+07)
-		x32 := float32(x30 * 0.6933594)
-		x33 := float32(x25 - x32)
-		x35 := float32(x30 * -0.00021219444)
-		x36 := float32(x33 - x35)
-		x38 := float32(0.0013888889 * x36)
-		x40 := float32(x38 + 0.008333334)
-		x41 := float32(x40 * x36)
-		x43 := float32(x41 + 0.041666668)
-		x44 := float32(x43 * x36)
-		x46 := float32(x44 + 0.16666667)
-		x47 := float32(x46 * x36)
-		x49 := float32(x47 + 0.5)
-		x50 := float32(x49 * x36)
-		x51 := float32(x50 + 1)
-		x52 := float32(x51 * x36)
-		x53 := float32(x52 + 1)
-		x54 := math.Float32frombits(uint32(int32(x30)+127) << 23)
-		x55 := float32(x53 * x54)
-		x56 := float32(x55 + 1)
-		x57 := float32(2 / x56)
-		x58 := float32(1 - x57)
-		x61 := math.Float32frombits(math.Float32bits(x58) | math.Float32bits(x0)&(1<<31))
-		x62 := float32(x61)
-		if x18 < 0.625 {
-			x62 = x17
-		}
-		y[e] = x62
+		y[e] = x25
 	}
 }
 
@@ -184,57 +234,94 @@ func gELUGeneric(x, y []float32) {
 		x0 := x[e]
 		x1 := math.Float32frombits(math.Float32bits(x0) &^ (1 << 31))
 		x3 := float32(x1 * 0.70710677)
-		x6 := float32(x3 * 0.3275911)
-		x7 := float32(x6 + 1)
-		x8 := float32(1 / x7)
-		x10 := float32(x3 * x3)
-		x11 := float32(0 - x10)
-		x14 := float32(x11)
-		if 88 < x11 {
-			x14 = 88
+		s6 := float64(float32(x3))*float64(float32(0.3275911)) + float64(float32(1))
+		x6 := float32(s6)
+		if between(s6) {
+			x6 = fma(x3, 0.3275911, 1)
 		}
-		x15 := float32(x14)
-		if -87.3 > x14 {
-			x15 = -87.3
+		x7 := float32(1 / x6)
+		x9 := float32(x3 * x3)
+		x10 := float32(0 - x9)
+		x13 := float32(x10)
+		if 88 < x10 {
+			x13 = 88
 		}
-		x17 := float32(x15 * 1.442695)
-		x19 := float32(x17 + 1.2582912e+07)
-		x20 := float32(x19 - 1.2582912e+07)
-		x22 := float32(x20 * 0.6933594)
-		x23 := float32(x15 - x22)
-		x25 := float32(x20 * -0.00021219444)
-		x26 := float32(x23 - x25)
-		x28 := float32(0.0013888889 * x26)
-		x30 := float32(x28 + 0.008333334)
-		x31 := float32(x30 * x26)
-		x33 := float32(x31 + 0.041666668)
-		x34 := float32(x33 * x26)
-		x36 := float32(x34 + 0.16666667)
-		x37 := float32(x36 * x26)
-		x39 := float32(x37 + 0.5)
-		x40 := float32(x39 * x26)
-		x41 := float32(x40 + 1)
-		x42 := float32(x41 * x26)
-		x43 := float32(x42 + 1)
-		x44 := math.Float32frombits(uint32(int32(x20)+127) << 23)
-		x45 := float32(x43 * x44)
-		x47 := float32(0.5307027 * x8)
-		x49 := float32(x47 + -0.72657603)
-		x50 := float32(x49 * x8)
-		x52 := float32(x50 + 0.7107069)
-		x53 := float32(x52 * x8)
-		x55 := float32(x53 + -0.14224836)
-		x56 := float32(x55 * x8)
-		x58 := float32(x56 + 0.1274148)
-		x59 := float32(x58 * x8)
-		x60 := float32(x59 * x45)
-		x62 := float32(1 - x60)
-		x63 := float32(x62)
+		x14 := float32(x13)
+		if -87.3 > x13 {
+			x14 = -87.3
+		}
+		s17 := float64(float32(x14))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(x14, 1.442695, 1.2583039e+07)
+		}
+		x18 := float32(x17 - 1.2583039e+07)
+		s20 := float64(float32(x18))*float64(float32(-0.6933594)) + float64(float32(x14))
+		x20 := float32(s20)
+		if between(s20) {
+			x20 = fma(x18, -0.6933594, x14)
+		}
+		s22 := float64(float32(x18))*float64(float32(0.00021219444)) + float64(float32(x20))
+		x22 := float32(s22)
+		if between(s22) {
+			x22 = fma(x18, 0.00021219444, x20)
+		}
+		s25 := float64(float32(0.008312515))*float64(float32(x22)) + float64(float32(0.0418902))
+		x25 := float32(s25)
+		if between(s25) {
+			x25 = fma(0.008312515, x22, 0.0418902)
+		}
+		s27 := float64(float32(x25))*float64(float32(x22)) + float64(float32(0.16667114))
+		x27 := float32(s27)
+		if between(s27) {
+			x27 = fma(x25, x22, 0.16667114)
+		}
+		s29 := float64(float32(x27))*float64(float32(x22)) + float64(float32(0.4999923))
+		x29 := float32(s29)
+		if between(s29) {
+			x29 = fma(x27, x22, 0.4999923)
+		}
+		s30 := float64(float32(x29))*float64(float32(x22)) + float64(float32(1))
+		x30 := float32(s30)
+		if between(s30) {
+			x30 = fma(x29, x22, 1)
+		}
+		s31 := float64(float32(x30))*float64(float32(x22)) + float64(float32(1))
+		x31 := float32(s31)
+		if between(s31) {
+			x31 = fma(x30, x22, 1)
+		}
+		x32 := math.Float32frombits(math.Float32bits(x17) << 23)
+		x33 := float32(x31 * x32)
+		s36 := float64(float32(0.5307027))*float64(float32(x7)) + float64(float32(-0.72657603))
+		x36 := float32(s36)
+		if between(s36) {
+			x36 = fma(0.5307027, x7, -0.72657603)
+		}
+		s38 := float64(float32(x36))*float64(float32(x7)) + float64(float32(0.7107069))
+		x38 := float32(s38)
+		if between(s38) {
+			x38 = fma(x36, x7, 0.7107069)
+		}
+		s40 := float64(float32(x38))*float64(float32(x7)) + float64(float32(-0.14224836))
+		x40 := float32(s40)
+		if between(s40) {
+			x40 = fma(x38, x7, -0.14224836)
+		}
+		s42 := float64(float32(x40))*float64(float32(x7)) + float64(float32(0.1274148))
+		x42 := float32(s42)
+		if between(s42) {
+			x42 = fma(x40, x7, 0.1274148)
+		}
+		x43 := float32(x42 * x7)
+		x44 := float32(x43 * x33)
+		x46 := float32(1 - x44)
+		x47 := float32(x46)
 		if x0 < 0 {
-			x63 = x60
+			x47 = x44
 		}
-		x64 := float32(x0 * x63)
-		y[e] = x64
+		x48 := float32(x0 * x47)
+		y[e] = x48
 	}
 }
 
@@ -255,60 +342,100 @@ func gELUGradGeneric(x, dy, dx []float32) {
 		x1 := dy[e]
 		x2 := math.Float32frombits(math.Float32bits(x0) &^ (1 << 31))
 		x4 := float32(x2 * 0.70710677)
-		x7 := float32(x4 * 0.3275911)
-		x8 := float32(x7 + 1)
-		x9 := float32(1 / x8)
-		x11 := float32(x4 * x4)
-		x12 := float32(0 - x11)
-		x15 := float32(x12)
-		if 88 < x12 {
-			x15 = 88
+		s7 := float64(float32(x4))*float64(float32(0.3275911)) + float64(float32(1))
+		x7 := float32(s7)
+		if between(s7) {
+			x7 = fma(x4, 0.3275911, 1)
 		}
-		x16 := float32(x15)
-		if -87.3 > x15 {
-			x16 = -87.3
+		x8 := float32(1 / x7)
+		x10 := float32(x4 * x4)
+		x11 := float32(0 - x10)
+		x14 := float32(x11)
+		if 88 < x11 {
+			x14 = 88
 		}
-		x18 := float32(x16 * 1.442695)
-		x20 := float32(x18 + 1.2582912e+07)
-		x21 := float32(x20 - 1.2582912e+07)
-		x23 := float32(x21 * 0.6933594)
-		x24 := float32(x16 - x23)
-		x26 := float32(x21 * -0.00021219444)
-		x27 := float32(x24 - x26)
-		x29 := float32(0.0013888889 * x27)
-		x31 := float32(x29 + 0.008333334)
-		x32 := float32(x31 * x27)
-		x34 := float32(x32 + 0.041666668)
-		x35 := float32(x34 * x27)
-		x37 := float32(x35 + 0.16666667)
-		x38 := float32(x37 * x27)
-		x40 := float32(x38 + 0.5)
-		x41 := float32(x40 * x27)
-		x42 := float32(x41 + 1)
-		x43 := float32(x42 * x27)
-		x44 := float32(x43 + 1)
-		x45 := math.Float32frombits(uint32(int32(x21)+127) << 23)
-		x46 := float32(x44 * x45)
-		x48 := float32(0.5307027 * x9)
-		x50 := float32(x48 + -0.72657603)
-		x51 := float32(x50 * x9)
-		x53 := float32(x51 + 0.7107069)
-		x54 := float32(x53 * x9)
-		x56 := float32(x54 + -0.14224836)
-		x57 := float32(x56 * x9)
-		x59 := float32(x57 + 0.1274148)
-		x60 := float32(x59 * x9)
-		x61 := float32(x60 * x46)
-		x63 := float32(1 - x61)
-		x64 := float32(x63)
+		x15 := float32(x14)
+		if -87.3 > x14 {
+			x15 = -87.3
+		}
+		s18 := float64(float32(x15))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
+		x18 := float32(s18)
+		if between(s18) {
+			x18 = fma(x15, 1.442695, 1.2583039e+07)
+		}
+		x19 := float32(x18 - 1.2583039e+07)
+		s21 := float64(float32(x19))*float64(float32(-0.6933594)) + float64(float32(x15))
+		x21 := float32(s21)
+		if between(s21) {
+			x21 = fma(x19, -0.6933594, x15)
+		}
+		s23 := float64(float32(x19))*float64(float32(0.00021219444)) + float64(float32(x21))
+		x23 := float32(s23)
+		if between(s23) {
+			x23 = fma(x19, 0.00021219444, x21)
+		}
+		s26 := float64(float32(0.008312515))*float64(float32(x23)) + float64(float32(0.0418902))
+		x26 := float32(s26)
+		if between(s26) {
+			x26 = fma(0.008312515, x23, 0.0418902)
+		}
+		s28 := float64(float32(x26))*float64(float32(x23)) + float64(float32(0.16667114))
+		x28 := float32(s28)
+		if between(s28) {
+			x28 = fma(x26, x23, 0.16667114)
+		}
+		s30 := float64(float32(x28))*float64(float32(x23)) + float64(float32(0.4999923))
+		x30 := float32(s30)
+		if between(s30) {
+			x30 = fma(x28, x23, 0.4999923)
+		}
+		s31 := float64(float32(x30))*float64(float32(x23)) + float64(float32(1))
+		x31 := float32(s31)
+		if between(s31) {
+			x31 = fma(x30, x23, 1)
+		}
+		s32 := float64(float32(x31))*float64(float32(x23)) + float64(float32(1))
+		x32 := float32(s32)
+		if between(s32) {
+			x32 = fma(x31, x23, 1)
+		}
+		x33 := math.Float32frombits(math.Float32bits(x18) << 23)
+		x34 := float32(x32 * x33)
+		s37 := float64(float32(0.5307027))*float64(float32(x8)) + float64(float32(-0.72657603))
+		x37 := float32(s37)
+		if between(s37) {
+			x37 = fma(0.5307027, x8, -0.72657603)
+		}
+		s39 := float64(float32(x37))*float64(float32(x8)) + float64(float32(0.7107069))
+		x39 := float32(s39)
+		if between(s39) {
+			x39 = fma(x37, x8, 0.7107069)
+		}
+		s41 := float64(float32(x39))*float64(float32(x8)) + float64(float32(-0.14224836))
+		x41 := float32(s41)
+		if between(s41) {
+			x41 = fma(x39, x8, -0.14224836)
+		}
+		s43 := float64(float32(x41))*float64(float32(x8)) + float64(float32(0.1274148))
+		x43 := float32(s43)
+		if between(s43) {
+			x43 = fma(x41, x8, 0.1274148)
+		}
+		x44 := float32(x43 * x8)
+		x45 := float32(x44 * x34)
+		x47 := float32(1 - x45)
+		x48 := float32(x47)
 		if x0 < 0 {
-			x64 = x61
+			x48 = x45
 		}
-		x66 := float32(x46 * 0.3989423)
-		x67 := float32(x0 * x66)
-		x68 := float32(x67 + x64)
-		x69 := float32(x1 * x68)
-		dx[e] = x69
+		x50 := float32(x34 * 0.3989423)
+		s51 := float64(float32(x0))*float64(float32(x50)) + float64(float32(x48))
+		x51 := float32(s51)
+		if between(s51) {
+			x51 = fma(x0, x50, x48)
+		}
+		x52 := float32(x1 * x51)
+		dx[e] = x52
 	}
 }
 
@@ -324,40 +451,64 @@ func siLUGeneric(x, y []float32) {
 	y = y[:len(x)]
 	for e := range x {
 		x0 := x[e]
-		x3 := float32(0 - x0)
-		x6 := float32(x3)
-		if 88 < x3 {
-			x6 = 88
+		x3 := float32(x0)
+		if 87.3 < x0 {
+			x3 = 87.3
 		}
-		x7 := float32(x6)
-		if -87.3 > x6 {
-			x7 = -87.3
+		x4 := float32(x3)
+		if -88 > x3 {
+			x4 = -88
 		}
-		x9 := float32(x7 * 1.442695)
-		x11 := float32(x9 + 1.2582912e+07)
-		x12 := float32(x11 - 1.2582912e+07)
-		x14 := float32(x12 * 0.6933594)
-		x15 := float32(x7 - x14)
-		x17 := float32(x12 * -0.00021219444)
-		x18 := float32(x15 - x17)
-		x20 := float32(0.0013888889 * x18)
-		x22 := float32(x20 + 0.008333334)
-		x23 := float32(x22 * x18)
-		x25 := float32(x23 + 0.041666668)
-		x26 := float32(x25 * x18)
-		x28 := float32(x26 + 0.16666667)
-		x29 := float32(x28 * x18)
-		x31 := float32(x29 + 0.5)
-		x32 := float32(x31 * x18)
-		x33 := float32(x32 + 1)
-		x34 := float32(x33 * x18)
-		x35 := float32(x34 + 1)
-		x36 := math.Float32frombits(uint32(int32(x12)+127) << 23)
-		x37 := float32(x35 * x36)
-		x38 := float32(x37 + 1)
-		x39 := float32(1 / x38)
-		x40 := float32(x0 * x39)
-		y[e] = x40
+		s7 := float64(float32(x4))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x7 := float32(s7)
+		if between(s7) {
+			x7 = fma(x4, -1.442695, 1.2583039e+07)
+		}
+		x8 := float32(x7 - 1.2583039e+07)
+		s10 := float64(float32(x8))*float64(float32(0.6933594)) + float64(float32(x4))
+		x10 := float32(s10)
+		if between(s10) {
+			x10 = fma(x8, 0.6933594, x4)
+		}
+		s12 := float64(float32(x8))*float64(float32(-0.00021219444)) + float64(float32(x10))
+		x12 := float32(s12)
+		if between(s12) {
+			x12 = fma(x8, -0.00021219444, x10)
+		}
+		s15 := float64(float32(-0.008312515))*float64(float32(x12)) + float64(float32(0.0418902))
+		x15 := float32(s15)
+		if between(s15) {
+			x15 = fma(-0.008312515, x12, 0.0418902)
+		}
+		s17 := float64(float32(x15))*float64(float32(x12)) + float64(float32(-0.16667114))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(x15, x12, -0.16667114)
+		}
+		s19 := float64(float32(x17))*float64(float32(x12)) + float64(float32(0.4999923))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(x17, x12, 0.4999923)
+		}
+		s21 := float64(float32(x19))*float64(float32(x12)) + float64(float32(-1))
+		x21 := float32(s21)
+		if between(s21) {
+			x21 = fma(x19, x12, -1)
+		}
+		s23 := float64(float32(x21))*float64(float32(x12)) + float64(float32(1))
+		x23 := float32(s23)
+		if between(s23) {
+			x23 = fma(x21, x12, 1)
+		}
+		x24 := math.Float32frombits(math.Float32bits(x7) << 23)
+		s25 := float64(float32(x23))*float64(float32(x24)) + float64(float32(1))
+		x25 := float32(s25)
+		if between(s25) {
+			x25 = fma(x23, x24, 1)
+		}
+		x26 := float32(1 / x25)
+		x27 := float32(x0 * x26)
+		y[e] = x27
 	}
 }
 
@@ -376,44 +527,71 @@ func siLUGradGeneric(x, dy, dx []float32) {
 	for e := range x {
 		x0 := x[e]
 		x1 := dy[e]
-		x4 := float32(0 - x0)
-		x7 := float32(x4)
-		if 88 < x4 {
-			x7 = 88
+		x4 := float32(x0)
+		if 87.3 < x0 {
+			x4 = 87.3
 		}
-		x8 := float32(x7)
-		if -87.3 > x7 {
-			x8 = -87.3
+		x5 := float32(x4)
+		if -88 > x4 {
+			x5 = -88
 		}
-		x10 := float32(x8 * 1.442695)
-		x12 := float32(x10 + 1.2582912e+07)
-		x13 := float32(x12 - 1.2582912e+07)
-		x15 := float32(x13 * 0.6933594)
-		x16 := float32(x8 - x15)
-		x18 := float32(x13 * -0.00021219444)
-		x19 := float32(x16 - x18)
-		x21 := float32(0.0013888889 * x19)
-		x23 := float32(x21 + 0.008333334)
-		x24 := float32(x23 * x19)
-		x26 := float32(x24 + 0.041666668)
-		x27 := float32(x26 * x19)
-		x29 := float32(x27 + 0.16666667)
-		x30 := float32(x29 * x19)
-		x32 := float32(x30 + 0.5)
-		x33 := float32(x32 * x19)
-		x34 := float32(x33 + 1)
-		x35 := float32(x34 * x19)
-		x36 := float32(x35 + 1)
-		x37 := math.Float32frombits(uint32(int32(x13)+127) << 23)
-		x38 := float32(x36 * x37)
-		x39 := float32(x38 + 1)
-		x40 := float32(1 / x39)
-		x41 := float32(1 - x40)
-		x42 := float32(x0 * x41)
-		x43 := float32(x42 + 1)
-		x44 := float32(x40 * x43)
-		x45 := float32(x1 * x44)
-		dx[e] = x45
+		s8 := float64(float32(x5))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x8 := float32(s8)
+		if between(s8) {
+			x8 = fma(x5, -1.442695, 1.2583039e+07)
+		}
+		x9 := float32(x8 - 1.2583039e+07)
+		s11 := float64(float32(x9))*float64(float32(0.6933594)) + float64(float32(x5))
+		x11 := float32(s11)
+		if between(s11) {
+			x11 = fma(x9, 0.6933594, x5)
+		}
+		s13 := float64(float32(x9))*float64(float32(-0.00021219444)) + float64(float32(x11))
+		x13 := float32(s13)
+		if between(s13) {
+			x13 = fma(x9, -0.00021219444, x11)
+		}
+		s16 := float64(float32(-0.008312515))*float64(float32(x13)) + float64(float32(0.0418902))
+		x16 := float32(s16)
+		if between(s16) {
+			x16 = fma(-0.008312515, x13, 0.0418902)
+		}
+		s18 := float64(float32(x16))*float64(float32(x13)) + float64(float32(-0.16667114))
+		x18 := float32(s18)
+		if between(s18) {
+			x18 = fma(x16, x13, -0.16667114)
+		}
+		s20 := float64(float32(x18))*float64(float32(x13)) + float64(float32(0.4999923))
+		x20 := float32(s20)
+		if between(s20) {
+			x20 = fma(x18, x13, 0.4999923)
+		}
+		s22 := float64(float32(x20))*float64(float32(x13)) + float64(float32(-1))
+		x22 := float32(s22)
+		if between(s22) {
+			x22 = fma(x20, x13, -1)
+		}
+		s24 := float64(float32(x22))*float64(float32(x13)) + float64(float32(1))
+		x24 := float32(s24)
+		if between(s24) {
+			x24 = fma(x22, x13, 1)
+		}
+		x25 := math.Float32frombits(math.Float32bits(x8) << 23)
+		s26 := float64(float32(x24))*float64(float32(x25)) + float64(float32(1))
+		x26 := float32(s26)
+		if between(s26) {
+			x26 = fma(x24, x25, 1)
+		}
+		x27 := float32(1 / x26)
+		x28 := float32(1 - x27)
+		s29 := float64(float32(x0))*float64(float32(x28)) + float64(float32(1))
+		x29 := float32(s29)
+		if between(s29) {
+			x29 = fma(x0, x28, 1)
+		}
+		x30 := float32(x27 * x29)
+		x31 := float32(x1 * x30)
+		dx[e] = x31
 	}
 }
 
@@ -575,219 +753,302 @@ func lSTMGeneric(ai, af, au, ao, c0, i, f, u, o, c, t, h []float32) {
 	h = h[:len(ai)]
 	for e := range ai {
 		x0 := ai[e]
-		x3 := float32(0 - x0)
-		x6 := float32(x3)
-		if 88 < x3 {
-			x6 = 88
+		x3 := float32(x0)
+		if 87.3 < x0 {
+			x3 = 87.3
 		}
-		x7 := float32(x6)
-		if -87.3 > x6 {
-			x7 = -87.3
+		x4 := float32(x3)
+		if -88 > x3 {
+			x4 = -88
 		}
-		x9 := float32(x7 * 1.442695)
-		x11 := float32(x9 + 1.2582912e+07)
-		x12 := float32(x11 - 1.2582912e+07)
-		x14 := float32(x12 * 0.6933594)
-		x15 := float32(x7 - x14)
-		x17 := float32(x12 * -0.00021219444)
-		x18 := float32(x15 - x17)
-		x20 := float32(0.0013888889 * x18)
-		x22 := float32(x20 + 0.008333334)
-		x23 := float32(x22 * x18)
-		x25 := float32(x23 + 0.041666668)
-		x26 := float32(x25 * x18)
-		x28 := float32(x26 + 0.16666667)
-		x29 := float32(x28 * x18)
-		x31 := float32(x29 + 0.5)
-		x32 := float32(x31 * x18)
-		x33 := float32(x32 + 1)
-		x34 := float32(x33 * x18)
-		x35 := float32(x34 + 1)
-		x36 := math.Float32frombits(uint32(int32(x12)+127) << 23)
-		x37 := float32(x35 * x36)
-		x38 := float32(x37 + 1)
-		x39 := float32(1 / x38)
-		x40 := af[e]
-		x41 := float32(0 - x40)
-		x42 := float32(x41)
-		if 88 < x41 {
-			x42 = 88
+		s7 := float64(float32(x4))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x7 := float32(s7)
+		if between(s7) {
+			x7 = fma(x4, -1.442695, 1.2583039e+07)
 		}
-		x43 := float32(x42)
-		if -87.3 > x42 {
-			x43 = -87.3
+		x8 := float32(x7 - 1.2583039e+07)
+		s10 := float64(float32(x8))*float64(float32(0.6933594)) + float64(float32(x4))
+		x10 := float32(s10)
+		if between(s10) {
+			x10 = fma(x8, 0.6933594, x4)
 		}
-		x44 := float32(x43 * 1.442695)
-		x45 := float32(x44 + 1.2582912e+07)
-		x46 := float32(x45 - 1.2582912e+07)
-		x47 := float32(x46 * 0.6933594)
-		x48 := float32(x43 - x47)
-		x49 := float32(x46 * -0.00021219444)
-		x50 := float32(x48 - x49)
-		x51 := float32(0.0013888889 * x50)
-		x52 := float32(x51 + 0.008333334)
-		x53 := float32(x52 * x50)
-		x54 := float32(x53 + 0.041666668)
-		x55 := float32(x54 * x50)
-		x56 := float32(x55 + 0.16666667)
-		x57 := float32(x56 * x50)
-		x58 := float32(x57 + 0.5)
-		x59 := float32(x58 * x50)
-		x60 := float32(x59 + 1)
-		x61 := float32(x60 * x50)
-		x62 := float32(x61 + 1)
-		x63 := math.Float32frombits(uint32(int32(x46)+127) << 23)
-		x64 := float32(x62 * x63)
-		x65 := float32(x64 + 1)
-		x66 := float32(1 / x65)
-		x67 := au[e]
-		x68 := float32(x67 * x67)
-		x70 := float32(-0.0057049887 * x68)
-		x72 := float32(x70 + 0.020639088)
-		x73 := float32(x72 * x68)
-		x75 := float32(x73 + -0.053739715)
-		x76 := float32(x75 * x68)
-		x78 := float32(x76 + 0.13331442)
-		x79 := float32(x78 * x68)
-		x81 := float32(x79 + -0.3333328)
-		x82 := float32(x81 * x68)
-		x83 := float32(x82 * x67)
-		x84 := float32(x83 + x67)
-		x85 := math.Float32frombits(math.Float32bits(x67) &^ (1 << 31))
-		x87 := float32(x85 + x85)
-		x88 := float32(x87)
-		if 88 < x87 {
-			x88 = 88
+		s12 := float64(float32(x8))*float64(float32(-0.00021219444)) + float64(float32(x10))
+		x12 := float32(s12)
+		if between(s12) {
+			x12 = fma(x8, -0.00021219444, x10)
 		}
-		x89 := float32(x88)
-		if -87.3 > x88 {
-			x89 = -87.3
+		s15 := float64(float32(-0.008312515))*float64(float32(x12)) + float64(float32(0.0418902))
+		x15 := float32(s15)
+		if between(s15) {
+			x15 = fma(-0.008312515, x12, 0.0418902)
 		}
-		x90 := float32(x89 * 1.442695)
-		x91 := float32(x90 + 1.2582912e+07)
-		x92 := float32(x91 - 1.2582912e+07)
-		x93 := float32(x92 * 0.6933594)
-		x94 := float32(x89 - x93)
-		x95 := float32(x92 * -0.00021219444)
-		x96 := float32(x94 - x95)
-		x97 := float32(0.0013888889 * x96)
-		x98 := float32(x97 + 0.008333334)
-		x99 := float32(x98 * x96)
-		x100 := float32(x99 + 0.041666668)
-		x101 := float32(x100 * x96)
-		x102 := float32(x101 + 0.16666667)
-		x103 := float32(x102 * x96)
-		x104 := float32(x103 + 0.5)
-		x105 := float32(x104 * x96)
-		x106 := float32(x105 + 1)
-		x107 := float32(x106 * x96)
-		x108 := float32(x107 + 1)
-		x109 := math.Float32frombits(uint32(int32(x92)+127) << 23)
-		x110 := float32(x108 * x109)
-		x111 := float32(x110 + 1)
-		x112 := float32(2 / x111)
-		x113 := float32(1 - x112)
-		x116 := math.Float32frombits(math.Float32bits(x113) | math.Float32bits(x67)&(1<<31))
-		x117 := float32(x116)
-		if x85 < 0.625 {
-			x117 = x84
+		s17 := float64(float32(x15))*float64(float32(x12)) + float64(float32(-0.16667114))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(x15, x12, -0.16667114)
 		}
-		x118 := ao[e]
-		x119 := float32(0 - x118)
-		x120 := float32(x119)
-		if 88 < x119 {
-			x120 = 88
+		s19 := float64(float32(x17))*float64(float32(x12)) + float64(float32(0.4999923))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(x17, x12, 0.4999923)
 		}
-		x121 := float32(x120)
-		if -87.3 > x120 {
-			x121 = -87.3
+		s21 := float64(float32(x19))*float64(float32(x12)) + float64(float32(-1))
+		x21 := float32(s21)
+		if between(s21) {
+			x21 = fma(x19, x12, -1)
 		}
-		x122 := float32(x121 * 1.442695)
-		x123 := float32(x122 + 1.2582912e+07)
-		x124 := float32(x123 - 1.2582912e+07)
-		x125 := float32(x124 * 0.6933594)
-		x126 := float32(x121 - x125)
-		x127 := float32(x124 * -0.00021219444)
-		x128 := float32(x126 - x127)
-		x129 := float32(0.0013888889 * x128)
-		x130 := float32(x129 + 0.008333334)
-		x131 := float32(x130 * x128)
-		x132 := float32(x131 + 0.041666668)
-		x133 := float32(x132 * x128)
-		x134 := float32(x133 + 0.16666667)
-		x135 := float32(x134 * x128)
-		x136 := float32(x135 + 0.5)
-		x137 := float32(x136 * x128)
-		x138 := float32(x137 + 1)
-		x139 := float32(x138 * x128)
-		x140 := float32(x139 + 1)
-		x141 := math.Float32frombits(uint32(int32(x124)+127) << 23)
-		x142 := float32(x140 * x141)
-		x143 := float32(x142 + 1)
-		x144 := float32(1 / x143)
-		x145 := c0[e]
-		x146 := float32(x66 * x145)
-		x147 := float32(x39 * x117)
-		x148 := float32(x146 + x147)
-		x149 := float32(x148 * x148)
-		x150 := float32(-0.0057049887 * x149)
-		x151 := float32(x150 + 0.020639088)
-		x152 := float32(x151 * x149)
-		x153 := float32(x152 + -0.053739715)
-		x154 := float32(x153 * x149)
-		x155 := float32(x154 + 0.13331442)
-		x156 := float32(x155 * x149)
-		x157 := float32(x156 + -0.3333328)
-		x158 := float32(x157 * x149)
-		x159 := float32(x158 * x148)
-		x160 := float32(x159 + x148)
-		x161 := math.Float32frombits(math.Float32bits(x148) &^ (1 << 31))
-		x162 := float32(x161 + x161)
-		x163 := float32(x162)
-		if 88 < x162 {
-			x163 = 88
+		s23 := float64(float32(x21))*float64(float32(x12)) + float64(float32(1))
+		x23 := float32(s23)
+		if between(s23) {
+			x23 = fma(x21, x12, 1)
 		}
-		x164 := float32(x163)
-		if -87.3 > x163 {
-			x164 = -87.3
+		x24 := math.Float32frombits(math.Float32bits(x7) << 23)
+		s25 := float64(float32(x23))*float64(float32(x24)) + float64(float32(1))
+		x25 := float32(s25)
+		if between(s25) {
+			x25 = fma(x23, x24, 1)
 		}
-		x165 := float32(x164 * 1.442695)
-		x166 := float32(x165 + 1.2582912e+07)
-		x167 := float32(x166 - 1.2582912e+07)
-		x168 := float32(x167 * 0.6933594)
-		x169 := float32(x164 - x168)
-		x170 := float32(x167 * -0.00021219444)
-		x171 := float32(x169 - x170)
-		x172 := float32(0.0013888889 * x171)
-		x173 := float32(x172 + 0.008333334)
-		x174 := float32(x173 * x171)
-		x175 := float32(x174 + 0.041666668)
-		x176 := float32(x175 * x171)
-		x177 := float32(x176 + 0.16666667)
-		x178 := float32(x177 * x171)
-		x179 := float32(x178 + 0.5)
-		x180 := float32(x179 * x171)
-		x181 := float32(x180 + 1)
-		x182 := float32(x181 * x171)
-		x183 := float32(x182 + 1)
-		x184 := math.Float32frombits(uint32(int32(x167)+127) << 23)
-		x185 := float32(x183 * x184)
-		x186 := float32(x185 + 1)
-		x187 := float32(2 / x186)
-		x188 := float32(1 - x187)
-		x190 := math.Float32frombits(math.Float32bits(x188) | math.Float32bits(x148)&(1<<31))
-		x191 := float32(x190)
-		if x161 < 0.625 {
-			x191 = x160
+		x26 := float32(1 / x25)
+		x27 := af[e]
+		x28 := float32(x27)
+		if 87.3 < x27 {
+			x28 = 87.3
 		}
-		x192 := float32(x144 * x191)
-		i[e] = x39
-		f[e] = x66
-		u[e] = x117
-		o[e] = x144
-		c[e] = x148
-		t[e] = x191
-		h[e] = x192
+		x29 := float32(x28)
+		if -88 > x28 {
+			x29 = -88
+		}
+		s30 := float64(float32(x29))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x30 := float32(s30)
+		if between(s30) {
+			x30 = fma(x29, -1.442695, 1.2583039e+07)
+		}
+		x31 := float32(x30 - 1.2583039e+07)
+		s32 := float64(float32(x31))*float64(float32(0.6933594)) + float64(float32(x29))
+		x32 := float32(s32)
+		if between(s32) {
+			x32 = fma(x31, 0.6933594, x29)
+		}
+		s33 := float64(float32(x31))*float64(float32(-0.00021219444)) + float64(float32(x32))
+		x33 := float32(s33)
+		if between(s33) {
+			x33 = fma(x31, -0.00021219444, x32)
+		}
+		s34 := float64(float32(-0.008312515))*float64(float32(x33)) + float64(float32(0.0418902))
+		x34 := float32(s34)
+		if between(s34) {
+			x34 = fma(-0.008312515, x33, 0.0418902)
+		}
+		s35 := float64(float32(x34))*float64(float32(x33)) + float64(float32(-0.16667114))
+		x35 := float32(s35)
+		if between(s35) {
+			x35 = fma(x34, x33, -0.16667114)
+		}
+		s36 := float64(float32(x35))*float64(float32(x33)) + float64(float32(0.4999923))
+		x36 := float32(s36)
+		if between(s36) {
+			x36 = fma(x35, x33, 0.4999923)
+		}
+		s37 := float64(float32(x36))*float64(float32(x33)) + float64(float32(-1))
+		x37 := float32(s37)
+		if between(s37) {
+			x37 = fma(x36, x33, -1)
+		}
+		s38 := float64(float32(x37))*float64(float32(x33)) + float64(float32(1))
+		x38 := float32(s38)
+		if between(s38) {
+			x38 = fma(x37, x33, 1)
+		}
+		x39 := math.Float32frombits(math.Float32bits(x30) << 23)
+		s40 := float64(float32(x38))*float64(float32(x39)) + float64(float32(1))
+		x40 := float32(s40)
+		if between(s40) {
+			x40 = fma(x38, x39, 1)
+		}
+		x41 := float32(1 / x40)
+		x42 := au[e]
+		x44 := float32(x42 * x42)
+		x45 := float32(x44)
+		if 73.96 < x44 {
+			x45 = 73.96
+		}
+		s48 := float64(float32(1.41466545e-08))*float64(float32(x45)) + float64(float32(2.117153e-05))
+		x48 := float32(s48)
+		if between(s48) {
+			x48 = fma(1.41466545e-08, x45, 2.117153e-05)
+		}
+		s50 := float64(float32(x48))*float64(float32(x45)) + float64(float32(0.0035295254))
+		x50 := float32(s50)
+		if between(s50) {
+			x50 = fma(x48, x45, 0.0035295254)
+		}
+		s52 := float64(float32(x50))*float64(float32(x45)) + float64(float32(0.13409558))
+		x52 := float32(s52)
+		if between(s52) {
+			x52 = fma(x50, x45, 0.13409558)
+		}
+		s53 := float64(float32(x52))*float64(float32(x45)) + float64(float32(1))
+		x53 := float32(s53)
+		if between(s53) {
+			x53 = fma(x52, x45, 1)
+		}
+		s56 := float64(float32(8.0976906e-07))*float64(float32(x45)) + float64(float32(0.00033412816))
+		x56 := float32(s56)
+		if between(s56) {
+			x56 = fma(8.0976906e-07, x45, 0.00033412816)
+		}
+		s58 := float64(float32(x56))*float64(float32(x45)) + float64(float32(0.026005935))
+		x58 := float32(s58)
+		if between(s58) {
+			x58 = fma(x56, x45, 0.026005935)
+		}
+		s60 := float64(float32(x58))*float64(float32(x45)) + float64(float32(0.4674289))
+		x60 := float32(s60)
+		if between(s60) {
+			x60 = fma(x58, x45, 0.4674289)
+		}
+		s61 := float64(float32(x60))*float64(float32(x45)) + float64(float32(1))
+		x61 := float32(s61)
+		if between(s61) {
+			x61 = fma(x60, x45, 1)
+		}
+		x62 := float32(x53 * x42)
+		x63 := float32(x62 / x61)
+		x64 := float32(x63)
+		if 1 < x63 {
+			x64 = 1
+		}
+		x65 := float32(x64)
+		if -1 > x64 {
+			x65 = -1
+		}
+		x66 := ao[e]
+		x67 := float32(x66)
+		if 87.3 < x66 {
+			x67 = 87.3
+		}
+		x68 := float32(x67)
+		if -88 > x67 {
+			x68 = -88
+		}
+		s69 := float64(float32(x68))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x69 := float32(s69)
+		if between(s69) {
+			x69 = fma(x68, -1.442695, 1.2583039e+07)
+		}
+		x70 := float32(x69 - 1.2583039e+07)
+		s71 := float64(float32(x70))*float64(float32(0.6933594)) + float64(float32(x68))
+		x71 := float32(s71)
+		if between(s71) {
+			x71 = fma(x70, 0.6933594, x68)
+		}
+		s72 := float64(float32(x70))*float64(float32(-0.00021219444)) + float64(float32(x71))
+		x72 := float32(s72)
+		if between(s72) {
+			x72 = fma(x70, -0.00021219444, x71)
+		}
+		s73 := float64(float32(-0.008312515))*float64(float32(x72)) + float64(float32(0.0418902))
+		x73 := float32(s73)
+		if between(s73) {
+			x73 = fma(-0.008312515, x72, 0.0418902)
+		}
+		s74 := float64(float32(x73))*float64(float32(x72)) + float64(float32(-0.16667114))
+		x74 := float32(s74)
+		if between(s74) {
+			x74 = fma(x73, x72, -0.16667114)
+		}
+		s75 := float64(float32(x74))*float64(float32(x72)) + float64(float32(0.4999923))
+		x75 := float32(s75)
+		if between(s75) {
+			x75 = fma(x74, x72, 0.4999923)
+		}
+		s76 := float64(float32(x75))*float64(float32(x72)) + float64(float32(-1))
+		x76 := float32(s76)
+		if between(s76) {
+			x76 = fma(x75, x72, -1)
+		}
+		s77 := float64(float32(x76))*float64(float32(x72)) + float64(float32(1))
+		x77 := float32(s77)
+		if between(s77) {
+			x77 = fma(x76, x72, 1)
+		}
+		x78 := math.Float32frombits(math.Float32bits(x69) << 23)
+		s79 := float64(float32(x77))*float64(float32(x78)) + float64(float32(1))
+		x79 := float32(s79)
+		if between(s79) {
+			x79 = fma(x77, x78, 1)
+		}
+		x80 := float32(1 / x79)
+		x81 := c0[e]
+		x82 := float32(x26 * x65)
+		s83 := float64(float32(x41))*float64(float32(x81)) + float64(float32(x82))
+		x83 := float32(s83)
+		if between(s83) {
+			x83 = fma(x41, x81, x82)
+		}
+		x84 := float32(x83 * x83)
+		x85 := float32(x84)
+		if 73.96 < x84 {
+			x85 = 73.96
+		}
+		s86 := float64(float32(1.41466545e-08))*float64(float32(x85)) + float64(float32(2.117153e-05))
+		x86 := float32(s86)
+		if between(s86) {
+			x86 = fma(1.41466545e-08, x85, 2.117153e-05)
+		}
+		s87 := float64(float32(x86))*float64(float32(x85)) + float64(float32(0.0035295254))
+		x87 := float32(s87)
+		if between(s87) {
+			x87 = fma(x86, x85, 0.0035295254)
+		}
+		s88 := float64(float32(x87))*float64(float32(x85)) + float64(float32(0.13409558))
+		x88 := float32(s88)
+		if between(s88) {
+			x88 = fma(x87, x85, 0.13409558)
+		}
+		s89 := float64(float32(x88))*float64(float32(x85)) + float64(float32(1))
+		x89 := float32(s89)
+		if between(s89) {
+			x89 = fma(x88, x85, 1)
+		}
+		s90 := float64(float32(8.0976906e-07))*float64(float32(x85)) + float64(float32(0.00033412816))
+		x90 := float32(s90)
+		if between(s90) {
+			x90 = fma(8.0976906e-07, x85, 0.00033412816)
+		}
+		s91 := float64(float32(x90))*float64(float32(x85)) + float64(float32(0.026005935))
+		x91 := float32(s91)
+		if between(s91) {
+			x91 = fma(x90, x85, 0.026005935)
+		}
+		s92 := float64(float32(x91))*float64(float32(x85)) + float64(float32(0.4674289))
+		x92 := float32(s92)
+		if between(s92) {
+			x92 = fma(x91, x85, 0.4674289)
+		}
+		s93 := float64(float32(x92))*float64(float32(x85)) + float64(float32(1))
+		x93 := float32(s93)
+		if between(s93) {
+			x93 = fma(x92, x85, 1)
+		}
+		x94 := float32(x89 * x83)
+		x95 := float32(x94 / x93)
+		x96 := float32(x95)
+		if 1 < x95 {
+			x96 = 1
+		}
+		x97 := float32(x96)
+		if -1 > x96 {
+			x97 = -1
+		}
+		x98 := float32(x80 * x97)
+		i[e] = x26
+		f[e] = x41
+		u[e] = x65
+		o[e] = x80
+		c[e] = x83
+		t[e] = x97
+		h[e] = x98
 	}
 }
 
@@ -834,32 +1095,50 @@ func lSTMGradGeneric(dh, dc, i, f, u, o, t, c0, di, df, du, do, dc0 []float32) {
 		x6 := t[e]
 		x7 := c0[e]
 		x9 := float32(x0 * x5)
-		x10 := float32(x6 * x6)
-		x11 := float32(1 - x10)
-		x12 := float32(x9 * x11)
-		x13 := float32(x1 + x12)
-		x14 := float32(x13 * x4)
-		x15 := float32(1 - x2)
-		x16 := float32(x2 * x15)
-		x17 := float32(x14 * x16)
-		x18 := float32(x13 * x7)
-		x19 := float32(1 - x3)
-		x20 := float32(x3 * x19)
-		x21 := float32(x18 * x20)
-		x22 := float32(x13 * x2)
-		x23 := float32(x4 * x4)
-		x24 := float32(1 - x23)
-		x25 := float32(x22 * x24)
-		x26 := float32(x0 * x6)
-		x27 := float32(1 - x5)
-		x28 := float32(x5 * x27)
-		x29 := float32(x26 * x28)
-		x30 := float32(x13 * x3)
-		di[e] = x17
-		df[e] = x21
-		du[e] = x25
-		do[e] = x29
-		dc0[e] = x30
+		s10 := float64(float32(-x6))*float64(float32(x6)) + float64(float32(1))
+		x10 := float32(s10)
+		if between(s10) {
+			x10 = fma(-x6, x6, 1)
+		}
+		s11 := float64(float32(x9))*float64(float32(x10)) + float64(float32(x1))
+		x11 := float32(s11)
+		if between(s11) {
+			x11 = fma(x9, x10, x1)
+		}
+		x12 := float32(x11 * x4)
+		x13 := float32(x12 * x2)
+		s14 := float64(float32(-x13))*float64(float32(x2)) + float64(float32(x13))
+		x14 := float32(s14)
+		if between(s14) {
+			x14 = fma(-x13, x2, x13)
+		}
+		x15 := float32(x11 * x7)
+		x16 := float32(x15 * x3)
+		s17 := float64(float32(-x16))*float64(float32(x3)) + float64(float32(x16))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(-x16, x3, x16)
+		}
+		x18 := float32(x11 * x2)
+		s19 := float64(float32(-x4))*float64(float32(x4)) + float64(float32(1))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(-x4, x4, 1)
+		}
+		x20 := float32(x18 * x19)
+		x21 := float32(x0 * x6)
+		x22 := float32(x21 * x5)
+		s23 := float64(float32(-x22))*float64(float32(x5)) + float64(float32(x22))
+		x23 := float32(s23)
+		if between(s23) {
+			x23 = fma(-x22, x5, x22)
+		}
+		x24 := float32(x11 * x3)
+		di[e] = x14
+		df[e] = x17
+		du[e] = x20
+		do[e] = x23
+		dc0[e] = x24
 	}
 }
 
@@ -891,134 +1170,192 @@ func gRUGeneric(ar, az, an, hn, h0, r, z, n, h []float32) {
 	h = h[:len(ar)]
 	for e := range ar {
 		x0 := ar[e]
-		x3 := float32(0 - x0)
-		x6 := float32(x3)
-		if 88 < x3 {
-			x6 = 88
+		x3 := float32(x0)
+		if 87.3 < x0 {
+			x3 = 87.3
 		}
-		x7 := float32(x6)
-		if -87.3 > x6 {
-			x7 = -87.3
+		x4 := float32(x3)
+		if -88 > x3 {
+			x4 = -88
 		}
-		x9 := float32(x7 * 1.442695)
-		x11 := float32(x9 + 1.2582912e+07)
-		x12 := float32(x11 - 1.2582912e+07)
-		x14 := float32(x12 * 0.6933594)
-		x15 := float32(x7 - x14)
-		x17 := float32(x12 * -0.00021219444)
-		x18 := float32(x15 - x17)
-		x20 := float32(0.0013888889 * x18)
-		x22 := float32(x20 + 0.008333334)
-		x23 := float32(x22 * x18)
-		x25 := float32(x23 + 0.041666668)
-		x26 := float32(x25 * x18)
-		x28 := float32(x26 + 0.16666667)
-		x29 := float32(x28 * x18)
-		x31 := float32(x29 + 0.5)
-		x32 := float32(x31 * x18)
-		x33 := float32(x32 + 1)
-		x34 := float32(x33 * x18)
-		x35 := float32(x34 + 1)
-		x36 := math.Float32frombits(uint32(int32(x12)+127) << 23)
-		x37 := float32(x35 * x36)
-		x38 := float32(x37 + 1)
-		x39 := float32(1 / x38)
-		x40 := az[e]
-		x41 := float32(0 - x40)
-		x42 := float32(x41)
-		if 88 < x41 {
-			x42 = 88
+		s7 := float64(float32(x4))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x7 := float32(s7)
+		if between(s7) {
+			x7 = fma(x4, -1.442695, 1.2583039e+07)
 		}
-		x43 := float32(x42)
-		if -87.3 > x42 {
-			x43 = -87.3
+		x8 := float32(x7 - 1.2583039e+07)
+		s10 := float64(float32(x8))*float64(float32(0.6933594)) + float64(float32(x4))
+		x10 := float32(s10)
+		if between(s10) {
+			x10 = fma(x8, 0.6933594, x4)
 		}
-		x44 := float32(x43 * 1.442695)
-		x45 := float32(x44 + 1.2582912e+07)
-		x46 := float32(x45 - 1.2582912e+07)
-		x47 := float32(x46 * 0.6933594)
-		x48 := float32(x43 - x47)
-		x49 := float32(x46 * -0.00021219444)
-		x50 := float32(x48 - x49)
-		x51 := float32(0.0013888889 * x50)
-		x52 := float32(x51 + 0.008333334)
-		x53 := float32(x52 * x50)
-		x54 := float32(x53 + 0.041666668)
-		x55 := float32(x54 * x50)
-		x56 := float32(x55 + 0.16666667)
-		x57 := float32(x56 * x50)
-		x58 := float32(x57 + 0.5)
-		x59 := float32(x58 * x50)
-		x60 := float32(x59 + 1)
-		x61 := float32(x60 * x50)
-		x62 := float32(x61 + 1)
-		x63 := math.Float32frombits(uint32(int32(x46)+127) << 23)
-		x64 := float32(x62 * x63)
-		x65 := float32(x64 + 1)
-		x66 := float32(1 / x65)
-		x67 := an[e]
-		x68 := hn[e]
-		x69 := float32(x39 * x68)
-		x70 := float32(x67 + x69)
-		x71 := float32(x70 * x70)
-		x73 := float32(-0.0057049887 * x71)
-		x75 := float32(x73 + 0.020639088)
-		x76 := float32(x75 * x71)
-		x78 := float32(x76 + -0.053739715)
-		x79 := float32(x78 * x71)
-		x81 := float32(x79 + 0.13331442)
-		x82 := float32(x81 * x71)
-		x84 := float32(x82 + -0.3333328)
-		x85 := float32(x84 * x71)
-		x86 := float32(x85 * x70)
-		x87 := float32(x86 + x70)
-		x88 := math.Float32frombits(math.Float32bits(x70) &^ (1 << 31))
-		x90 := float32(x88 + x88)
-		x91 := float32(x90)
-		if 88 < x90 {
-			x91 = 88
+		s12 := float64(float32(x8))*float64(float32(-0.00021219444)) + float64(float32(x10))
+		x12 := float32(s12)
+		if between(s12) {
+			x12 = fma(x8, -0.00021219444, x10)
 		}
-		x92 := float32(x91)
-		if -87.3 > x91 {
-			x92 = -87.3
+		s15 := float64(float32(-0.008312515))*float64(float32(x12)) + float64(float32(0.0418902))
+		x15 := float32(s15)
+		if between(s15) {
+			x15 = fma(-0.008312515, x12, 0.0418902)
 		}
-		x93 := float32(x92 * 1.442695)
-		x94 := float32(x93 + 1.2582912e+07)
-		x95 := float32(x94 - 1.2582912e+07)
-		x96 := float32(x95 * 0.6933594)
-		x97 := float32(x92 - x96)
-		x98 := float32(x95 * -0.00021219444)
-		x99 := float32(x97 - x98)
-		x100 := float32(0.0013888889 * x99)
-		x101 := float32(x100 + 0.008333334)
-		x102 := float32(x101 * x99)
-		x103 := float32(x102 + 0.041666668)
-		x104 := float32(x103 * x99)
-		x105 := float32(x104 + 0.16666667)
-		x106 := float32(x105 * x99)
-		x107 := float32(x106 + 0.5)
-		x108 := float32(x107 * x99)
-		x109 := float32(x108 + 1)
-		x110 := float32(x109 * x99)
-		x111 := float32(x110 + 1)
-		x112 := math.Float32frombits(uint32(int32(x95)+127) << 23)
-		x113 := float32(x111 * x112)
-		x114 := float32(x113 + 1)
-		x115 := float32(2 / x114)
-		x116 := float32(1 - x115)
-		x119 := math.Float32frombits(math.Float32bits(x116) | math.Float32bits(x70)&(1<<31))
-		x120 := float32(x119)
-		if x88 < 0.625 {
-			x120 = x87
+		s17 := float64(float32(x15))*float64(float32(x12)) + float64(float32(-0.16667114))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(x15, x12, -0.16667114)
 		}
-		x121 := h0[e]
-		x122 := float32(x121 - x120)
-		x123 := float32(x66 * x122)
-		x124 := float32(x120 + x123)
-		r[e] = x39
-		z[e] = x66
-		n[e] = x120
-		h[e] = x124
+		s19 := float64(float32(x17))*float64(float32(x12)) + float64(float32(0.4999923))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(x17, x12, 0.4999923)
+		}
+		s21 := float64(float32(x19))*float64(float32(x12)) + float64(float32(-1))
+		x21 := float32(s21)
+		if between(s21) {
+			x21 = fma(x19, x12, -1)
+		}
+		s23 := float64(float32(x21))*float64(float32(x12)) + float64(float32(1))
+		x23 := float32(s23)
+		if between(s23) {
+			x23 = fma(x21, x12, 1)
+		}
+		x24 := math.Float32frombits(math.Float32bits(x7) << 23)
+		s25 := float64(float32(x23))*float64(float32(x24)) + float64(float32(1))
+		x25 := float32(s25)
+		if between(s25) {
+			x25 = fma(x23, x24, 1)
+		}
+		x26 := float32(1 / x25)
+		x27 := az[e]
+		x28 := float32(x27)
+		if 87.3 < x27 {
+			x28 = 87.3
+		}
+		x29 := float32(x28)
+		if -88 > x28 {
+			x29 = -88
+		}
+		s30 := float64(float32(x29))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x30 := float32(s30)
+		if between(s30) {
+			x30 = fma(x29, -1.442695, 1.2583039e+07)
+		}
+		x31 := float32(x30 - 1.2583039e+07)
+		s32 := float64(float32(x31))*float64(float32(0.6933594)) + float64(float32(x29))
+		x32 := float32(s32)
+		if between(s32) {
+			x32 = fma(x31, 0.6933594, x29)
+		}
+		s33 := float64(float32(x31))*float64(float32(-0.00021219444)) + float64(float32(x32))
+		x33 := float32(s33)
+		if between(s33) {
+			x33 = fma(x31, -0.00021219444, x32)
+		}
+		s34 := float64(float32(-0.008312515))*float64(float32(x33)) + float64(float32(0.0418902))
+		x34 := float32(s34)
+		if between(s34) {
+			x34 = fma(-0.008312515, x33, 0.0418902)
+		}
+		s35 := float64(float32(x34))*float64(float32(x33)) + float64(float32(-0.16667114))
+		x35 := float32(s35)
+		if between(s35) {
+			x35 = fma(x34, x33, -0.16667114)
+		}
+		s36 := float64(float32(x35))*float64(float32(x33)) + float64(float32(0.4999923))
+		x36 := float32(s36)
+		if between(s36) {
+			x36 = fma(x35, x33, 0.4999923)
+		}
+		s37 := float64(float32(x36))*float64(float32(x33)) + float64(float32(-1))
+		x37 := float32(s37)
+		if between(s37) {
+			x37 = fma(x36, x33, -1)
+		}
+		s38 := float64(float32(x37))*float64(float32(x33)) + float64(float32(1))
+		x38 := float32(s38)
+		if between(s38) {
+			x38 = fma(x37, x33, 1)
+		}
+		x39 := math.Float32frombits(math.Float32bits(x30) << 23)
+		s40 := float64(float32(x38))*float64(float32(x39)) + float64(float32(1))
+		x40 := float32(s40)
+		if between(s40) {
+			x40 = fma(x38, x39, 1)
+		}
+		x41 := float32(1 / x40)
+		x42 := hn[e]
+		x43 := an[e]
+		s44 := float64(float32(x26))*float64(float32(x42)) + float64(float32(x43))
+		x44 := float32(s44)
+		if between(s44) {
+			x44 = fma(x26, x42, x43)
+		}
+		x46 := float32(x44 * x44)
+		x47 := float32(x46)
+		if 73.96 < x46 {
+			x47 = 73.96
+		}
+		s50 := float64(float32(1.41466545e-08))*float64(float32(x47)) + float64(float32(2.117153e-05))
+		x50 := float32(s50)
+		if between(s50) {
+			x50 = fma(1.41466545e-08, x47, 2.117153e-05)
+		}
+		s52 := float64(float32(x50))*float64(float32(x47)) + float64(float32(0.0035295254))
+		x52 := float32(s52)
+		if between(s52) {
+			x52 = fma(x50, x47, 0.0035295254)
+		}
+		s54 := float64(float32(x52))*float64(float32(x47)) + float64(float32(0.13409558))
+		x54 := float32(s54)
+		if between(s54) {
+			x54 = fma(x52, x47, 0.13409558)
+		}
+		s55 := float64(float32(x54))*float64(float32(x47)) + float64(float32(1))
+		x55 := float32(s55)
+		if between(s55) {
+			x55 = fma(x54, x47, 1)
+		}
+		s58 := float64(float32(8.0976906e-07))*float64(float32(x47)) + float64(float32(0.00033412816))
+		x58 := float32(s58)
+		if between(s58) {
+			x58 = fma(8.0976906e-07, x47, 0.00033412816)
+		}
+		s60 := float64(float32(x58))*float64(float32(x47)) + float64(float32(0.026005935))
+		x60 := float32(s60)
+		if between(s60) {
+			x60 = fma(x58, x47, 0.026005935)
+		}
+		s62 := float64(float32(x60))*float64(float32(x47)) + float64(float32(0.4674289))
+		x62 := float32(s62)
+		if between(s62) {
+			x62 = fma(x60, x47, 0.4674289)
+		}
+		s63 := float64(float32(x62))*float64(float32(x47)) + float64(float32(1))
+		x63 := float32(s63)
+		if between(s63) {
+			x63 = fma(x62, x47, 1)
+		}
+		x64 := float32(x55 * x44)
+		x65 := float32(x64 / x63)
+		x66 := float32(x65)
+		if 1 < x65 {
+			x66 = 1
+		}
+		x67 := float32(x66)
+		if -1 > x66 {
+			x67 = -1
+		}
+		x68 := h0[e]
+		x69 := float32(x68 - x67)
+		s70 := float64(float32(x41))*float64(float32(x69)) + float64(float32(x67))
+		x70 := float32(s70)
+		if between(s70) {
+			x70 = fma(x41, x69, x67)
+		}
+		r[e] = x26
+		z[e] = x41
+		n[e] = x67
+		h[e] = x70
 	}
 }
 
@@ -1058,26 +1395,39 @@ func gRUGradGeneric(dh, r, z, n, hn, h0, dr, dz, dn, dhn, dh0 []float32) {
 		x3 := n[e]
 		x4 := hn[e]
 		x5 := h0[e]
-		x7 := float32(1 - x2)
-		x8 := float32(x0 * x7)
-		x9 := float32(x3 * x3)
-		x10 := float32(1 - x9)
-		x11 := float32(x8 * x10)
-		x12 := float32(x11 * x4)
-		x13 := float32(1 - x1)
-		x14 := float32(x1 * x13)
-		x15 := float32(x12 * x14)
-		x16 := float32(x5 - x3)
-		x17 := float32(x0 * x16)
-		x18 := float32(x2 * x7)
-		x19 := float32(x17 * x18)
-		x20 := float32(x11 * x1)
-		x21 := float32(x0 * x2)
-		dr[e] = x15
-		dz[e] = x19
-		dn[e] = x11
-		dhn[e] = x20
-		dh0[e] = x21
+		s7 := float64(float32(-x0))*float64(float32(x2)) + float64(float32(x0))
+		x7 := float32(s7)
+		if between(s7) {
+			x7 = fma(-x0, x2, x0)
+		}
+		s8 := float64(float32(-x3))*float64(float32(x3)) + float64(float32(1))
+		x8 := float32(s8)
+		if between(s8) {
+			x8 = fma(-x3, x3, 1)
+		}
+		x9 := float32(x7 * x8)
+		x10 := float32(x9 * x4)
+		x11 := float32(x10 * x1)
+		s12 := float64(float32(-x11))*float64(float32(x1)) + float64(float32(x11))
+		x12 := float32(s12)
+		if between(s12) {
+			x12 = fma(-x11, x1, x11)
+		}
+		x13 := float32(x5 - x3)
+		x14 := float32(x0 * x13)
+		x15 := float32(x14 * x2)
+		s16 := float64(float32(-x15))*float64(float32(x2)) + float64(float32(x15))
+		x16 := float32(s16)
+		if between(s16) {
+			x16 = fma(-x15, x2, x15)
+		}
+		x17 := float32(x9 * x1)
+		x18 := float32(x0 * x2)
+		dr[e] = x12
+		dz[e] = x16
+		dn[e] = x9
+		dhn[e] = x17
+		dh0[e] = x18
 	}
 }
 
@@ -1143,40 +1493,64 @@ func gLUGeneric(a, b, y []float32) {
 	for e := range a {
 		x0 := a[e]
 		x1 := b[e]
-		x4 := float32(0 - x1)
-		x7 := float32(x4)
-		if 88 < x4 {
-			x7 = 88
+		x4 := float32(x1)
+		if 87.3 < x1 {
+			x4 = 87.3
 		}
-		x8 := float32(x7)
-		if -87.3 > x7 {
-			x8 = -87.3
+		x5 := float32(x4)
+		if -88 > x4 {
+			x5 = -88
 		}
-		x10 := float32(x8 * 1.442695)
-		x12 := float32(x10 + 1.2582912e+07)
-		x13 := float32(x12 - 1.2582912e+07)
-		x15 := float32(x13 * 0.6933594)
-		x16 := float32(x8 - x15)
-		x18 := float32(x13 * -0.00021219444)
-		x19 := float32(x16 - x18)
-		x21 := float32(0.0013888889 * x19)
-		x23 := float32(x21 + 0.008333334)
-		x24 := float32(x23 * x19)
-		x26 := float32(x24 + 0.041666668)
-		x27 := float32(x26 * x19)
-		x29 := float32(x27 + 0.16666667)
-		x30 := float32(x29 * x19)
-		x32 := float32(x30 + 0.5)
-		x33 := float32(x32 * x19)
-		x34 := float32(x33 + 1)
-		x35 := float32(x34 * x19)
-		x36 := float32(x35 + 1)
-		x37 := math.Float32frombits(uint32(int32(x13)+127) << 23)
-		x38 := float32(x36 * x37)
-		x39 := float32(x38 + 1)
-		x40 := float32(1 / x39)
-		x41 := float32(x0 * x40)
-		y[e] = x41
+		s8 := float64(float32(x5))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x8 := float32(s8)
+		if between(s8) {
+			x8 = fma(x5, -1.442695, 1.2583039e+07)
+		}
+		x9 := float32(x8 - 1.2583039e+07)
+		s11 := float64(float32(x9))*float64(float32(0.6933594)) + float64(float32(x5))
+		x11 := float32(s11)
+		if between(s11) {
+			x11 = fma(x9, 0.6933594, x5)
+		}
+		s13 := float64(float32(x9))*float64(float32(-0.00021219444)) + float64(float32(x11))
+		x13 := float32(s13)
+		if between(s13) {
+			x13 = fma(x9, -0.00021219444, x11)
+		}
+		s16 := float64(float32(-0.008312515))*float64(float32(x13)) + float64(float32(0.0418902))
+		x16 := float32(s16)
+		if between(s16) {
+			x16 = fma(-0.008312515, x13, 0.0418902)
+		}
+		s18 := float64(float32(x16))*float64(float32(x13)) + float64(float32(-0.16667114))
+		x18 := float32(s18)
+		if between(s18) {
+			x18 = fma(x16, x13, -0.16667114)
+		}
+		s20 := float64(float32(x18))*float64(float32(x13)) + float64(float32(0.4999923))
+		x20 := float32(s20)
+		if between(s20) {
+			x20 = fma(x18, x13, 0.4999923)
+		}
+		s22 := float64(float32(x20))*float64(float32(x13)) + float64(float32(-1))
+		x22 := float32(s22)
+		if between(s22) {
+			x22 = fma(x20, x13, -1)
+		}
+		s24 := float64(float32(x22))*float64(float32(x13)) + float64(float32(1))
+		x24 := float32(s24)
+		if between(s24) {
+			x24 = fma(x22, x13, 1)
+		}
+		x25 := math.Float32frombits(math.Float32bits(x8) << 23)
+		s26 := float64(float32(x24))*float64(float32(x25)) + float64(float32(1))
+		x26 := float32(s26)
+		if between(s26) {
+			x26 = fma(x24, x25, 1)
+		}
+		x27 := float32(1 / x26)
+		x28 := float32(x0 * x27)
+		y[e] = x28
 	}
 }
 
@@ -1198,46 +1572,70 @@ func gLUGradGeneric(a, b, dy, da, db []float32) {
 	db = db[:len(a)]
 	for e := range a {
 		x0 := b[e]
-		x3 := float32(0 - x0)
-		x6 := float32(x3)
-		if 88 < x3 {
-			x6 = 88
+		x3 := float32(x0)
+		if 87.3 < x0 {
+			x3 = 87.3
 		}
-		x7 := float32(x6)
-		if -87.3 > x6 {
-			x7 = -87.3
+		x4 := float32(x3)
+		if -88 > x3 {
+			x4 = -88
 		}
-		x9 := float32(x7 * 1.442695)
-		x11 := float32(x9 + 1.2582912e+07)
-		x12 := float32(x11 - 1.2582912e+07)
-		x14 := float32(x12 * 0.6933594)
-		x15 := float32(x7 - x14)
-		x17 := float32(x12 * -0.00021219444)
-		x18 := float32(x15 - x17)
-		x20 := float32(0.0013888889 * x18)
-		x22 := float32(x20 + 0.008333334)
-		x23 := float32(x22 * x18)
-		x25 := float32(x23 + 0.041666668)
-		x26 := float32(x25 * x18)
-		x28 := float32(x26 + 0.16666667)
-		x29 := float32(x28 * x18)
-		x31 := float32(x29 + 0.5)
-		x32 := float32(x31 * x18)
-		x33 := float32(x32 + 1)
-		x34 := float32(x33 * x18)
-		x35 := float32(x34 + 1)
-		x36 := math.Float32frombits(uint32(int32(x12)+127) << 23)
-		x37 := float32(x35 * x36)
-		x38 := float32(x37 + 1)
-		x39 := float32(1 / x38)
-		x40 := dy[e]
-		x41 := float32(x40 * x39)
-		x42 := a[e]
-		x43 := float32(x41 * x42)
-		x44 := float32(1 - x39)
-		x45 := float32(x43 * x44)
-		da[e] = x41
-		db[e] = x45
+		s7 := float64(float32(x4))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x7 := float32(s7)
+		if between(s7) {
+			x7 = fma(x4, -1.442695, 1.2583039e+07)
+		}
+		x8 := float32(x7 - 1.2583039e+07)
+		s10 := float64(float32(x8))*float64(float32(0.6933594)) + float64(float32(x4))
+		x10 := float32(s10)
+		if between(s10) {
+			x10 = fma(x8, 0.6933594, x4)
+		}
+		s12 := float64(float32(x8))*float64(float32(-0.00021219444)) + float64(float32(x10))
+		x12 := float32(s12)
+		if between(s12) {
+			x12 = fma(x8, -0.00021219444, x10)
+		}
+		s15 := float64(float32(-0.008312515))*float64(float32(x12)) + float64(float32(0.0418902))
+		x15 := float32(s15)
+		if between(s15) {
+			x15 = fma(-0.008312515, x12, 0.0418902)
+		}
+		s17 := float64(float32(x15))*float64(float32(x12)) + float64(float32(-0.16667114))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(x15, x12, -0.16667114)
+		}
+		s19 := float64(float32(x17))*float64(float32(x12)) + float64(float32(0.4999923))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(x17, x12, 0.4999923)
+		}
+		s21 := float64(float32(x19))*float64(float32(x12)) + float64(float32(-1))
+		x21 := float32(s21)
+		if between(s21) {
+			x21 = fma(x19, x12, -1)
+		}
+		s23 := float64(float32(x21))*float64(float32(x12)) + float64(float32(1))
+		x23 := float32(s23)
+		if between(s23) {
+			x23 = fma(x21, x12, 1)
+		}
+		x24 := math.Float32frombits(math.Float32bits(x7) << 23)
+		s25 := float64(float32(x23))*float64(float32(x24)) + float64(float32(1))
+		x25 := float32(s25)
+		if between(s25) {
+			x25 = fma(x23, x24, 1)
+		}
+		x26 := float32(1 / x25)
+		x27 := dy[e]
+		x28 := float32(x27 * x26)
+		x29 := a[e]
+		x30 := float32(x28 * x29)
+		x31 := float32(1 - x26)
+		x32 := float32(x30 * x31)
+		da[e] = x28
+		db[e] = x32
 	}
 }
 
@@ -1262,33 +1660,55 @@ func eLUGeneric(x, y []float32) {
 		if -87.3 > x5 {
 			x6 = -87.3
 		}
-		x8 := float32(x6 * 1.442695)
-		x10 := float32(x8 + 1.2582912e+07)
-		x11 := float32(x10 - 1.2582912e+07)
-		x13 := float32(x11 * 0.6933594)
-		x14 := float32(x6 - x13)
-		x16 := float32(x11 * -0.00021219444)
-		x17 := float32(x14 - x16)
-		x19 := float32(0.0013888889 * x17)
-		x21 := float32(x19 + 0.008333334)
-		x22 := float32(x21 * x17)
-		x24 := float32(x22 + 0.041666668)
-		x25 := float32(x24 * x17)
-		x27 := float32(x25 + 0.16666667)
-		x28 := float32(x27 * x17)
-		x30 := float32(x28 + 0.5)
-		x31 := float32(x30 * x17)
-		x33 := float32(x31 + 1)
-		x34 := float32(x33 * x17)
-		x35 := float32(x34 + 1)
-		x36 := math.Float32frombits(uint32(int32(x11)+127) << 23)
-		x37 := float32(x35 * x36)
-		x38 := float32(x37 - 1)
-		x39 := float32(x38)
-		if 0 < x0 {
-			x39 = x0
+		s9 := float64(float32(x6))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
+		x9 := float32(s9)
+		if between(s9) {
+			x9 = fma(x6, 1.442695, 1.2583039e+07)
 		}
-		y[e] = x39
+		x10 := float32(x9 - 1.2583039e+07)
+		s12 := float64(float32(x10))*float64(float32(-0.6933594)) + float64(float32(x6))
+		x12 := float32(s12)
+		if between(s12) {
+			x12 = fma(x10, -0.6933594, x6)
+		}
+		s14 := float64(float32(x10))*float64(float32(0.00021219444)) + float64(float32(x12))
+		x14 := float32(s14)
+		if between(s14) {
+			x14 = fma(x10, 0.00021219444, x12)
+		}
+		s17 := float64(float32(0.008312515))*float64(float32(x14)) + float64(float32(0.0418902))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(0.008312515, x14, 0.0418902)
+		}
+		s19 := float64(float32(x17))*float64(float32(x14)) + float64(float32(0.16667114))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(x17, x14, 0.16667114)
+		}
+		s21 := float64(float32(x19))*float64(float32(x14)) + float64(float32(0.4999923))
+		x21 := float32(s21)
+		if between(s21) {
+			x21 = fma(x19, x14, 0.4999923)
+		}
+		s23 := float64(float32(x21))*float64(float32(x14)) + float64(float32(1))
+		x23 := float32(s23)
+		if between(s23) {
+			x23 = fma(x21, x14, 1)
+		}
+		s24 := float64(float32(x23))*float64(float32(x14)) + float64(float32(1))
+		x24 := float32(s24)
+		if between(s24) {
+			x24 = fma(x23, x14, 1)
+		}
+		x25 := math.Float32frombits(math.Float32bits(x9) << 23)
+		x26 := float32(x24 * x25)
+		x27 := float32(x26 - 1)
+		x28 := float32(x27)
+		if 0 < x0 {
+			x28 = x0
+		}
+		y[e] = x28
 	}
 }
 

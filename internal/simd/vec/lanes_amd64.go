@@ -15,15 +15,29 @@ func expAVX512(x, y *float32, blocks int)
 func expBlocks(p simd.Path, x, y []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(x) / 8; blocks > 0 {
+		blocks := len(x) / 8
+		if blocks > 0 {
 			expAVX2(&x[0], &y[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(x) { // the rest, in a block
+			var room [2][8]float32
+			copy(room[0][:], x[done:])
+			expAVX2(&room[0][0], &room[1][0], 1)
+			copy(y[done:], room[1][:])
+		}
+		return len(x)
 	case simd.AVX512:
-		if blocks := len(x) / 16; blocks > 0 {
+		blocks := len(x) / 16
+		if blocks > 0 {
 			expAVX512(&x[0], &y[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(x) { // the rest, in a block
+			var room [2][16]float32
+			copy(room[0][:], x[done:])
+			expAVX512(&room[0][0], &room[1][0], 1)
+			copy(y[done:], room[1][:])
+		}
+		return len(x)
 	}
 	return 0
 }
@@ -37,15 +51,29 @@ func sigmoidAVX512(x, y *float32, blocks int)
 func sigmoidBlocks(p simd.Path, x, y []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(x) / 8; blocks > 0 {
+		blocks := len(x) / 8
+		if blocks > 0 {
 			sigmoidAVX2(&x[0], &y[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(x) { // the rest, in a block
+			var room [2][8]float32
+			copy(room[0][:], x[done:])
+			sigmoidAVX2(&room[0][0], &room[1][0], 1)
+			copy(y[done:], room[1][:])
+		}
+		return len(x)
 	case simd.AVX512:
-		if blocks := len(x) / 16; blocks > 0 {
+		blocks := len(x) / 16
+		if blocks > 0 {
 			sigmoidAVX512(&x[0], &y[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(x) { // the rest, in a block
+			var room [2][16]float32
+			copy(room[0][:], x[done:])
+			sigmoidAVX512(&room[0][0], &room[1][0], 1)
+			copy(y[done:], room[1][:])
+		}
+		return len(x)
 	}
 	return 0
 }
@@ -59,15 +87,29 @@ func tanhAVX512(x, y *float32, blocks int)
 func tanhBlocks(p simd.Path, x, y []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(x) / 8; blocks > 0 {
+		blocks := len(x) / 8
+		if blocks > 0 {
 			tanhAVX2(&x[0], &y[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(x) { // the rest, in a block
+			var room [2][8]float32
+			copy(room[0][:], x[done:])
+			tanhAVX2(&room[0][0], &room[1][0], 1)
+			copy(y[done:], room[1][:])
+		}
+		return len(x)
 	case simd.AVX512:
-		if blocks := len(x) / 16; blocks > 0 {
+		blocks := len(x) / 16
+		if blocks > 0 {
 			tanhAVX512(&x[0], &y[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(x) { // the rest, in a block
+			var room [2][16]float32
+			copy(room[0][:], x[done:])
+			tanhAVX512(&room[0][0], &room[1][0], 1)
+			copy(y[done:], room[1][:])
+		}
+		return len(x)
 	}
 	return 0
 }
@@ -81,15 +123,29 @@ func gELUAVX512(x, y *float32, blocks int)
 func gELUBlocks(p simd.Path, x, y []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(x) / 8; blocks > 0 {
+		blocks := len(x) / 8
+		if blocks > 0 {
 			gELUAVX2(&x[0], &y[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(x) { // the rest, in a block
+			var room [2][8]float32
+			copy(room[0][:], x[done:])
+			gELUAVX2(&room[0][0], &room[1][0], 1)
+			copy(y[done:], room[1][:])
+		}
+		return len(x)
 	case simd.AVX512:
-		if blocks := len(x) / 16; blocks > 0 {
+		blocks := len(x) / 16
+		if blocks > 0 {
 			gELUAVX512(&x[0], &y[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(x) { // the rest, in a block
+			var room [2][16]float32
+			copy(room[0][:], x[done:])
+			gELUAVX512(&room[0][0], &room[1][0], 1)
+			copy(y[done:], room[1][:])
+		}
+		return len(x)
 	}
 	return 0
 }
@@ -103,15 +159,31 @@ func gELUGradAVX512(x, dy, dx *float32, blocks int)
 func gELUGradBlocks(p simd.Path, x, dy, dx []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(x) / 8; blocks > 0 {
+		blocks := len(x) / 8
+		if blocks > 0 {
 			gELUGradAVX2(&x[0], &dy[0], &dx[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(x) { // the rest, in a block
+			var room [3][8]float32
+			copy(room[0][:], x[done:])
+			copy(room[1][:], dy[done:])
+			gELUGradAVX2(&room[0][0], &room[1][0], &room[2][0], 1)
+			copy(dx[done:], room[2][:])
+		}
+		return len(x)
 	case simd.AVX512:
-		if blocks := len(x) / 16; blocks > 0 {
+		blocks := len(x) / 16
+		if blocks > 0 {
 			gELUGradAVX512(&x[0], &dy[0], &dx[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(x) { // the rest, in a block
+			var room [3][16]float32
+			copy(room[0][:], x[done:])
+			copy(room[1][:], dy[done:])
+			gELUGradAVX512(&room[0][0], &room[1][0], &room[2][0], 1)
+			copy(dx[done:], room[2][:])
+		}
+		return len(x)
 	}
 	return 0
 }
@@ -125,15 +197,29 @@ func siLUAVX512(x, y *float32, blocks int)
 func siLUBlocks(p simd.Path, x, y []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(x) / 8; blocks > 0 {
+		blocks := len(x) / 8
+		if blocks > 0 {
 			siLUAVX2(&x[0], &y[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(x) { // the rest, in a block
+			var room [2][8]float32
+			copy(room[0][:], x[done:])
+			siLUAVX2(&room[0][0], &room[1][0], 1)
+			copy(y[done:], room[1][:])
+		}
+		return len(x)
 	case simd.AVX512:
-		if blocks := len(x) / 16; blocks > 0 {
+		blocks := len(x) / 16
+		if blocks > 0 {
 			siLUAVX512(&x[0], &y[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(x) { // the rest, in a block
+			var room [2][16]float32
+			copy(room[0][:], x[done:])
+			siLUAVX512(&room[0][0], &room[1][0], 1)
+			copy(y[done:], room[1][:])
+		}
+		return len(x)
 	}
 	return 0
 }
@@ -147,15 +233,31 @@ func siLUGradAVX512(x, dy, dx *float32, blocks int)
 func siLUGradBlocks(p simd.Path, x, dy, dx []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(x) / 8; blocks > 0 {
+		blocks := len(x) / 8
+		if blocks > 0 {
 			siLUGradAVX2(&x[0], &dy[0], &dx[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(x) { // the rest, in a block
+			var room [3][8]float32
+			copy(room[0][:], x[done:])
+			copy(room[1][:], dy[done:])
+			siLUGradAVX2(&room[0][0], &room[1][0], &room[2][0], 1)
+			copy(dx[done:], room[2][:])
+		}
+		return len(x)
 	case simd.AVX512:
-		if blocks := len(x) / 16; blocks > 0 {
+		blocks := len(x) / 16
+		if blocks > 0 {
 			siLUGradAVX512(&x[0], &dy[0], &dx[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(x) { // the rest, in a block
+			var room [3][16]float32
+			copy(room[0][:], x[done:])
+			copy(room[1][:], dy[done:])
+			siLUGradAVX512(&room[0][0], &room[1][0], &room[2][0], 1)
+			copy(dx[done:], room[2][:])
+		}
+		return len(x)
 	}
 	return 0
 }
@@ -301,15 +403,49 @@ func lSTMAVX512(ai, af, au, ao, c0, i, f, u, o, c, t, h *float32, blocks int)
 func lSTMBlocks(p simd.Path, ai, af, au, ao, c0, i, f, u, o, c, t, h []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(ai) / 8; blocks > 0 {
+		blocks := len(ai) / 8
+		if blocks > 0 {
 			lSTMAVX2(&ai[0], &af[0], &au[0], &ao[0], &c0[0], &i[0], &f[0], &u[0], &o[0], &c[0], &t[0], &h[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(ai) { // the rest, in a block
+			var room [12][8]float32
+			copy(room[0][:], ai[done:])
+			copy(room[1][:], af[done:])
+			copy(room[2][:], au[done:])
+			copy(room[3][:], ao[done:])
+			copy(room[4][:], c0[done:])
+			lSTMAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], &room[8][0], &room[9][0], &room[10][0], &room[11][0], 1)
+			copy(i[done:], room[5][:])
+			copy(f[done:], room[6][:])
+			copy(u[done:], room[7][:])
+			copy(o[done:], room[8][:])
+			copy(c[done:], room[9][:])
+			copy(t[done:], room[10][:])
+			copy(h[done:], room[11][:])
+		}
+		return len(ai)
 	case simd.AVX512:
-		if blocks := len(ai) / 16; blocks > 0 {
+		blocks := len(ai) / 16
+		if blocks > 0 {
 			lSTMAVX512(&ai[0], &af[0], &au[0], &ao[0], &c0[0], &i[0], &f[0], &u[0], &o[0], &c[0], &t[0], &h[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(ai) { // the rest, in a block
+			var room [12][16]float32
+			copy(room[0][:], ai[done:])
+			copy(room[1][:], af[done:])
+			copy(room[2][:], au[done:])
+			copy(room[3][:], ao[done:])
+			copy(room[4][:], c0[done:])
+			lSTMAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], &room[8][0], &room[9][0], &room[10][0], &room[11][0], 1)
+			copy(i[done:], room[5][:])
+			copy(f[done:], room[6][:])
+			copy(u[done:], room[7][:])
+			copy(o[done:], room[8][:])
+			copy(c[done:], room[9][:])
+			copy(t[done:], room[10][:])
+			copy(h[done:], room[11][:])
+		}
+		return len(ai)
 	}
 	return 0
 }
@@ -323,15 +459,51 @@ func lSTMGradAVX512(dh, dc, i, f, u, o, t, c0, di, df, du, do, dc0 *float32, blo
 func lSTMGradBlocks(p simd.Path, dh, dc, i, f, u, o, t, c0, di, df, du, do, dc0 []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(dh) / 8; blocks > 0 {
+		blocks := len(dh) / 8
+		if blocks > 0 {
 			lSTMGradAVX2(&dh[0], &dc[0], &i[0], &f[0], &u[0], &o[0], &t[0], &c0[0], &di[0], &df[0], &du[0], &do[0], &dc0[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(dh) { // the rest, in a block
+			var room [13][8]float32
+			copy(room[0][:], dh[done:])
+			copy(room[1][:], dc[done:])
+			copy(room[2][:], i[done:])
+			copy(room[3][:], f[done:])
+			copy(room[4][:], u[done:])
+			copy(room[5][:], o[done:])
+			copy(room[6][:], t[done:])
+			copy(room[7][:], c0[done:])
+			lSTMGradAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], &room[8][0], &room[9][0], &room[10][0], &room[11][0], &room[12][0], 1)
+			copy(di[done:], room[8][:])
+			copy(df[done:], room[9][:])
+			copy(du[done:], room[10][:])
+			copy(do[done:], room[11][:])
+			copy(dc0[done:], room[12][:])
+		}
+		return len(dh)
 	case simd.AVX512:
-		if blocks := len(dh) / 16; blocks > 0 {
+		blocks := len(dh) / 16
+		if blocks > 0 {
 			lSTMGradAVX512(&dh[0], &dc[0], &i[0], &f[0], &u[0], &o[0], &t[0], &c0[0], &di[0], &df[0], &du[0], &do[0], &dc0[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(dh) { // the rest, in a block
+			var room [13][16]float32
+			copy(room[0][:], dh[done:])
+			copy(room[1][:], dc[done:])
+			copy(room[2][:], i[done:])
+			copy(room[3][:], f[done:])
+			copy(room[4][:], u[done:])
+			copy(room[5][:], o[done:])
+			copy(room[6][:], t[done:])
+			copy(room[7][:], c0[done:])
+			lSTMGradAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], &room[8][0], &room[9][0], &room[10][0], &room[11][0], &room[12][0], 1)
+			copy(di[done:], room[8][:])
+			copy(df[done:], room[9][:])
+			copy(du[done:], room[10][:])
+			copy(do[done:], room[11][:])
+			copy(dc0[done:], room[12][:])
+		}
+		return len(dh)
 	}
 	return 0
 }
@@ -345,15 +517,43 @@ func gRUAVX512(ar, az, an, hn, h0, r, z, n, h *float32, blocks int)
 func gRUBlocks(p simd.Path, ar, az, an, hn, h0, r, z, n, h []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(ar) / 8; blocks > 0 {
+		blocks := len(ar) / 8
+		if blocks > 0 {
 			gRUAVX2(&ar[0], &az[0], &an[0], &hn[0], &h0[0], &r[0], &z[0], &n[0], &h[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(ar) { // the rest, in a block
+			var room [9][8]float32
+			copy(room[0][:], ar[done:])
+			copy(room[1][:], az[done:])
+			copy(room[2][:], an[done:])
+			copy(room[3][:], hn[done:])
+			copy(room[4][:], h0[done:])
+			gRUAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], &room[8][0], 1)
+			copy(r[done:], room[5][:])
+			copy(z[done:], room[6][:])
+			copy(n[done:], room[7][:])
+			copy(h[done:], room[8][:])
+		}
+		return len(ar)
 	case simd.AVX512:
-		if blocks := len(ar) / 16; blocks > 0 {
+		blocks := len(ar) / 16
+		if blocks > 0 {
 			gRUAVX512(&ar[0], &az[0], &an[0], &hn[0], &h0[0], &r[0], &z[0], &n[0], &h[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(ar) { // the rest, in a block
+			var room [9][16]float32
+			copy(room[0][:], ar[done:])
+			copy(room[1][:], az[done:])
+			copy(room[2][:], an[done:])
+			copy(room[3][:], hn[done:])
+			copy(room[4][:], h0[done:])
+			gRUAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], &room[8][0], 1)
+			copy(r[done:], room[5][:])
+			copy(z[done:], room[6][:])
+			copy(n[done:], room[7][:])
+			copy(h[done:], room[8][:])
+		}
+		return len(ar)
 	}
 	return 0
 }
@@ -367,15 +567,47 @@ func gRUGradAVX512(dh, r, z, n, hn, h0, dr, dz, dn, dhn, dh0 *float32, blocks in
 func gRUGradBlocks(p simd.Path, dh, r, z, n, hn, h0, dr, dz, dn, dhn, dh0 []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(dh) / 8; blocks > 0 {
+		blocks := len(dh) / 8
+		if blocks > 0 {
 			gRUGradAVX2(&dh[0], &r[0], &z[0], &n[0], &hn[0], &h0[0], &dr[0], &dz[0], &dn[0], &dhn[0], &dh0[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(dh) { // the rest, in a block
+			var room [11][8]float32
+			copy(room[0][:], dh[done:])
+			copy(room[1][:], r[done:])
+			copy(room[2][:], z[done:])
+			copy(room[3][:], n[done:])
+			copy(room[4][:], hn[done:])
+			copy(room[5][:], h0[done:])
+			gRUGradAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], &room[8][0], &room[9][0], &room[10][0], 1)
+			copy(dr[done:], room[6][:])
+			copy(dz[done:], room[7][:])
+			copy(dn[done:], room[8][:])
+			copy(dhn[done:], room[9][:])
+			copy(dh0[done:], room[10][:])
+		}
+		return len(dh)
 	case simd.AVX512:
-		if blocks := len(dh) / 16; blocks > 0 {
+		blocks := len(dh) / 16
+		if blocks > 0 {
 			gRUGradAVX512(&dh[0], &r[0], &z[0], &n[0], &hn[0], &h0[0], &dr[0], &dz[0], &dn[0], &dhn[0], &dh0[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(dh) { // the rest, in a block
+			var room [11][16]float32
+			copy(room[0][:], dh[done:])
+			copy(room[1][:], r[done:])
+			copy(room[2][:], z[done:])
+			copy(room[3][:], n[done:])
+			copy(room[4][:], hn[done:])
+			copy(room[5][:], h0[done:])
+			gRUGradAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], &room[8][0], &room[9][0], &room[10][0], 1)
+			copy(dr[done:], room[6][:])
+			copy(dz[done:], room[7][:])
+			copy(dn[done:], room[8][:])
+			copy(dhn[done:], room[9][:])
+			copy(dh0[done:], room[10][:])
+		}
+		return len(dh)
 	}
 	return 0
 }
@@ -389,15 +621,39 @@ func adamWAVX512(w, grad, m, v, w1, m1, v1 *float32, blocks int, keep1, take1, k
 func adamWBlocks(p simd.Path, w, grad, m, v, w1, m1, v1 []float32, keep1, take1, keep2, take2, root, eps, step, decay float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(w) / 8; blocks > 0 {
+		blocks := len(w) / 8
+		if blocks > 0 {
 			adamWAVX2(&w[0], &grad[0], &m[0], &v[0], &w1[0], &m1[0], &v1[0], blocks, keep1, take1, keep2, take2, root, eps, step, decay)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(w) { // the rest, in a block
+			var room [7][8]float32
+			copy(room[0][:], w[done:])
+			copy(room[1][:], grad[done:])
+			copy(room[2][:], m[done:])
+			copy(room[3][:], v[done:])
+			adamWAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], 1, keep1, take1, keep2, take2, root, eps, step, decay)
+			copy(w1[done:], room[4][:])
+			copy(m1[done:], room[5][:])
+			copy(v1[done:], room[6][:])
+		}
+		return len(w)
 	case simd.AVX512:
-		if blocks := len(w) / 16; blocks > 0 {
+		blocks := len(w) / 16
+		if blocks > 0 {
 			adamWAVX512(&w[0], &grad[0], &m[0], &v[0], &w1[0], &m1[0], &v1[0], blocks, keep1, take1, keep2, take2, root, eps, step, decay)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(w) { // the rest, in a block
+			var room [7][16]float32
+			copy(room[0][:], w[done:])
+			copy(room[1][:], grad[done:])
+			copy(room[2][:], m[done:])
+			copy(room[3][:], v[done:])
+			adamWAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], 1, keep1, take1, keep2, take2, root, eps, step, decay)
+			copy(w1[done:], room[4][:])
+			copy(m1[done:], room[5][:])
+			copy(v1[done:], room[6][:])
+		}
+		return len(w)
 	}
 	return 0
 }
@@ -411,15 +667,31 @@ func gLUAVX512(a, b, y *float32, blocks int)
 func gLUBlocks(p simd.Path, a, b, y []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(a) / 8; blocks > 0 {
+		blocks := len(a) / 8
+		if blocks > 0 {
 			gLUAVX2(&a[0], &b[0], &y[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(a) { // the rest, in a block
+			var room [3][8]float32
+			copy(room[0][:], a[done:])
+			copy(room[1][:], b[done:])
+			gLUAVX2(&room[0][0], &room[1][0], &room[2][0], 1)
+			copy(y[done:], room[2][:])
+		}
+		return len(a)
 	case simd.AVX512:
-		if blocks := len(a) / 16; blocks > 0 {
+		blocks := len(a) / 16
+		if blocks > 0 {
 			gLUAVX512(&a[0], &b[0], &y[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(a) { // the rest, in a block
+			var room [3][16]float32
+			copy(room[0][:], a[done:])
+			copy(room[1][:], b[done:])
+			gLUAVX512(&room[0][0], &room[1][0], &room[2][0], 1)
+			copy(y[done:], room[2][:])
+		}
+		return len(a)
 	}
 	return 0
 }
@@ -433,15 +705,35 @@ func gLUGradAVX512(a, b, dy, da, db *float32, blocks int)
 func gLUGradBlocks(p simd.Path, a, b, dy, da, db []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(a) / 8; blocks > 0 {
+		blocks := len(a) / 8
+		if blocks > 0 {
 			gLUGradAVX2(&a[0], &b[0], &dy[0], &da[0], &db[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(a) { // the rest, in a block
+			var room [5][8]float32
+			copy(room[0][:], a[done:])
+			copy(room[1][:], b[done:])
+			copy(room[2][:], dy[done:])
+			gLUGradAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], 1)
+			copy(da[done:], room[3][:])
+			copy(db[done:], room[4][:])
+		}
+		return len(a)
 	case simd.AVX512:
-		if blocks := len(a) / 16; blocks > 0 {
+		blocks := len(a) / 16
+		if blocks > 0 {
 			gLUGradAVX512(&a[0], &b[0], &dy[0], &da[0], &db[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(a) { // the rest, in a block
+			var room [5][16]float32
+			copy(room[0][:], a[done:])
+			copy(room[1][:], b[done:])
+			copy(room[2][:], dy[done:])
+			gLUGradAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], 1)
+			copy(da[done:], room[3][:])
+			copy(db[done:], room[4][:])
+		}
+		return len(a)
 	}
 	return 0
 }
@@ -455,15 +747,29 @@ func eLUAVX512(x, y *float32, blocks int)
 func eLUBlocks(p simd.Path, x, y []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(x) / 8; blocks > 0 {
+		blocks := len(x) / 8
+		if blocks > 0 {
 			eLUAVX2(&x[0], &y[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(x) { // the rest, in a block
+			var room [2][8]float32
+			copy(room[0][:], x[done:])
+			eLUAVX2(&room[0][0], &room[1][0], 1)
+			copy(y[done:], room[1][:])
+		}
+		return len(x)
 	case simd.AVX512:
-		if blocks := len(x) / 16; blocks > 0 {
+		blocks := len(x) / 16
+		if blocks > 0 {
 			eLUAVX512(&x[0], &y[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(x) { // the rest, in a block
+			var room [2][16]float32
+			copy(room[0][:], x[done:])
+			eLUAVX512(&room[0][0], &room[1][0], 1)
+			copy(y[done:], room[1][:])
+		}
+		return len(x)
 	}
 	return 0
 }
@@ -499,15 +805,33 @@ func normalAVX512(c, v, y, inv *float32, blocks int, eps float32)
 func normalBlocks(p simd.Path, c, v, y, inv []float32, eps float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(c) / 8; blocks > 0 {
+		blocks := len(c) / 8
+		if blocks > 0 {
 			normalAVX2(&c[0], &v[0], &y[0], &inv[0], blocks, eps)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(c) { // the rest, in a block
+			var room [4][8]float32
+			copy(room[0][:], c[done:])
+			copy(room[1][:], v[done:])
+			normalAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], 1, eps)
+			copy(y[done:], room[2][:])
+			copy(inv[done:], room[3][:])
+		}
+		return len(c)
 	case simd.AVX512:
-		if blocks := len(c) / 16; blocks > 0 {
+		blocks := len(c) / 16
+		if blocks > 0 {
 			normalAVX512(&c[0], &v[0], &y[0], &inv[0], blocks, eps)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(c) { // the rest, in a block
+			var room [4][16]float32
+			copy(room[0][:], c[done:])
+			copy(room[1][:], v[done:])
+			normalAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], 1, eps)
+			copy(y[done:], room[2][:])
+			copy(inv[done:], room[3][:])
+		}
+		return len(c)
 	}
 	return 0
 }

@@ -4,6 +4,17 @@
 
 // func expAVX2(x, y *float32, blocks int)
 TEXT ·expAVX2(SB), NOSPLIT, $0-24
+	VMOVUPS      lane4b40007f<>(SB), Y4
+	VMOVUPS      lane3f800000<>(SB), Y5
+	VMOVUPS      lane42b00000<>(SB), Y6
+	VMOVUPS      lanec2ae999a<>(SB), Y7
+	VMOVUPS      lane3fb8aa3b<>(SB), Y8
+	VMOVUPS      lanebf318000<>(SB), Y9
+	VMOVUPS      lane395e8083<>(SB), Y10
+	VMOVUPS      lane3c083137<>(SB), Y11
+	VMOVUPS      lane3d2b950f<>(SB), Y12
+	VMOVUPS      lane3e2aabd7<>(SB), Y13
+	VMOVUPS      lane3efffefe<>(SB), Y14
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -13,33 +24,21 @@ TEXT ·expAVX2(SB), NOSPLIT, $0-24
 
 block:
 	VMOVUPS      (SI), Y1
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y1, Y0, Y1
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y1, Y0, Y1
-	VMULPS       lane3fb8aa3b<>(SB), Y1, Y2
-	VADDPS       lane4b400000<>(SB), Y2, Y2
-	VSUBPS       lane4b400000<>(SB), Y2, Y2
-	VMULPS       lane3f318000<>(SB), Y2, Y3
-	VSUBPS       Y3, Y1, Y3
-	VMULPS       laneb95e8083<>(SB), Y2, Y1
-	VSUBPS       Y1, Y3, Y1
-	VMULPS       lane3ab60b61<>(SB), Y1, Y3
-	VADDPS       lane3c088889<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3d2aaaab<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3e2aaaab<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3f000000<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y1
-	VADDPS       lane3f800000<>(SB), Y1, Y1
-	VCVTPS2DQ    Y2, Y2
-	VPADDD       lane0000007f<>(SB), Y2, Y2
+	VMINPS       Y1, Y6, Y1
+	VMAXPS       Y1, Y7, Y1
+	VMOVAPS      Y4, Y2
+	VFMADD231PS  Y8, Y1, Y2
+	VSUBPS       Y4, Y2, Y3
+	VFMADD231PS  Y9, Y3, Y1
+	VFMADD231PS  Y10, Y3, Y1
+	VMOVAPS      Y12, Y3
+	VFMADD231PS  Y11, Y1, Y3
+	VFMADD213PS  Y13, Y1, Y3
+	VFMADD213PS  Y14, Y1, Y3
+	VFMADD213PS  Y5, Y1, Y3
+	VFMADD213PS  Y5, Y1, Y3
 	VPSLLD       $23, Y2, Y2
-	VMULPS       Y2, Y1, Y2
+	VMULPS       Y2, Y3, Y2
 	VMOVUPS      Y2, (DI)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
@@ -52,6 +51,17 @@ done:
 
 // func expAVX512(x, y *float32, blocks int)
 TEXT ·expAVX512(SB), NOSPLIT, $0-24
+	VMOVUPS      lane4b40007f<>(SB), Z4
+	VMOVUPS      lane3f800000<>(SB), Z5
+	VMOVUPS      lane42b00000<>(SB), Z6
+	VMOVUPS      lanec2ae999a<>(SB), Z7
+	VMOVUPS      lane3fb8aa3b<>(SB), Z8
+	VMOVUPS      lanebf318000<>(SB), Z9
+	VMOVUPS      lane395e8083<>(SB), Z10
+	VMOVUPS      lane3c083137<>(SB), Z11
+	VMOVUPS      lane3d2b950f<>(SB), Z12
+	VMOVUPS      lane3e2aabd7<>(SB), Z13
+	VMOVUPS      lane3efffefe<>(SB), Z14
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -61,33 +71,21 @@ TEXT ·expAVX512(SB), NOSPLIT, $0-24
 
 block:
 	VMOVUPS      (SI), Z1
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z1, Z0, Z1
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z1, Z0, Z1
-	VMULPS       lane3fb8aa3b<>(SB), Z1, Z2
-	VADDPS       lane4b400000<>(SB), Z2, Z2
-	VSUBPS       lane4b400000<>(SB), Z2, Z2
-	VMULPS       lane3f318000<>(SB), Z2, Z3
-	VSUBPS       Z3, Z1, Z3
-	VMULPS       laneb95e8083<>(SB), Z2, Z1
-	VSUBPS       Z1, Z3, Z1
-	VMULPS       lane3ab60b61<>(SB), Z1, Z3
-	VADDPS       lane3c088889<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3d2aaaab<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3e2aaaab<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3f000000<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z1
-	VADDPS       lane3f800000<>(SB), Z1, Z1
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       lane0000007f<>(SB), Z2, Z2
+	VMINPS       Z1, Z6, Z1
+	VMAXPS       Z1, Z7, Z1
+	VMOVAPS      Z4, Z2
+	VFMADD231PS  Z8, Z1, Z2
+	VSUBPS       Z4, Z2, Z3
+	VFMADD231PS  Z9, Z3, Z1
+	VFMADD231PS  Z10, Z3, Z1
+	VMOVAPS      Z12, Z3
+	VFMADD231PS  Z11, Z1, Z3
+	VFMADD213PS  Z13, Z1, Z3
+	VFMADD213PS  Z14, Z1, Z3
+	VFMADD213PS  Z5, Z1, Z3
+	VFMADD213PS  Z5, Z1, Z3
 	VPSLLD       $23, Z2, Z2
-	VMULPS       Z2, Z1, Z2
+	VMULPS       Z2, Z3, Z2
 	VMOVUPS      Z2, (DI)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
@@ -100,6 +98,18 @@ done:
 
 // func sigmoidAVX2(x, y *float32, blocks int)
 TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-24
+	VMOVUPS      lane3f800000<>(SB), Y4
+	VMOVUPS      lane4b40007f<>(SB), Y5
+	VMOVUPS      lane42ae999a<>(SB), Y6
+	VMOVUPS      lanec2b00000<>(SB), Y7
+	VMOVUPS      lanebfb8aa3b<>(SB), Y8
+	VMOVUPS      lane3f318000<>(SB), Y9
+	VMOVUPS      laneb95e8083<>(SB), Y10
+	VMOVUPS      lanebc083137<>(SB), Y11
+	VMOVUPS      lane3d2b950f<>(SB), Y12
+	VMOVUPS      lanebe2aabd7<>(SB), Y13
+	VMOVUPS      lane3efffefe<>(SB), Y14
+	VMOVUPS      lanebf800000<>(SB), Y15
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -109,39 +119,23 @@ TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-24
 
 block:
 	VMOVUPS      (SI), Y1
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y1, Y0, Y1
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y1, Y0, Y1
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y1, Y0, Y1
-	VMULPS       lane3fb8aa3b<>(SB), Y1, Y2
-	VADDPS       lane4b400000<>(SB), Y2, Y2
-	VSUBPS       lane4b400000<>(SB), Y2, Y2
-	VMULPS       lane3f318000<>(SB), Y2, Y3
-	VSUBPS       Y3, Y1, Y3
-	VMULPS       laneb95e8083<>(SB), Y2, Y1
-	VSUBPS       Y1, Y3, Y1
-	VMULPS       lane3ab60b61<>(SB), Y1, Y3
-	VADDPS       lane3c088889<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3d2aaaab<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3e2aaaab<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3f000000<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y1
-	VADDPS       lane3f800000<>(SB), Y1, Y1
-	VCVTPS2DQ    Y2, Y2
-	VPADDD       lane0000007f<>(SB), Y2, Y2
+	VMINPS       Y1, Y6, Y1
+	VMAXPS       Y1, Y7, Y1
+	VMOVAPS      Y5, Y2
+	VFMADD231PS  Y8, Y1, Y2
+	VSUBPS       Y5, Y2, Y3
+	VFMADD231PS  Y9, Y3, Y1
+	VFMADD231PS  Y10, Y3, Y1
+	VMOVAPS      Y12, Y3
+	VFMADD231PS  Y11, Y1, Y3
+	VFMADD213PS  Y13, Y1, Y3
+	VFMADD213PS  Y14, Y1, Y3
+	VFMADD213PS  Y15, Y1, Y3
+	VFMADD213PS  Y4, Y1, Y3
 	VPSLLD       $23, Y2, Y2
-	VMULPS       Y2, Y1, Y2
-	VADDPS       lane3f800000<>(SB), Y2, Y2
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y2, Y0, Y2
-	VMOVUPS      Y2, (DI)
+	VFMADD213PS  Y4, Y2, Y3
+	VDIVPS       Y3, Y4, Y3
+	VMOVUPS      Y3, (DI)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
 	DECQ         CX
@@ -153,6 +147,18 @@ done:
 
 // func sigmoidAVX512(x, y *float32, blocks int)
 TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-24
+	VMOVUPS      lane3f800000<>(SB), Z4
+	VMOVUPS      lane4b40007f<>(SB), Z5
+	VMOVUPS      lane42ae999a<>(SB), Z6
+	VMOVUPS      lanec2b00000<>(SB), Z7
+	VMOVUPS      lanebfb8aa3b<>(SB), Z8
+	VMOVUPS      lane3f318000<>(SB), Z9
+	VMOVUPS      laneb95e8083<>(SB), Z10
+	VMOVUPS      lanebc083137<>(SB), Z11
+	VMOVUPS      lane3d2b950f<>(SB), Z12
+	VMOVUPS      lanebe2aabd7<>(SB), Z13
+	VMOVUPS      lane3efffefe<>(SB), Z14
+	VMOVUPS      lanebf800000<>(SB), Z15
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -162,39 +168,23 @@ TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-24
 
 block:
 	VMOVUPS      (SI), Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z1, Z0, Z1
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z1, Z0, Z1
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z1, Z0, Z1
-	VMULPS       lane3fb8aa3b<>(SB), Z1, Z2
-	VADDPS       lane4b400000<>(SB), Z2, Z2
-	VSUBPS       lane4b400000<>(SB), Z2, Z2
-	VMULPS       lane3f318000<>(SB), Z2, Z3
-	VSUBPS       Z3, Z1, Z3
-	VMULPS       laneb95e8083<>(SB), Z2, Z1
-	VSUBPS       Z1, Z3, Z1
-	VMULPS       lane3ab60b61<>(SB), Z1, Z3
-	VADDPS       lane3c088889<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3d2aaaab<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3e2aaaab<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3f000000<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z1
-	VADDPS       lane3f800000<>(SB), Z1, Z1
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       lane0000007f<>(SB), Z2, Z2
+	VMINPS       Z1, Z6, Z1
+	VMAXPS       Z1, Z7, Z1
+	VMOVAPS      Z5, Z2
+	VFMADD231PS  Z8, Z1, Z2
+	VSUBPS       Z5, Z2, Z3
+	VFMADD231PS  Z9, Z3, Z1
+	VFMADD231PS  Z10, Z3, Z1
+	VMOVAPS      Z12, Z3
+	VFMADD231PS  Z11, Z1, Z3
+	VFMADD213PS  Z13, Z1, Z3
+	VFMADD213PS  Z14, Z1, Z3
+	VFMADD213PS  Z15, Z1, Z3
+	VFMADD213PS  Z4, Z1, Z3
 	VPSLLD       $23, Z2, Z2
-	VMULPS       Z2, Z1, Z2
-	VADDPS       lane3f800000<>(SB), Z2, Z2
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z2, Z0, Z2
-	VMOVUPS      Z2, (DI)
+	VFMADD213PS  Z4, Z2, Z3
+	VDIVPS       Z3, Z4, Z3
+	VMOVUPS      Z3, (DI)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
 	DECQ         CX
@@ -206,6 +196,17 @@ done:
 
 // func tanhAVX2(x, y *float32, blocks int)
 TEXT ·tanhAVX2(SB), NOSPLIT, $0-24
+	VMOVUPS      lane3f800000<>(SB), Y5
+	VMOVUPS      lane4293eb85<>(SB), Y6
+	VMOVUPS      lane327309a5<>(SB), Y7
+	VMOVUPS      lane37b19984<>(SB), Y8
+	VMOVUPS      lane3b674f9c<>(SB), Y9
+	VMOVUPS      lane3e09505a<>(SB), Y10
+	VMOVUPS      lane35595ee8<>(SB), Y11
+	VMOVUPS      lane39af2dec<>(SB), Y12
+	VMOVUPS      lane3cd50a66<>(SB), Y13
+	VMOVUPS      lane3eef52d7<>(SB), Y14
+	VMOVUPS      lanebf800000<>(SB), Y15
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -216,56 +217,22 @@ TEXT ·tanhAVX2(SB), NOSPLIT, $0-24
 block:
 	VMOVUPS      (SI), Y1
 	VMULPS       Y1, Y1, Y2
-	VMULPS       lanebbbaf0ea<>(SB), Y2, Y3
-	VADDPS       lane3ca9134e<>(SB), Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VADDPS       lanebd5c1e2d<>(SB), Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VADDPS       lane3e088393<>(SB), Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VADDPS       lanebeaaaa99<>(SB), Y3, Y3
-	VMULPS       Y2, Y3, Y2
-	VMULPS       Y1, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VANDPS       lane7fffffff<>(SB), Y1, Y3
-	VADDPS       Y3, Y3, Y4
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y4, Y0, Y4
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y4, Y0, Y4
-	VMULPS       lane3fb8aa3b<>(SB), Y4, Y5
-	VADDPS       lane4b400000<>(SB), Y5, Y5
-	VSUBPS       lane4b400000<>(SB), Y5, Y5
-	VMULPS       lane3f318000<>(SB), Y5, Y6
-	VSUBPS       Y6, Y4, Y6
-	VMULPS       laneb95e8083<>(SB), Y5, Y4
-	VSUBPS       Y4, Y6, Y4
-	VMULPS       lane3ab60b61<>(SB), Y4, Y6
-	VADDPS       lane3c088889<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3d2aaaab<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3e2aaaab<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3f000000<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3f800000<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y4
-	VADDPS       lane3f800000<>(SB), Y4, Y4
-	VCVTPS2DQ    Y5, Y5
-	VPADDD       lane0000007f<>(SB), Y5, Y5
-	VPSLLD       $23, Y5, Y5
-	VMULPS       Y5, Y4, Y5
-	VADDPS       lane3f800000<>(SB), Y5, Y5
-	VMOVUPS      lane40000000<>(SB), Y0
-	VDIVPS       Y5, Y0, Y5
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y5, Y0, Y5
-	VCMPPS       $17, lane3f200000<>(SB), Y3, Y3
-	VANDPS       lane80000000<>(SB), Y1, Y0
-	VORPS        Y0, Y5, Y1
-	VBLENDVPS    Y3, Y2, Y1, Y1
-	VMOVUPS      Y1, (DI)
+	VMINPS       Y2, Y6, Y2
+	VMOVAPS      Y8, Y3
+	VFMADD231PS  Y7, Y2, Y3
+	VFMADD213PS  Y9, Y2, Y3
+	VFMADD213PS  Y10, Y2, Y3
+	VFMADD213PS  Y5, Y2, Y3
+	VMOVAPS      Y12, Y4
+	VFMADD231PS  Y11, Y2, Y4
+	VFMADD213PS  Y13, Y2, Y4
+	VFMADD213PS  Y14, Y2, Y4
+	VFMADD213PS  Y5, Y2, Y4
+	VMULPS       Y1, Y3, Y1
+	VDIVPS       Y4, Y1, Y4
+	VMINPS       Y4, Y5, Y4
+	VMAXPS       Y4, Y15, Y4
+	VMOVUPS      Y4, (DI)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
 	DECQ         CX
@@ -277,6 +244,17 @@ done:
 
 // func tanhAVX512(x, y *float32, blocks int)
 TEXT ·tanhAVX512(SB), NOSPLIT, $0-24
+	VMOVUPS      lane3f800000<>(SB), Z5
+	VMOVUPS      lane4293eb85<>(SB), Z6
+	VMOVUPS      lane327309a5<>(SB), Z7
+	VMOVUPS      lane37b19984<>(SB), Z8
+	VMOVUPS      lane3b674f9c<>(SB), Z9
+	VMOVUPS      lane3e09505a<>(SB), Z10
+	VMOVUPS      lane35595ee8<>(SB), Z11
+	VMOVUPS      lane39af2dec<>(SB), Z12
+	VMOVUPS      lane3cd50a66<>(SB), Z13
+	VMOVUPS      lane3eef52d7<>(SB), Z14
+	VMOVUPS      lanebf800000<>(SB), Z15
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -287,56 +265,22 @@ TEXT ·tanhAVX512(SB), NOSPLIT, $0-24
 block:
 	VMOVUPS      (SI), Z1
 	VMULPS       Z1, Z1, Z2
-	VMULPS       lanebbbaf0ea<>(SB), Z2, Z3
-	VADDPS       lane3ca9134e<>(SB), Z3, Z3
-	VMULPS       Z2, Z3, Z3
-	VADDPS       lanebd5c1e2d<>(SB), Z3, Z3
-	VMULPS       Z2, Z3, Z3
-	VADDPS       lane3e088393<>(SB), Z3, Z3
-	VMULPS       Z2, Z3, Z3
-	VADDPS       lanebeaaaa99<>(SB), Z3, Z3
-	VMULPS       Z2, Z3, Z2
-	VMULPS       Z1, Z2, Z2
-	VADDPS       Z1, Z2, Z2
-	VANDPS       lane7fffffff<>(SB), Z1, Z3
-	VADDPS       Z3, Z3, Z4
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z4, Z0, Z4
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z4, Z0, Z4
-	VMULPS       lane3fb8aa3b<>(SB), Z4, Z5
-	VADDPS       lane4b400000<>(SB), Z5, Z5
-	VSUBPS       lane4b400000<>(SB), Z5, Z5
-	VMULPS       lane3f318000<>(SB), Z5, Z6
-	VSUBPS       Z6, Z4, Z6
-	VMULPS       laneb95e8083<>(SB), Z5, Z4
-	VSUBPS       Z4, Z6, Z4
-	VMULPS       lane3ab60b61<>(SB), Z4, Z6
-	VADDPS       lane3c088889<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3d2aaaab<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3e2aaaab<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3f000000<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3f800000<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       lane0000007f<>(SB), Z5, Z5
-	VPSLLD       $23, Z5, Z5
-	VMULPS       Z5, Z4, Z5
-	VADDPS       lane3f800000<>(SB), Z5, Z5
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z5, Z0, Z5
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z5, Z0, Z5
-	VCMPPS       $17, lane3f200000<>(SB), Z3, K1
-	VANDPS       lane80000000<>(SB), Z1, Z0
-	VORPS        Z0, Z5, Z1
-	VBLENDMPS    Z2, Z1, K1, Z1
-	VMOVUPS      Z1, (DI)
+	VMINPS       Z2, Z6, Z2
+	VMOVAPS      Z8, Z3
+	VFMADD231PS  Z7, Z2, Z3
+	VFMADD213PS  Z9, Z2, Z3
+	VFMADD213PS  Z10, Z2, Z3
+	VFMADD213PS  Z5, Z2, Z3
+	VMOVAPS      Z12, Z4
+	VFMADD231PS  Z11, Z2, Z4
+	VFMADD213PS  Z13, Z2, Z4
+	VFMADD213PS  Z14, Z2, Z4
+	VFMADD213PS  Z5, Z2, Z4
+	VMULPS       Z1, Z3, Z1
+	VDIVPS       Z4, Z1, Z4
+	VMINPS       Z4, Z5, Z4
+	VMAXPS       Z4, Z15, Z4
+	VMOVUPS      Z4, (DI)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
 	DECQ         CX
@@ -348,6 +292,16 @@ done:
 
 // func gELUAVX2(x, y *float32, blocks int)
 TEXT ·gELUAVX2(SB), NOSPLIT, $0-24
+	VMOVUPS      lane3f800000<>(SB), Y6
+	VMOVUPS      lane00000000<>(SB), Y7
+	VMOVUPS      lane4b40007f<>(SB), Y8
+	VMOVUPS      lane3f3504f3<>(SB), Y9
+	VMOVUPS      lane3ea7ba05<>(SB), Y10
+	VMOVUPS      lane42b00000<>(SB), Y11
+	VMOVUPS      lanec2ae999a<>(SB), Y12
+	VMOVUPS      lane3fb8aa3b<>(SB), Y13
+	VMOVUPS      lanebf318000<>(SB), Y14
+	VMOVUPS      lane395e8083<>(SB), Y15
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -358,57 +312,39 @@ TEXT ·gELUAVX2(SB), NOSPLIT, $0-24
 block:
 	VMOVUPS      (SI), Y1
 	VANDPS       lane7fffffff<>(SB), Y1, Y2
-	VMULPS       lane3f3504f3<>(SB), Y2, Y2
-	VMULPS       lane3ea7ba05<>(SB), Y2, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y3, Y0, Y3
+	VMULPS       Y9, Y2, Y2
+	VMOVAPS      Y6, Y3
+	VFMADD231PS  Y10, Y2, Y3
+	VDIVPS       Y3, Y6, Y3
 	VMULPS       Y2, Y2, Y2
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y2, Y0, Y2
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y2, Y0, Y2
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y2, Y0, Y2
-	VMULPS       lane3fb8aa3b<>(SB), Y2, Y4
-	VADDPS       lane4b400000<>(SB), Y4, Y4
-	VSUBPS       lane4b400000<>(SB), Y4, Y4
-	VMULPS       lane3f318000<>(SB), Y4, Y5
-	VSUBPS       Y5, Y2, Y5
-	VMULPS       laneb95e8083<>(SB), Y4, Y2
-	VSUBPS       Y2, Y5, Y2
-	VMULPS       lane3ab60b61<>(SB), Y2, Y5
-	VADDPS       lane3c088889<>(SB), Y5, Y5
-	VMULPS       Y2, Y5, Y5
-	VADDPS       lane3d2aaaab<>(SB), Y5, Y5
-	VMULPS       Y2, Y5, Y5
-	VADDPS       lane3e2aaaab<>(SB), Y5, Y5
-	VMULPS       Y2, Y5, Y5
-	VADDPS       lane3f000000<>(SB), Y5, Y5
-	VMULPS       Y2, Y5, Y5
-	VADDPS       lane3f800000<>(SB), Y5, Y5
-	VMULPS       Y2, Y5, Y2
-	VADDPS       lane3f800000<>(SB), Y2, Y2
-	VCVTPS2DQ    Y4, Y4
-	VPADDD       lane0000007f<>(SB), Y4, Y4
+	VSUBPS       Y2, Y7, Y2
+	VMINPS       Y2, Y11, Y2
+	VMAXPS       Y2, Y12, Y2
+	VMOVAPS      Y8, Y4
+	VFMADD231PS  Y13, Y2, Y4
+	VSUBPS       Y8, Y4, Y5
+	VFMADD231PS  Y14, Y5, Y2
+	VFMADD231PS  Y15, Y5, Y2
+	VMOVUPS      lane3d2b950f<>(SB), Y5
+	VFMADD231PS  lane3c083137<>(SB), Y2, Y5
+	VFMADD213PS  lane3e2aabd7<>(SB), Y2, Y5
+	VFMADD213PS  lane3efffefe<>(SB), Y2, Y5
+	VFMADD213PS  Y6, Y2, Y5
+	VFMADD213PS  Y6, Y2, Y5
 	VPSLLD       $23, Y4, Y4
-	VMULPS       Y4, Y2, Y4
-	VMULPS       lane3f07dc22<>(SB), Y3, Y2
-	VADDPS       lanebf3a00e3<>(SB), Y2, Y2
-	VMULPS       Y3, Y2, Y2
-	VADDPS       lane3f35f0e3<>(SB), Y2, Y2
-	VMULPS       Y3, Y2, Y2
-	VADDPS       lanebe11a98e<>(SB), Y2, Y2
-	VMULPS       Y3, Y2, Y2
-	VADDPS       lane3e027906<>(SB), Y2, Y2
-	VMULPS       Y3, Y2, Y3
+	VMULPS       Y4, Y5, Y4
+	VMOVUPS      lanebf3a00e3<>(SB), Y5
+	VFMADD231PS  lane3f07dc22<>(SB), Y3, Y5
+	VFMADD213PS  lane3f35f0e3<>(SB), Y3, Y5
+	VFMADD213PS  lanebe11a98e<>(SB), Y3, Y5
+	VFMADD213PS  lane3e027906<>(SB), Y3, Y5
+	VMULPS       Y3, Y5, Y3
 	VMULPS       Y4, Y3, Y4
-	VCMPPS       $17, lane00000000<>(SB), Y1, Y3
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y4, Y0, Y2
-	VBLENDVPS    Y3, Y4, Y2, Y2
-	VMULPS       Y2, Y1, Y2
-	VMOVUPS      Y2, (DI)
+	VCMPPS       $17, Y7, Y1, Y3
+	VSUBPS       Y4, Y6, Y5
+	VBLENDVPS    Y3, Y4, Y5, Y5
+	VMULPS       Y5, Y1, Y5
+	VMOVUPS      Y5, (DI)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
 	DECQ         CX
@@ -420,6 +356,25 @@ done:
 
 // func gELUAVX512(x, y *float32, blocks int)
 TEXT ·gELUAVX512(SB), NOSPLIT, $0-24
+	VMOVUPS      lane3f800000<>(SB), Z6
+	VMOVUPS      lane00000000<>(SB), Z7
+	VMOVUPS      lane4b40007f<>(SB), Z8
+	VMOVUPS      lane3f3504f3<>(SB), Z9
+	VMOVUPS      lane3ea7ba05<>(SB), Z10
+	VMOVUPS      lane42b00000<>(SB), Z11
+	VMOVUPS      lanec2ae999a<>(SB), Z12
+	VMOVUPS      lane3fb8aa3b<>(SB), Z13
+	VMOVUPS      lanebf318000<>(SB), Z14
+	VMOVUPS      lane395e8083<>(SB), Z15
+	VMOVUPS      lane3c083137<>(SB), Z16
+	VMOVUPS      lane3d2b950f<>(SB), Z17
+	VMOVUPS      lane3e2aabd7<>(SB), Z18
+	VMOVUPS      lane3efffefe<>(SB), Z19
+	VMOVUPS      lane3f07dc22<>(SB), Z20
+	VMOVUPS      lanebf3a00e3<>(SB), Z21
+	VMOVUPS      lane3f35f0e3<>(SB), Z22
+	VMOVUPS      lanebe11a98e<>(SB), Z23
+	VMOVUPS      lane3e027906<>(SB), Z24
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -430,54 +385,36 @@ TEXT ·gELUAVX512(SB), NOSPLIT, $0-24
 block:
 	VMOVUPS      (SI), Z1
 	VANDPS       lane7fffffff<>(SB), Z1, Z2
-	VMULPS       lane3f3504f3<>(SB), Z2, Z2
-	VMULPS       lane3ea7ba05<>(SB), Z2, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z3, Z0, Z3
+	VMULPS       Z9, Z2, Z2
+	VMOVAPS      Z6, Z3
+	VFMADD231PS  Z10, Z2, Z3
+	VDIVPS       Z3, Z6, Z3
 	VMULPS       Z2, Z2, Z2
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z2, Z0, Z2
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z2, Z0, Z2
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z2, Z0, Z2
-	VMULPS       lane3fb8aa3b<>(SB), Z2, Z4
-	VADDPS       lane4b400000<>(SB), Z4, Z4
-	VSUBPS       lane4b400000<>(SB), Z4, Z4
-	VMULPS       lane3f318000<>(SB), Z4, Z5
-	VSUBPS       Z5, Z2, Z5
-	VMULPS       laneb95e8083<>(SB), Z4, Z2
-	VSUBPS       Z2, Z5, Z2
-	VMULPS       lane3ab60b61<>(SB), Z2, Z5
-	VADDPS       lane3c088889<>(SB), Z5, Z5
-	VMULPS       Z2, Z5, Z5
-	VADDPS       lane3d2aaaab<>(SB), Z5, Z5
-	VMULPS       Z2, Z5, Z5
-	VADDPS       lane3e2aaaab<>(SB), Z5, Z5
-	VMULPS       Z2, Z5, Z5
-	VADDPS       lane3f000000<>(SB), Z5, Z5
-	VMULPS       Z2, Z5, Z5
-	VADDPS       lane3f800000<>(SB), Z5, Z5
-	VMULPS       Z2, Z5, Z2
-	VADDPS       lane3f800000<>(SB), Z2, Z2
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       lane0000007f<>(SB), Z4, Z4
+	VSUBPS       Z2, Z7, Z2
+	VMINPS       Z2, Z11, Z2
+	VMAXPS       Z2, Z12, Z2
+	VMOVAPS      Z8, Z4
+	VFMADD231PS  Z13, Z2, Z4
+	VSUBPS       Z8, Z4, Z5
+	VFMADD231PS  Z14, Z5, Z2
+	VFMADD231PS  Z15, Z5, Z2
+	VMOVAPS      Z17, Z5
+	VFMADD231PS  Z16, Z2, Z5
+	VFMADD213PS  Z18, Z2, Z5
+	VFMADD213PS  Z19, Z2, Z5
+	VFMADD213PS  Z6, Z2, Z5
+	VFMADD213PS  Z6, Z2, Z5
 	VPSLLD       $23, Z4, Z4
-	VMULPS       Z4, Z2, Z4
-	VMULPS       lane3f07dc22<>(SB), Z3, Z2
-	VADDPS       lanebf3a00e3<>(SB), Z2, Z2
-	VMULPS       Z3, Z2, Z2
-	VADDPS       lane3f35f0e3<>(SB), Z2, Z2
-	VMULPS       Z3, Z2, Z2
-	VADDPS       lanebe11a98e<>(SB), Z2, Z2
-	VMULPS       Z3, Z2, Z2
-	VADDPS       lane3e027906<>(SB), Z2, Z2
-	VMULPS       Z3, Z2, Z3
+	VMULPS       Z4, Z5, Z4
+	VMOVAPS      Z21, Z5
+	VFMADD231PS  Z20, Z3, Z5
+	VFMADD213PS  Z22, Z3, Z5
+	VFMADD213PS  Z23, Z3, Z5
+	VFMADD213PS  Z24, Z3, Z5
+	VMULPS       Z3, Z5, Z3
 	VMULPS       Z4, Z3, Z4
-	VCMPPS       $17, lane00000000<>(SB), Z1, K1
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z4, Z0, Z3
+	VCMPPS       $17, Z7, Z1, K1
+	VSUBPS       Z4, Z6, Z3
 	VBLENDMPS    Z4, Z3, K1, Z3
 	VMULPS       Z3, Z1, Z3
 	VMOVUPS      Z3, (DI)
@@ -492,6 +429,15 @@ done:
 
 // func gELUGradAVX2(x, dy, dx *float32, blocks int)
 TEXT ·gELUGradAVX2(SB), NOSPLIT, $0-32
+	VMOVUPS      lane3f800000<>(SB), Y7
+	VMOVUPS      lane00000000<>(SB), Y8
+	VMOVUPS      lane4b40007f<>(SB), Y9
+	VMOVUPS      lane3f3504f3<>(SB), Y10
+	VMOVUPS      lane3ea7ba05<>(SB), Y11
+	VMOVUPS      lane42b00000<>(SB), Y12
+	VMOVUPS      lanec2ae999a<>(SB), Y13
+	VMOVUPS      lane3fb8aa3b<>(SB), Y14
+	VMOVUPS      lanebf318000<>(SB), Y15
 	MOVQ         x+0(FP), SI
 	MOVQ         dy+8(FP), DI
 	MOVQ         dx+16(FP), DX
@@ -504,306 +450,39 @@ block:
 	VMOVUPS      (SI), Y1
 	VMOVUPS      (DI), Y2
 	VANDPS       lane7fffffff<>(SB), Y1, Y3
-	VMULPS       lane3f3504f3<>(SB), Y3, Y3
-	VMULPS       lane3ea7ba05<>(SB), Y3, Y4
-	VADDPS       lane3f800000<>(SB), Y4, Y4
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y4, Y0, Y4
+	VMULPS       Y10, Y3, Y3
+	VMOVAPS      Y7, Y4
+	VFMADD231PS  Y11, Y3, Y4
+	VDIVPS       Y4, Y7, Y4
 	VMULPS       Y3, Y3, Y3
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y3, Y0, Y3
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y3, Y0, Y3
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y3, Y0, Y3
-	VMULPS       lane3fb8aa3b<>(SB), Y3, Y5
-	VADDPS       lane4b400000<>(SB), Y5, Y5
-	VSUBPS       lane4b400000<>(SB), Y5, Y5
-	VMULPS       lane3f318000<>(SB), Y5, Y6
-	VSUBPS       Y6, Y3, Y6
-	VMULPS       laneb95e8083<>(SB), Y5, Y3
-	VSUBPS       Y3, Y6, Y3
-	VMULPS       lane3ab60b61<>(SB), Y3, Y6
-	VADDPS       lane3c088889<>(SB), Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VADDPS       lane3d2aaaab<>(SB), Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VADDPS       lane3e2aaaab<>(SB), Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VADDPS       lane3f000000<>(SB), Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VADDPS       lane3f800000<>(SB), Y6, Y6
-	VMULPS       Y3, Y6, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VCVTPS2DQ    Y5, Y5
-	VPADDD       lane0000007f<>(SB), Y5, Y5
+	VSUBPS       Y3, Y8, Y3
+	VMINPS       Y3, Y12, Y3
+	VMAXPS       Y3, Y13, Y3
+	VMOVAPS      Y9, Y5
+	VFMADD231PS  Y14, Y3, Y5
+	VSUBPS       Y9, Y5, Y6
+	VFMADD231PS  Y15, Y6, Y3
+	VFMADD231PS  lane395e8083<>(SB), Y6, Y3
+	VMOVUPS      lane3d2b950f<>(SB), Y6
+	VFMADD231PS  lane3c083137<>(SB), Y3, Y6
+	VFMADD213PS  lane3e2aabd7<>(SB), Y3, Y6
+	VFMADD213PS  lane3efffefe<>(SB), Y3, Y6
+	VFMADD213PS  Y7, Y3, Y6
+	VFMADD213PS  Y7, Y3, Y6
 	VPSLLD       $23, Y5, Y5
-	VMULPS       Y5, Y3, Y5
-	VMULPS       lane3f07dc22<>(SB), Y4, Y3
-	VADDPS       lanebf3a00e3<>(SB), Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VADDPS       lane3f35f0e3<>(SB), Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VADDPS       lanebe11a98e<>(SB), Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VADDPS       lane3e027906<>(SB), Y3, Y3
-	VMULPS       Y4, Y3, Y4
+	VMULPS       Y5, Y6, Y5
+	VMOVUPS      lanebf3a00e3<>(SB), Y6
+	VFMADD231PS  lane3f07dc22<>(SB), Y4, Y6
+	VFMADD213PS  lane3f35f0e3<>(SB), Y4, Y6
+	VFMADD213PS  lanebe11a98e<>(SB), Y4, Y6
+	VFMADD213PS  lane3e027906<>(SB), Y4, Y6
+	VMULPS       Y4, Y6, Y4
 	VMULPS       Y5, Y4, Y4
-	VCMPPS       $17, lane00000000<>(SB), Y1, Y3
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y4, Y0, Y6
-	VBLENDVPS    Y3, Y4, Y6, Y6
+	VCMPPS       $17, Y8, Y1, Y6
+	VSUBPS       Y4, Y7, Y3
+	VBLENDVPS    Y6, Y4, Y3, Y3
 	VMULPS       lane3ecc422a<>(SB), Y5, Y5
-	VMULPS       Y5, Y1, Y5
-	VADDPS       Y6, Y5, Y6
-	VMULPS       Y6, Y2, Y6
-	VMOVUPS      Y6, (DX)
-	ADDQ         $32, SI
-	ADDQ         $32, DI
-	ADDQ         $32, DX
-	DECQ         CX
-	JNE          block
-
-done:
-	VZEROUPPER
-	RET
-
-// func gELUGradAVX512(x, dy, dx *float32, blocks int)
-TEXT ·gELUGradAVX512(SB), NOSPLIT, $0-32
-	MOVQ         x+0(FP), SI
-	MOVQ         dy+8(FP), DI
-	MOVQ         dx+16(FP), DX
-	MOVQ         blocks+24(FP), CX
-	TESTQ        CX, CX
-	JLE          done
-	PCALIGN      $32
-
-block:
-	VMOVUPS      (SI), Z1
-	VMOVUPS      (DI), Z2
-	VANDPS       lane7fffffff<>(SB), Z1, Z3
-	VMULPS       lane3f3504f3<>(SB), Z3, Z3
-	VMULPS       lane3ea7ba05<>(SB), Z3, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z4, Z0, Z4
-	VMULPS       Z3, Z3, Z3
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z3, Z0, Z3
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z3, Z0, Z3
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z3, Z0, Z3
-	VMULPS       lane3fb8aa3b<>(SB), Z3, Z5
-	VADDPS       lane4b400000<>(SB), Z5, Z5
-	VSUBPS       lane4b400000<>(SB), Z5, Z5
-	VMULPS       lane3f318000<>(SB), Z5, Z6
-	VSUBPS       Z6, Z3, Z6
-	VMULPS       laneb95e8083<>(SB), Z5, Z3
-	VSUBPS       Z3, Z6, Z3
-	VMULPS       lane3ab60b61<>(SB), Z3, Z6
-	VADDPS       lane3c088889<>(SB), Z6, Z6
-	VMULPS       Z3, Z6, Z6
-	VADDPS       lane3d2aaaab<>(SB), Z6, Z6
-	VMULPS       Z3, Z6, Z6
-	VADDPS       lane3e2aaaab<>(SB), Z6, Z6
-	VMULPS       Z3, Z6, Z6
-	VADDPS       lane3f000000<>(SB), Z6, Z6
-	VMULPS       Z3, Z6, Z6
-	VADDPS       lane3f800000<>(SB), Z6, Z6
-	VMULPS       Z3, Z6, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       lane0000007f<>(SB), Z5, Z5
-	VPSLLD       $23, Z5, Z5
-	VMULPS       Z5, Z3, Z5
-	VMULPS       lane3f07dc22<>(SB), Z4, Z3
-	VADDPS       lanebf3a00e3<>(SB), Z3, Z3
-	VMULPS       Z4, Z3, Z3
-	VADDPS       lane3f35f0e3<>(SB), Z3, Z3
-	VMULPS       Z4, Z3, Z3
-	VADDPS       lanebe11a98e<>(SB), Z3, Z3
-	VMULPS       Z4, Z3, Z3
-	VADDPS       lane3e027906<>(SB), Z3, Z3
-	VMULPS       Z4, Z3, Z4
-	VMULPS       Z5, Z4, Z4
-	VCMPPS       $17, lane00000000<>(SB), Z1, K1
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z4, Z0, Z3
-	VBLENDMPS    Z4, Z3, K1, Z3
-	VMULPS       lane3ecc422a<>(SB), Z5, Z5
-	VMULPS       Z5, Z1, Z5
-	VADDPS       Z3, Z5, Z3
-	VMULPS       Z3, Z2, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         $64, SI
-	ADDQ         $64, DI
-	ADDQ         $64, DX
-	DECQ         CX
-	JNE          block
-
-done:
-	VZEROUPPER
-	RET
-
-// func siLUAVX2(x, y *float32, blocks int)
-TEXT ·siLUAVX2(SB), NOSPLIT, $0-24
-	MOVQ         x+0(FP), SI
-	MOVQ         y+8(FP), DI
-	MOVQ         blocks+16(FP), CX
-	TESTQ        CX, CX
-	JLE          done
-	PCALIGN      $32
-
-block:
-	VMOVUPS      (SI), Y1
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y1, Y0, Y2
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y2, Y0, Y2
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y2, Y0, Y2
-	VMULPS       lane3fb8aa3b<>(SB), Y2, Y3
-	VADDPS       lane4b400000<>(SB), Y3, Y3
-	VSUBPS       lane4b400000<>(SB), Y3, Y3
-	VMULPS       lane3f318000<>(SB), Y3, Y4
-	VSUBPS       Y4, Y2, Y4
-	VMULPS       laneb95e8083<>(SB), Y3, Y2
-	VSUBPS       Y2, Y4, Y2
-	VMULPS       lane3ab60b61<>(SB), Y2, Y4
-	VADDPS       lane3c088889<>(SB), Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VADDPS       lane3d2aaaab<>(SB), Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VADDPS       lane3e2aaaab<>(SB), Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VADDPS       lane3f000000<>(SB), Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VADDPS       lane3f800000<>(SB), Y4, Y4
-	VMULPS       Y2, Y4, Y2
-	VADDPS       lane3f800000<>(SB), Y2, Y2
-	VCVTPS2DQ    Y3, Y3
-	VPADDD       lane0000007f<>(SB), Y3, Y3
-	VPSLLD       $23, Y3, Y3
-	VMULPS       Y3, Y2, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y3, Y0, Y3
-	VMULPS       Y3, Y1, Y3
-	VMOVUPS      Y3, (DI)
-	ADDQ         $32, SI
-	ADDQ         $32, DI
-	DECQ         CX
-	JNE          block
-
-done:
-	VZEROUPPER
-	RET
-
-// func siLUAVX512(x, y *float32, blocks int)
-TEXT ·siLUAVX512(SB), NOSPLIT, $0-24
-	MOVQ         x+0(FP), SI
-	MOVQ         y+8(FP), DI
-	MOVQ         blocks+16(FP), CX
-	TESTQ        CX, CX
-	JLE          done
-	PCALIGN      $32
-
-block:
-	VMOVUPS      (SI), Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z1, Z0, Z2
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z2, Z0, Z2
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z2, Z0, Z2
-	VMULPS       lane3fb8aa3b<>(SB), Z2, Z3
-	VADDPS       lane4b400000<>(SB), Z3, Z3
-	VSUBPS       lane4b400000<>(SB), Z3, Z3
-	VMULPS       lane3f318000<>(SB), Z3, Z4
-	VSUBPS       Z4, Z2, Z4
-	VMULPS       laneb95e8083<>(SB), Z3, Z2
-	VSUBPS       Z2, Z4, Z2
-	VMULPS       lane3ab60b61<>(SB), Z2, Z4
-	VADDPS       lane3c088889<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       lane3d2aaaab<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       lane3e2aaaab<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       lane3f000000<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z2
-	VADDPS       lane3f800000<>(SB), Z2, Z2
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       lane0000007f<>(SB), Z3, Z3
-	VPSLLD       $23, Z3, Z3
-	VMULPS       Z3, Z2, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z3, Z0, Z3
-	VMULPS       Z3, Z1, Z3
-	VMOVUPS      Z3, (DI)
-	ADDQ         $64, SI
-	ADDQ         $64, DI
-	DECQ         CX
-	JNE          block
-
-done:
-	VZEROUPPER
-	RET
-
-// func siLUGradAVX2(x, dy, dx *float32, blocks int)
-TEXT ·siLUGradAVX2(SB), NOSPLIT, $0-32
-	MOVQ         x+0(FP), SI
-	MOVQ         dy+8(FP), DI
-	MOVQ         dx+16(FP), DX
-	MOVQ         blocks+24(FP), CX
-	TESTQ        CX, CX
-	JLE          done
-	PCALIGN      $32
-
-block:
-	VMOVUPS      (SI), Y1
-	VMOVUPS      (DI), Y2
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y1, Y0, Y3
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y3, Y0, Y3
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y3, Y0, Y3
-	VMULPS       lane3fb8aa3b<>(SB), Y3, Y4
-	VADDPS       lane4b400000<>(SB), Y4, Y4
-	VSUBPS       lane4b400000<>(SB), Y4, Y4
-	VMULPS       lane3f318000<>(SB), Y4, Y5
-	VSUBPS       Y5, Y3, Y5
-	VMULPS       laneb95e8083<>(SB), Y4, Y3
-	VSUBPS       Y3, Y5, Y3
-	VMULPS       lane3ab60b61<>(SB), Y3, Y5
-	VADDPS       lane3c088889<>(SB), Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VADDPS       lane3d2aaaab<>(SB), Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VADDPS       lane3e2aaaab<>(SB), Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VADDPS       lane3f000000<>(SB), Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VADDPS       lane3f800000<>(SB), Y5, Y5
-	VMULPS       Y3, Y5, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VCVTPS2DQ    Y4, Y4
-	VPADDD       lane0000007f<>(SB), Y4, Y4
-	VPSLLD       $23, Y4, Y4
-	VMULPS       Y4, Y3, Y4
-	VADDPS       lane3f800000<>(SB), Y4, Y4
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y4, Y0, Y4
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y4, Y0, Y3
-	VMULPS       Y3, Y1, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VMULPS       Y3, Y4, Y3
+	VFMADD231PS  Y5, Y1, Y3
 	VMULPS       Y3, Y2, Y3
 	VMOVUPS      Y3, (DX)
 	ADDQ         $32, SI
@@ -816,8 +495,28 @@ done:
 	VZEROUPPER
 	RET
 
-// func siLUGradAVX512(x, dy, dx *float32, blocks int)
-TEXT ·siLUGradAVX512(SB), NOSPLIT, $0-32
+// func gELUGradAVX512(x, dy, dx *float32, blocks int)
+TEXT ·gELUGradAVX512(SB), NOSPLIT, $0-32
+	VMOVUPS      lane3f800000<>(SB), Z7
+	VMOVUPS      lane00000000<>(SB), Z8
+	VMOVUPS      lane4b40007f<>(SB), Z9
+	VMOVUPS      lane3f3504f3<>(SB), Z10
+	VMOVUPS      lane3ea7ba05<>(SB), Z11
+	VMOVUPS      lane42b00000<>(SB), Z12
+	VMOVUPS      lanec2ae999a<>(SB), Z13
+	VMOVUPS      lane3fb8aa3b<>(SB), Z14
+	VMOVUPS      lanebf318000<>(SB), Z15
+	VMOVUPS      lane395e8083<>(SB), Z16
+	VMOVUPS      lane3c083137<>(SB), Z17
+	VMOVUPS      lane3d2b950f<>(SB), Z18
+	VMOVUPS      lane3e2aabd7<>(SB), Z19
+	VMOVUPS      lane3efffefe<>(SB), Z20
+	VMOVUPS      lane3f07dc22<>(SB), Z21
+	VMOVUPS      lanebf3a00e3<>(SB), Z22
+	VMOVUPS      lane3f35f0e3<>(SB), Z23
+	VMOVUPS      lanebe11a98e<>(SB), Z24
+	VMOVUPS      lane3e027906<>(SB), Z25
+	VMOVUPS      lane3ecc422a<>(SB), Z26
 	MOVQ         x+0(FP), SI
 	MOVQ         dy+8(FP), DI
 	MOVQ         dx+16(FP), DX
@@ -829,45 +528,251 @@ TEXT ·siLUGradAVX512(SB), NOSPLIT, $0-32
 block:
 	VMOVUPS      (SI), Z1
 	VMOVUPS      (DI), Z2
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z1, Z0, Z3
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z3, Z0, Z3
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z3, Z0, Z3
-	VMULPS       lane3fb8aa3b<>(SB), Z3, Z4
-	VADDPS       lane4b400000<>(SB), Z4, Z4
-	VSUBPS       lane4b400000<>(SB), Z4, Z4
-	VMULPS       lane3f318000<>(SB), Z4, Z5
-	VSUBPS       Z5, Z3, Z5
-	VMULPS       laneb95e8083<>(SB), Z4, Z3
-	VSUBPS       Z3, Z5, Z3
-	VMULPS       lane3ab60b61<>(SB), Z3, Z5
-	VADDPS       lane3c088889<>(SB), Z5, Z5
-	VMULPS       Z3, Z5, Z5
-	VADDPS       lane3d2aaaab<>(SB), Z5, Z5
-	VMULPS       Z3, Z5, Z5
-	VADDPS       lane3e2aaaab<>(SB), Z5, Z5
-	VMULPS       Z3, Z5, Z5
-	VADDPS       lane3f000000<>(SB), Z5, Z5
-	VMULPS       Z3, Z5, Z5
-	VADDPS       lane3f800000<>(SB), Z5, Z5
-	VMULPS       Z3, Z5, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       lane0000007f<>(SB), Z4, Z4
+	VANDPS       lane7fffffff<>(SB), Z1, Z3
+	VMULPS       Z10, Z3, Z3
+	VMOVAPS      Z7, Z4
+	VFMADD231PS  Z11, Z3, Z4
+	VDIVPS       Z4, Z7, Z4
+	VMULPS       Z3, Z3, Z3
+	VSUBPS       Z3, Z8, Z3
+	VMINPS       Z3, Z12, Z3
+	VMAXPS       Z3, Z13, Z3
+	VMOVAPS      Z9, Z5
+	VFMADD231PS  Z14, Z3, Z5
+	VSUBPS       Z9, Z5, Z6
+	VFMADD231PS  Z15, Z6, Z3
+	VFMADD231PS  Z16, Z6, Z3
+	VMOVAPS      Z18, Z6
+	VFMADD231PS  Z17, Z3, Z6
+	VFMADD213PS  Z19, Z3, Z6
+	VFMADD213PS  Z20, Z3, Z6
+	VFMADD213PS  Z7, Z3, Z6
+	VFMADD213PS  Z7, Z3, Z6
+	VPSLLD       $23, Z5, Z5
+	VMULPS       Z5, Z6, Z5
+	VMOVAPS      Z22, Z6
+	VFMADD231PS  Z21, Z4, Z6
+	VFMADD213PS  Z23, Z4, Z6
+	VFMADD213PS  Z24, Z4, Z6
+	VFMADD213PS  Z25, Z4, Z6
+	VMULPS       Z4, Z6, Z4
+	VMULPS       Z5, Z4, Z4
+	VCMPPS       $17, Z8, Z1, K1
+	VSUBPS       Z4, Z7, Z6
+	VBLENDMPS    Z4, Z6, K1, Z6
+	VMULPS       Z26, Z5, Z5
+	VFMADD231PS  Z5, Z1, Z6
+	VMULPS       Z6, Z2, Z6
+	VMOVUPS      Z6, (DX)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func siLUAVX2(x, y *float32, blocks int)
+TEXT ·siLUAVX2(SB), NOSPLIT, $0-24
+	VMOVUPS      lane3f800000<>(SB), Y5
+	VMOVUPS      lane4b40007f<>(SB), Y6
+	VMOVUPS      lane42ae999a<>(SB), Y7
+	VMOVUPS      lanec2b00000<>(SB), Y8
+	VMOVUPS      lanebfb8aa3b<>(SB), Y9
+	VMOVUPS      lane3f318000<>(SB), Y10
+	VMOVUPS      laneb95e8083<>(SB), Y11
+	VMOVUPS      lanebc083137<>(SB), Y12
+	VMOVUPS      lane3d2b950f<>(SB), Y13
+	VMOVUPS      lanebe2aabd7<>(SB), Y14
+	VMOVUPS      lane3efffefe<>(SB), Y15
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         blocks+16(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Y1
+	VMINPS       Y1, Y7, Y2
+	VMAXPS       Y2, Y8, Y2
+	VMOVAPS      Y6, Y3
+	VFMADD231PS  Y9, Y2, Y3
+	VSUBPS       Y6, Y3, Y4
+	VFMADD231PS  Y10, Y4, Y2
+	VFMADD231PS  Y11, Y4, Y2
+	VMOVAPS      Y13, Y4
+	VFMADD231PS  Y12, Y2, Y4
+	VFMADD213PS  Y14, Y2, Y4
+	VFMADD213PS  Y15, Y2, Y4
+	VFMADD213PS  lanebf800000<>(SB), Y2, Y4
+	VFMADD213PS  Y5, Y2, Y4
+	VPSLLD       $23, Y3, Y3
+	VFMADD213PS  Y5, Y3, Y4
+	VDIVPS       Y4, Y5, Y4
+	VMULPS       Y4, Y1, Y4
+	VMOVUPS      Y4, (DI)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func siLUAVX512(x, y *float32, blocks int)
+TEXT ·siLUAVX512(SB), NOSPLIT, $0-24
+	VMOVUPS      lane3f800000<>(SB), Z5
+	VMOVUPS      lane4b40007f<>(SB), Z6
+	VMOVUPS      lane42ae999a<>(SB), Z7
+	VMOVUPS      lanec2b00000<>(SB), Z8
+	VMOVUPS      lanebfb8aa3b<>(SB), Z9
+	VMOVUPS      lane3f318000<>(SB), Z10
+	VMOVUPS      laneb95e8083<>(SB), Z11
+	VMOVUPS      lanebc083137<>(SB), Z12
+	VMOVUPS      lane3d2b950f<>(SB), Z13
+	VMOVUPS      lanebe2aabd7<>(SB), Z14
+	VMOVUPS      lane3efffefe<>(SB), Z15
+	VMOVUPS      lanebf800000<>(SB), Z16
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         blocks+16(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Z1
+	VMINPS       Z1, Z7, Z2
+	VMAXPS       Z2, Z8, Z2
+	VMOVAPS      Z6, Z3
+	VFMADD231PS  Z9, Z2, Z3
+	VSUBPS       Z6, Z3, Z4
+	VFMADD231PS  Z10, Z4, Z2
+	VFMADD231PS  Z11, Z4, Z2
+	VMOVAPS      Z13, Z4
+	VFMADD231PS  Z12, Z2, Z4
+	VFMADD213PS  Z14, Z2, Z4
+	VFMADD213PS  Z15, Z2, Z4
+	VFMADD213PS  Z16, Z2, Z4
+	VFMADD213PS  Z5, Z2, Z4
+	VPSLLD       $23, Z3, Z3
+	VFMADD213PS  Z5, Z3, Z4
+	VDIVPS       Z4, Z5, Z4
+	VMULPS       Z4, Z1, Z4
+	VMOVUPS      Z4, (DI)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func siLUGradAVX2(x, dy, dx *float32, blocks int)
+TEXT ·siLUGradAVX2(SB), NOSPLIT, $0-32
+	VMOVUPS      lane3f800000<>(SB), Y6
+	VMOVUPS      lane4b40007f<>(SB), Y7
+	VMOVUPS      lane42ae999a<>(SB), Y8
+	VMOVUPS      lanec2b00000<>(SB), Y9
+	VMOVUPS      lanebfb8aa3b<>(SB), Y10
+	VMOVUPS      lane3f318000<>(SB), Y11
+	VMOVUPS      laneb95e8083<>(SB), Y12
+	VMOVUPS      lanebc083137<>(SB), Y13
+	VMOVUPS      lane3d2b950f<>(SB), Y14
+	VMOVUPS      lanebe2aabd7<>(SB), Y15
+	MOVQ         x+0(FP), SI
+	MOVQ         dy+8(FP), DI
+	MOVQ         dx+16(FP), DX
+	MOVQ         blocks+24(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Y1
+	VMOVUPS      (DI), Y2
+	VMINPS       Y1, Y8, Y3
+	VMAXPS       Y3, Y9, Y3
+	VMOVAPS      Y7, Y4
+	VFMADD231PS  Y10, Y3, Y4
+	VSUBPS       Y7, Y4, Y5
+	VFMADD231PS  Y11, Y5, Y3
+	VFMADD231PS  Y12, Y5, Y3
+	VMOVAPS      Y14, Y5
+	VFMADD231PS  Y13, Y3, Y5
+	VFMADD213PS  Y15, Y3, Y5
+	VFMADD213PS  lane3efffefe<>(SB), Y3, Y5
+	VFMADD213PS  lanebf800000<>(SB), Y3, Y5
+	VFMADD213PS  Y6, Y3, Y5
+	VPSLLD       $23, Y4, Y4
+	VFMADD213PS  Y6, Y4, Y5
+	VDIVPS       Y5, Y6, Y5
+	VSUBPS       Y5, Y6, Y4
+	VFMADD213PS  Y6, Y4, Y1
+	VMULPS       Y1, Y5, Y1
+	VMULPS       Y1, Y2, Y1
+	VMOVUPS      Y1, (DX)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	ADDQ         $32, DX
+	DECQ         CX
+	JNE          block
+
+done:
+	VZEROUPPER
+	RET
+
+// func siLUGradAVX512(x, dy, dx *float32, blocks int)
+TEXT ·siLUGradAVX512(SB), NOSPLIT, $0-32
+	VMOVUPS      lane3f800000<>(SB), Z6
+	VMOVUPS      lane4b40007f<>(SB), Z7
+	VMOVUPS      lane42ae999a<>(SB), Z8
+	VMOVUPS      lanec2b00000<>(SB), Z9
+	VMOVUPS      lanebfb8aa3b<>(SB), Z10
+	VMOVUPS      lane3f318000<>(SB), Z11
+	VMOVUPS      laneb95e8083<>(SB), Z12
+	VMOVUPS      lanebc083137<>(SB), Z13
+	VMOVUPS      lane3d2b950f<>(SB), Z14
+	VMOVUPS      lanebe2aabd7<>(SB), Z15
+	VMOVUPS      lane3efffefe<>(SB), Z16
+	VMOVUPS      lanebf800000<>(SB), Z17
+	MOVQ         x+0(FP), SI
+	MOVQ         dy+8(FP), DI
+	MOVQ         dx+16(FP), DX
+	MOVQ         blocks+24(FP), CX
+	TESTQ        CX, CX
+	JLE          done
+	PCALIGN      $32
+
+block:
+	VMOVUPS      (SI), Z1
+	VMOVUPS      (DI), Z2
+	VMINPS       Z1, Z8, Z3
+	VMAXPS       Z3, Z9, Z3
+	VMOVAPS      Z7, Z4
+	VFMADD231PS  Z10, Z3, Z4
+	VSUBPS       Z7, Z4, Z5
+	VFMADD231PS  Z11, Z5, Z3
+	VFMADD231PS  Z12, Z5, Z3
+	VMOVAPS      Z14, Z5
+	VFMADD231PS  Z13, Z3, Z5
+	VFMADD213PS  Z15, Z3, Z5
+	VFMADD213PS  Z16, Z3, Z5
+	VFMADD213PS  Z17, Z3, Z5
+	VFMADD213PS  Z6, Z3, Z5
 	VPSLLD       $23, Z4, Z4
-	VMULPS       Z4, Z3, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z4, Z0, Z4
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z4, Z0, Z3
-	VMULPS       Z3, Z1, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VMULPS       Z3, Z4, Z3
-	VMULPS       Z3, Z2, Z3
-	VMOVUPS      Z3, (DX)
+	VFMADD213PS  Z6, Z4, Z5
+	VDIVPS       Z5, Z6, Z5
+	VSUBPS       Z5, Z6, Z4
+	VFMADD213PS  Z6, Z4, Z1
+	VMULPS       Z1, Z5, Z1
+	VMULPS       Z1, Z2, Z1
+	VMOVUPS      Z1, (DX)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
 	ADDQ         $64, DX
@@ -880,6 +785,7 @@ done:
 
 // func reLUAVX2(x, y *float32, blocks int)
 TEXT ·reLUAVX2(SB), NOSPLIT, $0-24
+	VMOVUPS      lane00000000<>(SB), Y2
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -889,8 +795,7 @@ TEXT ·reLUAVX2(SB), NOSPLIT, $0-24
 
 block:
 	VMOVUPS      (SI), Y1
-	VMOVUPS      lane00000000<>(SB), Y0
-	VMAXPS       Y1, Y0, Y1
+	VMAXPS       Y1, Y2, Y1
 	VMOVUPS      Y1, (DI)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
@@ -903,6 +808,7 @@ done:
 
 // func reLUAVX512(x, y *float32, blocks int)
 TEXT ·reLUAVX512(SB), NOSPLIT, $0-24
+	VMOVUPS      lane00000000<>(SB), Z2
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -912,8 +818,7 @@ TEXT ·reLUAVX512(SB), NOSPLIT, $0-24
 
 block:
 	VMOVUPS      (SI), Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VMAXPS       Z1, Z0, Z1
+	VMAXPS       Z1, Z2, Z1
 	VMOVUPS      Z1, (DI)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
@@ -926,6 +831,7 @@ done:
 
 // func reLUGradAVX2(y, dy, dx *float32, blocks int)
 TEXT ·reLUGradAVX2(SB), NOSPLIT, $0-32
+	VMOVUPS      lane00000000<>(SB), Y3
 	MOVQ         y+0(FP), SI
 	MOVQ         dy+8(FP), DI
 	MOVQ         dx+16(FP), DX
@@ -936,11 +842,9 @@ TEXT ·reLUGradAVX2(SB), NOSPLIT, $0-32
 
 block:
 	VMOVUPS      (SI), Y1
-	VMOVUPS      lane00000000<>(SB), Y0
-	VCMPPS       $17, Y1, Y0, Y1
+	VCMPPS       $17, Y1, Y3, Y1
 	VMOVUPS      (DI), Y2
-	VMOVUPS      lane00000000<>(SB), Y0
-	VBLENDVPS    Y1, Y2, Y0, Y2
+	VBLENDVPS    Y1, Y2, Y3, Y2
 	VMOVUPS      Y2, (DX)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
@@ -954,6 +858,7 @@ done:
 
 // func reLUGradAVX512(y, dy, dx *float32, blocks int)
 TEXT ·reLUGradAVX512(SB), NOSPLIT, $0-32
+	VMOVUPS      lane00000000<>(SB), Z2
 	MOVQ         y+0(FP), SI
 	MOVQ         dy+8(FP), DI
 	MOVQ         dx+16(FP), DX
@@ -964,11 +869,9 @@ TEXT ·reLUGradAVX512(SB), NOSPLIT, $0-32
 
 block:
 	VMOVUPS      (SI), Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VCMPPS       $17, Z1, Z0, K1
+	VCMPPS       $17, Z1, Z2, K1
 	VMOVUPS      (DI), Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VBLENDMPS    Z1, Z0, K1, Z1
+	VBLENDMPS    Z1, Z2, K1, Z1
 	VMOVUPS      Z1, (DX)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
@@ -1186,6 +1089,13 @@ done:
 
 // func lSTMAVX2(ai, af, au, ao, c0, i, f, u, o, c, t, h *float32, blocks int)
 TEXT ·lSTMAVX2(SB), NOSPLIT, $0-104
+	VMOVUPS      lane3f800000<>(SB), Y9
+	VMOVUPS      lane4b40007f<>(SB), Y10
+	VMOVUPS      lanebf800000<>(SB), Y11
+	VMOVUPS      lane42ae999a<>(SB), Y12
+	VMOVUPS      lanec2b00000<>(SB), Y13
+	VMOVUPS      lanebfb8aa3b<>(SB), Y14
+	VMOVUPS      lane3f318000<>(SB), Y15
 	MOVQ         ai+0(FP), SI
 	MOVQ         af+8(FP), DI
 	MOVQ         au+16(FP), DX
@@ -1205,217 +1115,102 @@ TEXT ·lSTMAVX2(SB), NOSPLIT, $0-104
 
 block:
 	VMOVUPS      (SI), Y1
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y1, Y0, Y1
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y1, Y0, Y1
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y1, Y0, Y1
-	VMULPS       lane3fb8aa3b<>(SB), Y1, Y2
-	VADDPS       lane4b400000<>(SB), Y2, Y2
-	VSUBPS       lane4b400000<>(SB), Y2, Y2
-	VMULPS       lane3f318000<>(SB), Y2, Y3
-	VSUBPS       Y3, Y1, Y3
-	VMULPS       laneb95e8083<>(SB), Y2, Y1
-	VSUBPS       Y1, Y3, Y1
-	VMULPS       lane3ab60b61<>(SB), Y1, Y3
-	VADDPS       lane3c088889<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3d2aaaab<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3e2aaaab<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3f000000<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y1
-	VADDPS       lane3f800000<>(SB), Y1, Y1
-	VCVTPS2DQ    Y2, Y2
-	VPADDD       lane0000007f<>(SB), Y2, Y2
+	VMINPS       Y1, Y12, Y1
+	VMAXPS       Y1, Y13, Y1
+	VMOVAPS      Y10, Y2
+	VFMADD231PS  Y14, Y1, Y2
+	VSUBPS       Y10, Y2, Y3
+	VFMADD231PS  Y15, Y3, Y1
+	VFMADD231PS  laneb95e8083<>(SB), Y3, Y1
+	VMOVUPS      lane3d2b950f<>(SB), Y3
+	VFMADD231PS  lanebc083137<>(SB), Y1, Y3
+	VFMADD213PS  lanebe2aabd7<>(SB), Y1, Y3
+	VFMADD213PS  lane3efffefe<>(SB), Y1, Y3
+	VFMADD213PS  Y11, Y1, Y3
+	VFMADD213PS  Y9, Y1, Y3
 	VPSLLD       $23, Y2, Y2
-	VMULPS       Y2, Y1, Y2
-	VADDPS       lane3f800000<>(SB), Y2, Y2
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y2, Y0, Y2
-	VMOVUPS      (DI), Y1
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y1, Y0, Y1
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y1, Y0, Y1
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y1, Y0, Y1
-	VMULPS       lane3fb8aa3b<>(SB), Y1, Y3
-	VADDPS       lane4b400000<>(SB), Y3, Y3
-	VSUBPS       lane4b400000<>(SB), Y3, Y3
-	VMULPS       lane3f318000<>(SB), Y3, Y4
-	VSUBPS       Y4, Y1, Y4
-	VMULPS       laneb95e8083<>(SB), Y3, Y1
-	VSUBPS       Y1, Y4, Y1
-	VMULPS       lane3ab60b61<>(SB), Y1, Y4
-	VADDPS       lane3c088889<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3d2aaaab<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3e2aaaab<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3f000000<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3f800000<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y1
-	VADDPS       lane3f800000<>(SB), Y1, Y1
-	VCVTPS2DQ    Y3, Y3
-	VPADDD       lane0000007f<>(SB), Y3, Y3
-	VPSLLD       $23, Y3, Y3
-	VMULPS       Y3, Y1, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y3, Y0, Y3
+	VFMADD213PS  Y9, Y2, Y3
+	VDIVPS       Y3, Y9, Y3
+	VMOVUPS      (DI), Y2
+	VMINPS       Y2, Y12, Y2
+	VMAXPS       Y2, Y13, Y2
+	VMOVAPS      Y10, Y1
+	VFMADD231PS  Y14, Y2, Y1
+	VSUBPS       Y10, Y1, Y4
+	VFMADD231PS  Y15, Y4, Y2
+	VFMADD231PS  laneb95e8083<>(SB), Y4, Y2
+	VMOVUPS      lane3d2b950f<>(SB), Y4
+	VFMADD231PS  lanebc083137<>(SB), Y2, Y4
+	VFMADD213PS  lanebe2aabd7<>(SB), Y2, Y4
+	VFMADD213PS  lane3efffefe<>(SB), Y2, Y4
+	VFMADD213PS  Y11, Y2, Y4
+	VFMADD213PS  Y9, Y2, Y4
+	VPSLLD       $23, Y1, Y1
+	VFMADD213PS  Y9, Y1, Y4
+	VDIVPS       Y4, Y9, Y4
 	VMOVUPS      (DX), Y1
-	VMULPS       Y1, Y1, Y4
-	VMULPS       lanebbbaf0ea<>(SB), Y4, Y5
-	VADDPS       lane3ca9134e<>(SB), Y5, Y5
-	VMULPS       Y4, Y5, Y5
-	VADDPS       lanebd5c1e2d<>(SB), Y5, Y5
-	VMULPS       Y4, Y5, Y5
-	VADDPS       lane3e088393<>(SB), Y5, Y5
-	VMULPS       Y4, Y5, Y5
-	VADDPS       lanebeaaaa99<>(SB), Y5, Y5
-	VMULPS       Y4, Y5, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       Y1, Y4, Y4
-	VANDPS       lane7fffffff<>(SB), Y1, Y5
-	VADDPS       Y5, Y5, Y6
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y6, Y0, Y6
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y6, Y0, Y6
-	VMULPS       lane3fb8aa3b<>(SB), Y6, Y7
-	VADDPS       lane4b400000<>(SB), Y7, Y7
-	VSUBPS       lane4b400000<>(SB), Y7, Y7
-	VMULPS       lane3f318000<>(SB), Y7, Y8
-	VSUBPS       Y8, Y6, Y8
-	VMULPS       laneb95e8083<>(SB), Y7, Y6
-	VSUBPS       Y6, Y8, Y6
-	VMULPS       lane3ab60b61<>(SB), Y6, Y8
-	VADDPS       lane3c088889<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       lane3d2aaaab<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       lane3e2aaaab<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       lane3f000000<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       lane3f800000<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y6
-	VADDPS       lane3f800000<>(SB), Y6, Y6
-	VCVTPS2DQ    Y7, Y7
-	VPADDD       lane0000007f<>(SB), Y7, Y7
-	VPSLLD       $23, Y7, Y7
-	VMULPS       Y7, Y6, Y7
-	VADDPS       lane3f800000<>(SB), Y7, Y7
-	VMOVUPS      lane40000000<>(SB), Y0
-	VDIVPS       Y7, Y0, Y7
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y7, Y0, Y7
-	VCMPPS       $17, lane3f200000<>(SB), Y5, Y5
-	VANDPS       lane80000000<>(SB), Y1, Y0
-	VORPS        Y0, Y7, Y1
-	VBLENDVPS    Y5, Y4, Y1, Y1
-	VMOVUPS      (BX), Y4
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y4, Y0, Y4
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y4, Y0, Y4
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y4, Y0, Y4
-	VMULPS       lane3fb8aa3b<>(SB), Y4, Y5
-	VADDPS       lane4b400000<>(SB), Y5, Y5
-	VSUBPS       lane4b400000<>(SB), Y5, Y5
-	VMULPS       lane3f318000<>(SB), Y5, Y7
-	VSUBPS       Y7, Y4, Y7
-	VMULPS       laneb95e8083<>(SB), Y5, Y4
-	VSUBPS       Y4, Y7, Y4
-	VMULPS       lane3ab60b61<>(SB), Y4, Y7
-	VADDPS       lane3c088889<>(SB), Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VADDPS       lane3d2aaaab<>(SB), Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VADDPS       lane3e2aaaab<>(SB), Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VADDPS       lane3f000000<>(SB), Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VADDPS       lane3f800000<>(SB), Y7, Y7
-	VMULPS       Y4, Y7, Y4
-	VADDPS       lane3f800000<>(SB), Y4, Y4
-	VCVTPS2DQ    Y5, Y5
-	VPADDD       lane0000007f<>(SB), Y5, Y5
+	VMULPS       Y1, Y1, Y2
+	VMOVUPS      lane4293eb85<>(SB), Y0
+	VMINPS       Y2, Y0, Y2
+	VMOVUPS      lane37b19984<>(SB), Y5
+	VFMADD231PS  lane327309a5<>(SB), Y2, Y5
+	VFMADD213PS  lane3b674f9c<>(SB), Y2, Y5
+	VFMADD213PS  lane3e09505a<>(SB), Y2, Y5
+	VFMADD213PS  Y9, Y2, Y5
+	VMOVUPS      lane39af2dec<>(SB), Y6
+	VFMADD231PS  lane35595ee8<>(SB), Y2, Y6
+	VFMADD213PS  lane3cd50a66<>(SB), Y2, Y6
+	VFMADD213PS  lane3eef52d7<>(SB), Y2, Y6
+	VFMADD213PS  Y9, Y2, Y6
+	VMULPS       Y1, Y5, Y1
+	VDIVPS       Y6, Y1, Y6
+	VMINPS       Y6, Y9, Y6
+	VMAXPS       Y6, Y11, Y6
+	VMOVUPS      (BX), Y1
+	VMINPS       Y1, Y12, Y1
+	VMAXPS       Y1, Y13, Y1
+	VMOVAPS      Y10, Y5
+	VFMADD231PS  Y14, Y1, Y5
+	VSUBPS       Y10, Y5, Y2
+	VFMADD231PS  Y15, Y2, Y1
+	VFMADD231PS  laneb95e8083<>(SB), Y2, Y1
+	VMOVUPS      lane3d2b950f<>(SB), Y2
+	VFMADD231PS  lanebc083137<>(SB), Y1, Y2
+	VFMADD213PS  lanebe2aabd7<>(SB), Y1, Y2
+	VFMADD213PS  lane3efffefe<>(SB), Y1, Y2
+	VFMADD213PS  Y11, Y1, Y2
+	VFMADD213PS  Y9, Y1, Y2
 	VPSLLD       $23, Y5, Y5
-	VMULPS       Y5, Y4, Y5
-	VADDPS       lane3f800000<>(SB), Y5, Y5
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y5, Y0, Y5
-	VMOVUPS      (R8), Y4
-	VMULPS       Y4, Y3, Y4
-	VMULPS       Y1, Y2, Y7
-	VADDPS       Y7, Y4, Y7
-	VMULPS       Y7, Y7, Y4
-	VMULPS       lanebbbaf0ea<>(SB), Y4, Y6
-	VADDPS       lane3ca9134e<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lanebd5c1e2d<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lane3e088393<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y6
-	VADDPS       lanebeaaaa99<>(SB), Y6, Y6
-	VMULPS       Y4, Y6, Y4
-	VMULPS       Y7, Y4, Y4
-	VADDPS       Y7, Y4, Y4
-	VANDPS       lane7fffffff<>(SB), Y7, Y6
-	VADDPS       Y6, Y6, Y8
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y8, Y0, Y8
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y8, Y0, Y8
-	VMULPS       lane3fb8aa3b<>(SB), Y8, Y9
-	VADDPS       lane4b400000<>(SB), Y9, Y9
-	VSUBPS       lane4b400000<>(SB), Y9, Y9
-	VMULPS       lane3f318000<>(SB), Y9, Y10
-	VSUBPS       Y10, Y8, Y10
-	VMULPS       laneb95e8083<>(SB), Y9, Y8
-	VSUBPS       Y8, Y10, Y8
-	VMULPS       lane3ab60b61<>(SB), Y8, Y10
-	VADDPS       lane3c088889<>(SB), Y10, Y10
-	VMULPS       Y8, Y10, Y10
-	VADDPS       lane3d2aaaab<>(SB), Y10, Y10
-	VMULPS       Y8, Y10, Y10
-	VADDPS       lane3e2aaaab<>(SB), Y10, Y10
-	VMULPS       Y8, Y10, Y10
-	VADDPS       lane3f000000<>(SB), Y10, Y10
-	VMULPS       Y8, Y10, Y10
-	VADDPS       lane3f800000<>(SB), Y10, Y10
-	VMULPS       Y8, Y10, Y8
-	VADDPS       lane3f800000<>(SB), Y8, Y8
-	VCVTPS2DQ    Y9, Y9
-	VPADDD       lane0000007f<>(SB), Y9, Y9
-	VPSLLD       $23, Y9, Y9
-	VMULPS       Y9, Y8, Y9
-	VADDPS       lane3f800000<>(SB), Y9, Y9
-	VMOVUPS      lane40000000<>(SB), Y0
-	VDIVPS       Y9, Y0, Y9
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y9, Y0, Y9
-	VCMPPS       $17, lane3f200000<>(SB), Y6, Y6
-	VANDPS       lane80000000<>(SB), Y7, Y0
-	VORPS        Y0, Y9, Y9
-	VBLENDVPS    Y6, Y4, Y9, Y9
-	VMULPS       Y9, Y5, Y4
-	VMOVUPS      Y2, (R9)
-	VMOVUPS      Y3, (R10)
-	VMOVUPS      Y1, (R11)
-	VMOVUPS      Y5, (R12)
-	VMOVUPS      Y7, (R13)
-	VMOVUPS      Y9, (AX)
-	VMOVUPS      Y4, (R14)
+	VFMADD213PS  Y9, Y5, Y2
+	VDIVPS       Y2, Y9, Y2
+	VMOVUPS      (R8), Y5
+	VMULPS       Y6, Y3, Y1
+	VFMADD231PS  Y4, Y5, Y1
+	VMULPS       Y1, Y1, Y5
+	VMOVUPS      lane4293eb85<>(SB), Y0
+	VMINPS       Y5, Y0, Y5
+	VMOVUPS      lane37b19984<>(SB), Y7
+	VFMADD231PS  lane327309a5<>(SB), Y5, Y7
+	VFMADD213PS  lane3b674f9c<>(SB), Y5, Y7
+	VFMADD213PS  lane3e09505a<>(SB), Y5, Y7
+	VFMADD213PS  Y9, Y5, Y7
+	VMOVUPS      lane39af2dec<>(SB), Y8
+	VFMADD231PS  lane35595ee8<>(SB), Y5, Y8
+	VFMADD213PS  lane3cd50a66<>(SB), Y5, Y8
+	VFMADD213PS  lane3eef52d7<>(SB), Y5, Y8
+	VFMADD213PS  Y9, Y5, Y8
+	VMULPS       Y1, Y7, Y7
+	VDIVPS       Y8, Y7, Y8
+	VMINPS       Y8, Y9, Y8
+	VMAXPS       Y8, Y11, Y8
+	VMULPS       Y8, Y2, Y7
+	VMOVUPS      Y3, (R9)
+	VMOVUPS      Y4, (R10)
+	VMOVUPS      Y6, (R11)
+	VMOVUPS      Y2, (R12)
+	VMOVUPS      Y1, (R13)
+	VMOVUPS      Y8, (AX)
+	VMOVUPS      Y7, (R14)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
 	ADDQ         $32, DX
@@ -1437,6 +1232,27 @@ done:
 
 // func lSTMAVX512(ai, af, au, ao, c0, i, f, u, o, c, t, h *float32, blocks int)
 TEXT ·lSTMAVX512(SB), NOSPLIT, $0-104
+	VMOVUPS      lane3f800000<>(SB), Z9
+	VMOVUPS      lane4b40007f<>(SB), Z10
+	VMOVUPS      lanebf800000<>(SB), Z11
+	VMOVUPS      lane42ae999a<>(SB), Z12
+	VMOVUPS      lanec2b00000<>(SB), Z13
+	VMOVUPS      lanebfb8aa3b<>(SB), Z14
+	VMOVUPS      lane3f318000<>(SB), Z15
+	VMOVUPS      laneb95e8083<>(SB), Z16
+	VMOVUPS      lanebc083137<>(SB), Z17
+	VMOVUPS      lane3d2b950f<>(SB), Z18
+	VMOVUPS      lanebe2aabd7<>(SB), Z19
+	VMOVUPS      lane3efffefe<>(SB), Z20
+	VMOVUPS      lane4293eb85<>(SB), Z21
+	VMOVUPS      lane327309a5<>(SB), Z22
+	VMOVUPS      lane37b19984<>(SB), Z23
+	VMOVUPS      lane3b674f9c<>(SB), Z24
+	VMOVUPS      lane3e09505a<>(SB), Z25
+	VMOVUPS      lane35595ee8<>(SB), Z26
+	VMOVUPS      lane39af2dec<>(SB), Z27
+	VMOVUPS      lane3cd50a66<>(SB), Z28
+	VMOVUPS      lane3eef52d7<>(SB), Z29
 	MOVQ         ai+0(FP), SI
 	MOVQ         af+8(FP), DI
 	MOVQ         au+16(FP), DX
@@ -1456,217 +1272,100 @@ TEXT ·lSTMAVX512(SB), NOSPLIT, $0-104
 
 block:
 	VMOVUPS      (SI), Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z1, Z0, Z1
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z1, Z0, Z1
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z1, Z0, Z1
-	VMULPS       lane3fb8aa3b<>(SB), Z1, Z2
-	VADDPS       lane4b400000<>(SB), Z2, Z2
-	VSUBPS       lane4b400000<>(SB), Z2, Z2
-	VMULPS       lane3f318000<>(SB), Z2, Z3
-	VSUBPS       Z3, Z1, Z3
-	VMULPS       laneb95e8083<>(SB), Z2, Z1
-	VSUBPS       Z1, Z3, Z1
-	VMULPS       lane3ab60b61<>(SB), Z1, Z3
-	VADDPS       lane3c088889<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3d2aaaab<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3e2aaaab<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3f000000<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z1
-	VADDPS       lane3f800000<>(SB), Z1, Z1
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       lane0000007f<>(SB), Z2, Z2
+	VMINPS       Z1, Z12, Z1
+	VMAXPS       Z1, Z13, Z1
+	VMOVAPS      Z10, Z2
+	VFMADD231PS  Z14, Z1, Z2
+	VSUBPS       Z10, Z2, Z3
+	VFMADD231PS  Z15, Z3, Z1
+	VFMADD231PS  Z16, Z3, Z1
+	VMOVAPS      Z18, Z3
+	VFMADD231PS  Z17, Z1, Z3
+	VFMADD213PS  Z19, Z1, Z3
+	VFMADD213PS  Z20, Z1, Z3
+	VFMADD213PS  Z11, Z1, Z3
+	VFMADD213PS  Z9, Z1, Z3
 	VPSLLD       $23, Z2, Z2
-	VMULPS       Z2, Z1, Z2
-	VADDPS       lane3f800000<>(SB), Z2, Z2
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z2, Z0, Z2
-	VMOVUPS      (DI), Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z1, Z0, Z1
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z1, Z0, Z1
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z1, Z0, Z1
-	VMULPS       lane3fb8aa3b<>(SB), Z1, Z3
-	VADDPS       lane4b400000<>(SB), Z3, Z3
-	VSUBPS       lane4b400000<>(SB), Z3, Z3
-	VMULPS       lane3f318000<>(SB), Z3, Z4
-	VSUBPS       Z4, Z1, Z4
-	VMULPS       laneb95e8083<>(SB), Z3, Z1
-	VSUBPS       Z1, Z4, Z1
-	VMULPS       lane3ab60b61<>(SB), Z1, Z4
-	VADDPS       lane3c088889<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3d2aaaab<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3e2aaaab<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3f000000<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z1
-	VADDPS       lane3f800000<>(SB), Z1, Z1
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       lane0000007f<>(SB), Z3, Z3
-	VPSLLD       $23, Z3, Z3
-	VMULPS       Z3, Z1, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z3, Z0, Z3
+	VFMADD213PS  Z9, Z2, Z3
+	VDIVPS       Z3, Z9, Z3
+	VMOVUPS      (DI), Z2
+	VMINPS       Z2, Z12, Z2
+	VMAXPS       Z2, Z13, Z2
+	VMOVAPS      Z10, Z1
+	VFMADD231PS  Z14, Z2, Z1
+	VSUBPS       Z10, Z1, Z4
+	VFMADD231PS  Z15, Z4, Z2
+	VFMADD231PS  Z16, Z4, Z2
+	VMOVAPS      Z18, Z4
+	VFMADD231PS  Z17, Z2, Z4
+	VFMADD213PS  Z19, Z2, Z4
+	VFMADD213PS  Z20, Z2, Z4
+	VFMADD213PS  Z11, Z2, Z4
+	VFMADD213PS  Z9, Z2, Z4
+	VPSLLD       $23, Z1, Z1
+	VFMADD213PS  Z9, Z1, Z4
+	VDIVPS       Z4, Z9, Z4
 	VMOVUPS      (DX), Z1
-	VMULPS       Z1, Z1, Z4
-	VMULPS       lanebbbaf0ea<>(SB), Z4, Z5
-	VADDPS       lane3ca9134e<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z5
-	VADDPS       lanebd5c1e2d<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z5
-	VADDPS       lane3e088393<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z5
-	VADDPS       lanebeaaaa99<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       Z1, Z4, Z4
-	VANDPS       lane7fffffff<>(SB), Z1, Z5
-	VADDPS       Z5, Z5, Z6
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z6, Z0, Z6
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z6, Z0, Z6
-	VMULPS       lane3fb8aa3b<>(SB), Z6, Z7
-	VADDPS       lane4b400000<>(SB), Z7, Z7
-	VSUBPS       lane4b400000<>(SB), Z7, Z7
-	VMULPS       lane3f318000<>(SB), Z7, Z8
-	VSUBPS       Z8, Z6, Z8
-	VMULPS       laneb95e8083<>(SB), Z7, Z6
-	VSUBPS       Z6, Z8, Z6
-	VMULPS       lane3ab60b61<>(SB), Z6, Z8
-	VADDPS       lane3c088889<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       lane3d2aaaab<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       lane3e2aaaab<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       lane3f000000<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       lane3f800000<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z6
-	VADDPS       lane3f800000<>(SB), Z6, Z6
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       lane0000007f<>(SB), Z7, Z7
-	VPSLLD       $23, Z7, Z7
-	VMULPS       Z7, Z6, Z7
-	VADDPS       lane3f800000<>(SB), Z7, Z7
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z7, Z0, Z7
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z7, Z0, Z7
-	VCMPPS       $17, lane3f200000<>(SB), Z5, K1
-	VANDPS       lane80000000<>(SB), Z1, Z0
-	VORPS        Z0, Z7, Z1
-	VBLENDMPS    Z4, Z1, K1, Z1
-	VMOVUPS      (BX), Z4
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z4, Z0, Z4
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z4, Z0, Z4
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z4, Z0, Z4
-	VMULPS       lane3fb8aa3b<>(SB), Z4, Z7
-	VADDPS       lane4b400000<>(SB), Z7, Z7
-	VSUBPS       lane4b400000<>(SB), Z7, Z7
-	VMULPS       lane3f318000<>(SB), Z7, Z5
-	VSUBPS       Z5, Z4, Z5
-	VMULPS       laneb95e8083<>(SB), Z7, Z4
-	VSUBPS       Z4, Z5, Z4
-	VMULPS       lane3ab60b61<>(SB), Z4, Z5
-	VADDPS       lane3c088889<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z5
-	VADDPS       lane3d2aaaab<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z5
-	VADDPS       lane3e2aaaab<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z5
-	VADDPS       lane3f000000<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z5
-	VADDPS       lane3f800000<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       lane0000007f<>(SB), Z7, Z7
-	VPSLLD       $23, Z7, Z7
-	VMULPS       Z7, Z4, Z7
-	VADDPS       lane3f800000<>(SB), Z7, Z7
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z7, Z0, Z7
-	VMOVUPS      (R8), Z4
-	VMULPS       Z4, Z3, Z4
-	VMULPS       Z1, Z2, Z5
-	VADDPS       Z5, Z4, Z5
-	VMULPS       Z5, Z5, Z4
-	VMULPS       lanebbbaf0ea<>(SB), Z4, Z6
-	VADDPS       lane3ca9134e<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lanebd5c1e2d<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3e088393<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lanebeaaaa99<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z4
-	VMULPS       Z5, Z4, Z4
-	VADDPS       Z5, Z4, Z4
-	VANDPS       lane7fffffff<>(SB), Z5, Z6
-	VADDPS       Z6, Z6, Z8
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z8, Z0, Z8
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z8, Z0, Z8
-	VMULPS       lane3fb8aa3b<>(SB), Z8, Z9
-	VADDPS       lane4b400000<>(SB), Z9, Z9
-	VSUBPS       lane4b400000<>(SB), Z9, Z9
-	VMULPS       lane3f318000<>(SB), Z9, Z10
-	VSUBPS       Z10, Z8, Z10
-	VMULPS       laneb95e8083<>(SB), Z9, Z8
-	VSUBPS       Z8, Z10, Z8
-	VMULPS       lane3ab60b61<>(SB), Z8, Z10
-	VADDPS       lane3c088889<>(SB), Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       lane3d2aaaab<>(SB), Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       lane3e2aaaab<>(SB), Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       lane3f000000<>(SB), Z10, Z10
-	VMULPS       Z8, Z10, Z10
-	VADDPS       lane3f800000<>(SB), Z10, Z10
-	VMULPS       Z8, Z10, Z8
-	VADDPS       lane3f800000<>(SB), Z8, Z8
-	VCVTPS2DQ    Z9, Z9
-	VPADDD       lane0000007f<>(SB), Z9, Z9
-	VPSLLD       $23, Z9, Z9
-	VMULPS       Z9, Z8, Z9
-	VADDPS       lane3f800000<>(SB), Z9, Z9
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z9, Z0, Z9
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z9, Z0, Z9
-	VCMPPS       $17, lane3f200000<>(SB), Z6, K2
-	VANDPS       lane80000000<>(SB), Z5, Z0
-	VORPS        Z0, Z9, Z9
-	VBLENDMPS    Z4, Z9, K2, Z9
-	VMULPS       Z9, Z7, Z4
-	VMOVUPS      Z2, (R9)
-	VMOVUPS      Z3, (R10)
-	VMOVUPS      Z1, (R11)
-	VMOVUPS      Z7, (R12)
-	VMOVUPS      Z5, (R13)
-	VMOVUPS      Z9, (AX)
-	VMOVUPS      Z4, (R14)
+	VMULPS       Z1, Z1, Z2
+	VMINPS       Z2, Z21, Z2
+	VMOVAPS      Z23, Z5
+	VFMADD231PS  Z22, Z2, Z5
+	VFMADD213PS  Z24, Z2, Z5
+	VFMADD213PS  Z25, Z2, Z5
+	VFMADD213PS  Z9, Z2, Z5
+	VMOVAPS      Z27, Z6
+	VFMADD231PS  Z26, Z2, Z6
+	VFMADD213PS  Z28, Z2, Z6
+	VFMADD213PS  Z29, Z2, Z6
+	VFMADD213PS  Z9, Z2, Z6
+	VMULPS       Z1, Z5, Z1
+	VDIVPS       Z6, Z1, Z6
+	VMINPS       Z6, Z9, Z6
+	VMAXPS       Z6, Z11, Z6
+	VMOVUPS      (BX), Z1
+	VMINPS       Z1, Z12, Z1
+	VMAXPS       Z1, Z13, Z1
+	VMOVAPS      Z10, Z5
+	VFMADD231PS  Z14, Z1, Z5
+	VSUBPS       Z10, Z5, Z2
+	VFMADD231PS  Z15, Z2, Z1
+	VFMADD231PS  Z16, Z2, Z1
+	VMOVAPS      Z18, Z2
+	VFMADD231PS  Z17, Z1, Z2
+	VFMADD213PS  Z19, Z1, Z2
+	VFMADD213PS  Z20, Z1, Z2
+	VFMADD213PS  Z11, Z1, Z2
+	VFMADD213PS  Z9, Z1, Z2
+	VPSLLD       $23, Z5, Z5
+	VFMADD213PS  Z9, Z5, Z2
+	VDIVPS       Z2, Z9, Z2
+	VMOVUPS      (R8), Z5
+	VMULPS       Z6, Z3, Z1
+	VFMADD231PS  Z4, Z5, Z1
+	VMULPS       Z1, Z1, Z5
+	VMINPS       Z5, Z21, Z5
+	VMOVAPS      Z23, Z7
+	VFMADD231PS  Z22, Z5, Z7
+	VFMADD213PS  Z24, Z5, Z7
+	VFMADD213PS  Z25, Z5, Z7
+	VFMADD213PS  Z9, Z5, Z7
+	VMOVAPS      Z27, Z8
+	VFMADD231PS  Z26, Z5, Z8
+	VFMADD213PS  Z28, Z5, Z8
+	VFMADD213PS  Z29, Z5, Z8
+	VFMADD213PS  Z9, Z5, Z8
+	VMULPS       Z1, Z7, Z7
+	VDIVPS       Z8, Z7, Z8
+	VMINPS       Z8, Z9, Z8
+	VMAXPS       Z8, Z11, Z8
+	VMULPS       Z8, Z2, Z7
+	VMOVUPS      Z3, (R9)
+	VMOVUPS      Z4, (R10)
+	VMOVUPS      Z6, (R11)
+	VMOVUPS      Z2, (R12)
+	VMOVUPS      Z1, (R13)
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z7, (R14)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
 	ADDQ         $64, DX
@@ -1688,6 +1387,7 @@ done:
 
 // func lSTMGradAVX2(dh, dc, i, f, u, o, t, c0, di, df, du, do, dc0 *float32, blocks int)
 TEXT ·lSTMGradAVX2(SB), NOSPLIT, $0-112
+	VMOVUPS      lane3f800000<>(SB), Y11
 	MOVQ         dh+0(FP), SI
 	MOVQ         dc+8(FP), DI
 	MOVQ         i+16(FP), DX
@@ -1716,34 +1416,27 @@ block:
 	VMOVUPS      (R10), Y7
 	VMOVUPS      (R11), Y8
 	VMULPS       Y6, Y1, Y9
-	VMULPS       Y7, Y7, Y10
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y10, Y0, Y10
-	VMULPS       Y10, Y9, Y10
-	VADDPS       Y10, Y2, Y10
-	VMULPS       Y5, Y10, Y2
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y3, Y0, Y9
-	VMULPS       Y9, Y3, Y9
-	VMULPS       Y9, Y2, Y9
-	VMULPS       Y8, Y10, Y8
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y4, Y0, Y2
-	VMULPS       Y2, Y4, Y2
-	VMULPS       Y2, Y8, Y2
-	VMULPS       Y3, Y10, Y3
-	VMULPS       Y5, Y5, Y5
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y5, Y0, Y5
+	VMOVAPS      Y11, Y10
+	VFNMADD231PS Y7, Y7, Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VMULPS       Y5, Y2, Y10
+	VMULPS       Y3, Y10, Y10
+	VMOVAPS      Y10, Y9
+	VFNMADD231PS Y3, Y10, Y9
+	VMULPS       Y8, Y2, Y8
+	VMULPS       Y4, Y8, Y8
+	VMOVAPS      Y8, Y10
+	VFNMADD231PS Y4, Y8, Y10
+	VMULPS       Y3, Y2, Y3
+	VFNMADD213PS Y11, Y5, Y5
 	VMULPS       Y5, Y3, Y5
 	VMULPS       Y7, Y1, Y7
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y6, Y0, Y1
-	VMULPS       Y1, Y6, Y1
-	VMULPS       Y1, Y7, Y1
-	VMULPS       Y4, Y10, Y4
+	VMULPS       Y6, Y7, Y7
+	VMOVAPS      Y7, Y1
+	VFNMADD231PS Y6, Y7, Y1
+	VMULPS       Y4, Y2, Y4
 	VMOVUPS      Y9, (R12)
-	VMOVUPS      Y2, (R13)
+	VMOVUPS      Y10, (R13)
 	VMOVUPS      Y5, (AX)
 	VMOVUPS      Y1, (R14)
 	VMOVUPS      Y4, (R15)
@@ -1769,6 +1462,7 @@ done:
 
 // func lSTMGradAVX512(dh, dc, i, f, u, o, t, c0, di, df, du, do, dc0 *float32, blocks int)
 TEXT ·lSTMGradAVX512(SB), NOSPLIT, $0-112
+	VMOVUPS      lane3f800000<>(SB), Z11
 	MOVQ         dh+0(FP), SI
 	MOVQ         dc+8(FP), DI
 	MOVQ         i+16(FP), DX
@@ -1797,34 +1491,27 @@ block:
 	VMOVUPS      (R10), Z7
 	VMOVUPS      (R11), Z8
 	VMULPS       Z6, Z1, Z9
-	VMULPS       Z7, Z7, Z10
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z10, Z0, Z10
-	VMULPS       Z10, Z9, Z10
-	VADDPS       Z10, Z2, Z10
-	VMULPS       Z5, Z10, Z2
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z3, Z0, Z9
-	VMULPS       Z9, Z3, Z9
-	VMULPS       Z9, Z2, Z9
-	VMULPS       Z8, Z10, Z8
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z4, Z0, Z2
-	VMULPS       Z2, Z4, Z2
-	VMULPS       Z2, Z8, Z2
-	VMULPS       Z3, Z10, Z3
-	VMULPS       Z5, Z5, Z5
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z5, Z0, Z5
+	VMOVAPS      Z11, Z10
+	VFNMADD231PS Z7, Z7, Z10
+	VFMADD231PS  Z10, Z9, Z2
+	VMULPS       Z5, Z2, Z10
+	VMULPS       Z3, Z10, Z10
+	VMOVAPS      Z10, Z9
+	VFNMADD231PS Z3, Z10, Z9
+	VMULPS       Z8, Z2, Z8
+	VMULPS       Z4, Z8, Z8
+	VMOVAPS      Z8, Z10
+	VFNMADD231PS Z4, Z8, Z10
+	VMULPS       Z3, Z2, Z3
+	VFNMADD213PS Z11, Z5, Z5
 	VMULPS       Z5, Z3, Z5
 	VMULPS       Z7, Z1, Z7
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z6, Z0, Z1
-	VMULPS       Z1, Z6, Z1
-	VMULPS       Z1, Z7, Z1
-	VMULPS       Z4, Z10, Z4
+	VMULPS       Z6, Z7, Z7
+	VMOVAPS      Z7, Z1
+	VFNMADD231PS Z6, Z7, Z1
+	VMULPS       Z4, Z2, Z4
 	VMOVUPS      Z9, (R12)
-	VMOVUPS      Z2, (R13)
+	VMOVUPS      Z10, (R13)
 	VMOVUPS      Z5, (AX)
 	VMOVUPS      Z1, (R14)
 	VMOVUPS      Z4, (R15)
@@ -1850,6 +1537,15 @@ done:
 
 // func gRUAVX2(ar, az, an, hn, h0, r, z, n, h *float32, blocks int)
 TEXT ·gRUAVX2(SB), NOSPLIT, $0-80
+	VMOVUPS      lane3f800000<>(SB), Y7
+	VMOVUPS      lane4b40007f<>(SB), Y8
+	VMOVUPS      lanebf800000<>(SB), Y9
+	VMOVUPS      lane42ae999a<>(SB), Y10
+	VMOVUPS      lanec2b00000<>(SB), Y11
+	VMOVUPS      lanebfb8aa3b<>(SB), Y12
+	VMOVUPS      lane3f318000<>(SB), Y13
+	VMOVUPS      laneb95e8083<>(SB), Y14
+	VMOVUPS      lanebc083137<>(SB), Y15
 	MOVQ         ar+0(FP), SI
 	MOVQ         az+8(FP), DI
 	MOVQ         an+16(FP), DX
@@ -1866,133 +1562,66 @@ TEXT ·gRUAVX2(SB), NOSPLIT, $0-80
 
 block:
 	VMOVUPS      (SI), Y1
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y1, Y0, Y1
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y1, Y0, Y1
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y1, Y0, Y1
-	VMULPS       lane3fb8aa3b<>(SB), Y1, Y2
-	VADDPS       lane4b400000<>(SB), Y2, Y2
-	VSUBPS       lane4b400000<>(SB), Y2, Y2
-	VMULPS       lane3f318000<>(SB), Y2, Y3
-	VSUBPS       Y3, Y1, Y3
-	VMULPS       laneb95e8083<>(SB), Y2, Y1
-	VSUBPS       Y1, Y3, Y1
-	VMULPS       lane3ab60b61<>(SB), Y1, Y3
-	VADDPS       lane3c088889<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3d2aaaab<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3e2aaaab<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3f000000<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y1
-	VADDPS       lane3f800000<>(SB), Y1, Y1
-	VCVTPS2DQ    Y2, Y2
-	VPADDD       lane0000007f<>(SB), Y2, Y2
+	VMINPS       Y1, Y10, Y1
+	VMAXPS       Y1, Y11, Y1
+	VMOVAPS      Y8, Y2
+	VFMADD231PS  Y12, Y1, Y2
+	VSUBPS       Y8, Y2, Y3
+	VFMADD231PS  Y13, Y3, Y1
+	VFMADD231PS  Y14, Y3, Y1
+	VMOVUPS      lane3d2b950f<>(SB), Y3
+	VFMADD231PS  Y15, Y1, Y3
+	VFMADD213PS  lanebe2aabd7<>(SB), Y1, Y3
+	VFMADD213PS  lane3efffefe<>(SB), Y1, Y3
+	VFMADD213PS  Y9, Y1, Y3
+	VFMADD213PS  Y7, Y1, Y3
 	VPSLLD       $23, Y2, Y2
-	VMULPS       Y2, Y1, Y2
-	VADDPS       lane3f800000<>(SB), Y2, Y2
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y2, Y0, Y2
-	VMOVUPS      (DI), Y1
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y1, Y0, Y1
-	VMOVUPS      lane42b00000<>(SB), Y0
+	VFMADD213PS  Y7, Y2, Y3
+	VDIVPS       Y3, Y7, Y3
+	VMOVUPS      (DI), Y2
+	VMINPS       Y2, Y10, Y2
+	VMAXPS       Y2, Y11, Y2
+	VMOVAPS      Y8, Y1
+	VFMADD231PS  Y12, Y2, Y1
+	VSUBPS       Y8, Y1, Y4
+	VFMADD231PS  Y13, Y4, Y2
+	VFMADD231PS  Y14, Y4, Y2
+	VMOVUPS      lane3d2b950f<>(SB), Y4
+	VFMADD231PS  Y15, Y2, Y4
+	VFMADD213PS  lanebe2aabd7<>(SB), Y2, Y4
+	VFMADD213PS  lane3efffefe<>(SB), Y2, Y4
+	VFMADD213PS  Y9, Y2, Y4
+	VFMADD213PS  Y7, Y2, Y4
+	VPSLLD       $23, Y1, Y1
+	VFMADD213PS  Y7, Y1, Y4
+	VDIVPS       Y4, Y7, Y4
+	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMULPS       Y2, Y2, Y1
+	VMOVUPS      lane4293eb85<>(SB), Y0
 	VMINPS       Y1, Y0, Y1
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y1, Y0, Y1
-	VMULPS       lane3fb8aa3b<>(SB), Y1, Y3
-	VADDPS       lane4b400000<>(SB), Y3, Y3
-	VSUBPS       lane4b400000<>(SB), Y3, Y3
-	VMULPS       lane3f318000<>(SB), Y3, Y4
-	VSUBPS       Y4, Y1, Y4
-	VMULPS       laneb95e8083<>(SB), Y3, Y1
-	VSUBPS       Y1, Y4, Y1
-	VMULPS       lane3ab60b61<>(SB), Y1, Y4
-	VADDPS       lane3c088889<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3d2aaaab<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3e2aaaab<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3f000000<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3f800000<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y1
-	VADDPS       lane3f800000<>(SB), Y1, Y1
-	VCVTPS2DQ    Y3, Y3
-	VPADDD       lane0000007f<>(SB), Y3, Y3
-	VPSLLD       $23, Y3, Y3
-	VMULPS       Y3, Y1, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y3, Y0, Y3
-	VMOVUPS      (DX), Y1
-	VMOVUPS      (BX), Y4
-	VMULPS       Y4, Y2, Y4
-	VADDPS       Y4, Y1, Y4
-	VMULPS       Y4, Y4, Y1
-	VMULPS       lanebbbaf0ea<>(SB), Y1, Y5
-	VADDPS       lane3ca9134e<>(SB), Y5, Y5
-	VMULPS       Y1, Y5, Y5
-	VADDPS       lanebd5c1e2d<>(SB), Y5, Y5
-	VMULPS       Y1, Y5, Y5
-	VADDPS       lane3e088393<>(SB), Y5, Y5
-	VMULPS       Y1, Y5, Y5
-	VADDPS       lanebeaaaa99<>(SB), Y5, Y5
-	VMULPS       Y1, Y5, Y1
-	VMULPS       Y4, Y1, Y1
-	VADDPS       Y4, Y1, Y1
-	VANDPS       lane7fffffff<>(SB), Y4, Y5
-	VADDPS       Y5, Y5, Y6
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y6, Y0, Y6
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y6, Y0, Y6
-	VMULPS       lane3fb8aa3b<>(SB), Y6, Y7
-	VADDPS       lane4b400000<>(SB), Y7, Y7
-	VSUBPS       lane4b400000<>(SB), Y7, Y7
-	VMULPS       lane3f318000<>(SB), Y7, Y8
-	VSUBPS       Y8, Y6, Y8
-	VMULPS       laneb95e8083<>(SB), Y7, Y6
-	VSUBPS       Y6, Y8, Y6
-	VMULPS       lane3ab60b61<>(SB), Y6, Y8
-	VADDPS       lane3c088889<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       lane3d2aaaab<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       lane3e2aaaab<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       lane3f000000<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       lane3f800000<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y6
-	VADDPS       lane3f800000<>(SB), Y6, Y6
-	VCVTPS2DQ    Y7, Y7
-	VPADDD       lane0000007f<>(SB), Y7, Y7
-	VPSLLD       $23, Y7, Y7
-	VMULPS       Y7, Y6, Y7
-	VADDPS       lane3f800000<>(SB), Y7, Y7
-	VMOVUPS      lane40000000<>(SB), Y0
-	VDIVPS       Y7, Y0, Y7
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y7, Y0, Y7
-	VCMPPS       $17, lane3f200000<>(SB), Y5, Y5
-	VANDPS       lane80000000<>(SB), Y4, Y0
-	VORPS        Y0, Y7, Y4
-	VBLENDVPS    Y5, Y1, Y4, Y4
-	VMOVUPS      (R8), Y1
-	VSUBPS       Y4, Y1, Y1
-	VMULPS       Y1, Y3, Y1
-	VADDPS       Y1, Y4, Y1
-	VMOVUPS      Y2, (R9)
-	VMOVUPS      Y3, (R10)
-	VMOVUPS      Y4, (R11)
-	VMOVUPS      Y1, (R12)
+	VMOVUPS      lane37b19984<>(SB), Y5
+	VFMADD231PS  lane327309a5<>(SB), Y1, Y5
+	VFMADD213PS  lane3b674f9c<>(SB), Y1, Y5
+	VFMADD213PS  lane3e09505a<>(SB), Y1, Y5
+	VFMADD213PS  Y7, Y1, Y5
+	VMOVUPS      lane39af2dec<>(SB), Y6
+	VFMADD231PS  lane35595ee8<>(SB), Y1, Y6
+	VFMADD213PS  lane3cd50a66<>(SB), Y1, Y6
+	VFMADD213PS  lane3eef52d7<>(SB), Y1, Y6
+	VFMADD213PS  Y7, Y1, Y6
+	VMULPS       Y2, Y5, Y2
+	VDIVPS       Y6, Y2, Y6
+	VMINPS       Y6, Y7, Y6
+	VMAXPS       Y6, Y9, Y6
+	VMOVUPS      (R8), Y2
+	VSUBPS       Y6, Y2, Y2
+	VFMADD213PS  Y6, Y4, Y2
+	VMOVUPS      Y3, (R9)
+	VMOVUPS      Y4, (R10)
+	VMOVUPS      Y6, (R11)
+	VMOVUPS      Y2, (R12)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
 	ADDQ         $32, DX
@@ -2011,6 +1640,27 @@ done:
 
 // func gRUAVX512(ar, az, an, hn, h0, r, z, n, h *float32, blocks int)
 TEXT ·gRUAVX512(SB), NOSPLIT, $0-80
+	VMOVUPS      lane3f800000<>(SB), Z7
+	VMOVUPS      lane4b40007f<>(SB), Z8
+	VMOVUPS      lanebf800000<>(SB), Z9
+	VMOVUPS      lane42ae999a<>(SB), Z10
+	VMOVUPS      lanec2b00000<>(SB), Z11
+	VMOVUPS      lanebfb8aa3b<>(SB), Z12
+	VMOVUPS      lane3f318000<>(SB), Z13
+	VMOVUPS      laneb95e8083<>(SB), Z14
+	VMOVUPS      lanebc083137<>(SB), Z15
+	VMOVUPS      lane3d2b950f<>(SB), Z16
+	VMOVUPS      lanebe2aabd7<>(SB), Z17
+	VMOVUPS      lane3efffefe<>(SB), Z18
+	VMOVUPS      lane4293eb85<>(SB), Z19
+	VMOVUPS      lane327309a5<>(SB), Z20
+	VMOVUPS      lane37b19984<>(SB), Z21
+	VMOVUPS      lane3b674f9c<>(SB), Z22
+	VMOVUPS      lane3e09505a<>(SB), Z23
+	VMOVUPS      lane35595ee8<>(SB), Z24
+	VMOVUPS      lane39af2dec<>(SB), Z25
+	VMOVUPS      lane3cd50a66<>(SB), Z26
+	VMOVUPS      lane3eef52d7<>(SB), Z27
 	MOVQ         ar+0(FP), SI
 	MOVQ         az+8(FP), DI
 	MOVQ         an+16(FP), DX
@@ -2027,133 +1677,65 @@ TEXT ·gRUAVX512(SB), NOSPLIT, $0-80
 
 block:
 	VMOVUPS      (SI), Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z1, Z0, Z1
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z1, Z0, Z1
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z1, Z0, Z1
-	VMULPS       lane3fb8aa3b<>(SB), Z1, Z2
-	VADDPS       lane4b400000<>(SB), Z2, Z2
-	VSUBPS       lane4b400000<>(SB), Z2, Z2
-	VMULPS       lane3f318000<>(SB), Z2, Z3
-	VSUBPS       Z3, Z1, Z3
-	VMULPS       laneb95e8083<>(SB), Z2, Z1
-	VSUBPS       Z1, Z3, Z1
-	VMULPS       lane3ab60b61<>(SB), Z1, Z3
-	VADDPS       lane3c088889<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3d2aaaab<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3e2aaaab<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3f000000<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z1
-	VADDPS       lane3f800000<>(SB), Z1, Z1
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       lane0000007f<>(SB), Z2, Z2
+	VMINPS       Z1, Z10, Z1
+	VMAXPS       Z1, Z11, Z1
+	VMOVAPS      Z8, Z2
+	VFMADD231PS  Z12, Z1, Z2
+	VSUBPS       Z8, Z2, Z3
+	VFMADD231PS  Z13, Z3, Z1
+	VFMADD231PS  Z14, Z3, Z1
+	VMOVAPS      Z16, Z3
+	VFMADD231PS  Z15, Z1, Z3
+	VFMADD213PS  Z17, Z1, Z3
+	VFMADD213PS  Z18, Z1, Z3
+	VFMADD213PS  Z9, Z1, Z3
+	VFMADD213PS  Z7, Z1, Z3
 	VPSLLD       $23, Z2, Z2
-	VMULPS       Z2, Z1, Z2
-	VADDPS       lane3f800000<>(SB), Z2, Z2
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z2, Z0, Z2
-	VMOVUPS      (DI), Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z1, Z0, Z1
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z1, Z0, Z1
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z1, Z0, Z1
-	VMULPS       lane3fb8aa3b<>(SB), Z1, Z3
-	VADDPS       lane4b400000<>(SB), Z3, Z3
-	VSUBPS       lane4b400000<>(SB), Z3, Z3
-	VMULPS       lane3f318000<>(SB), Z3, Z4
-	VSUBPS       Z4, Z1, Z4
-	VMULPS       laneb95e8083<>(SB), Z3, Z1
-	VSUBPS       Z1, Z4, Z1
-	VMULPS       lane3ab60b61<>(SB), Z1, Z4
-	VADDPS       lane3c088889<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3d2aaaab<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3e2aaaab<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3f000000<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z1
-	VADDPS       lane3f800000<>(SB), Z1, Z1
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       lane0000007f<>(SB), Z3, Z3
-	VPSLLD       $23, Z3, Z3
-	VMULPS       Z3, Z1, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z3, Z0, Z3
-	VMOVUPS      (DX), Z1
-	VMOVUPS      (BX), Z4
-	VMULPS       Z4, Z2, Z4
-	VADDPS       Z4, Z1, Z4
-	VMULPS       Z4, Z4, Z1
-	VMULPS       lanebbbaf0ea<>(SB), Z1, Z5
-	VADDPS       lane3ca9134e<>(SB), Z5, Z5
-	VMULPS       Z1, Z5, Z5
-	VADDPS       lanebd5c1e2d<>(SB), Z5, Z5
-	VMULPS       Z1, Z5, Z5
-	VADDPS       lane3e088393<>(SB), Z5, Z5
-	VMULPS       Z1, Z5, Z5
-	VADDPS       lanebeaaaa99<>(SB), Z5, Z5
-	VMULPS       Z1, Z5, Z1
-	VMULPS       Z4, Z1, Z1
-	VADDPS       Z4, Z1, Z1
-	VANDPS       lane7fffffff<>(SB), Z4, Z5
-	VADDPS       Z5, Z5, Z6
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z6, Z0, Z6
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z6, Z0, Z6
-	VMULPS       lane3fb8aa3b<>(SB), Z6, Z7
-	VADDPS       lane4b400000<>(SB), Z7, Z7
-	VSUBPS       lane4b400000<>(SB), Z7, Z7
-	VMULPS       lane3f318000<>(SB), Z7, Z8
-	VSUBPS       Z8, Z6, Z8
-	VMULPS       laneb95e8083<>(SB), Z7, Z6
-	VSUBPS       Z6, Z8, Z6
-	VMULPS       lane3ab60b61<>(SB), Z6, Z8
-	VADDPS       lane3c088889<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       lane3d2aaaab<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       lane3e2aaaab<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       lane3f000000<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       lane3f800000<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z6
-	VADDPS       lane3f800000<>(SB), Z6, Z6
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       lane0000007f<>(SB), Z7, Z7
-	VPSLLD       $23, Z7, Z7
-	VMULPS       Z7, Z6, Z7
-	VADDPS       lane3f800000<>(SB), Z7, Z7
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z7, Z0, Z7
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z7, Z0, Z7
-	VCMPPS       $17, lane3f200000<>(SB), Z5, K1
-	VANDPS       lane80000000<>(SB), Z4, Z0
-	VORPS        Z0, Z7, Z4
-	VBLENDMPS    Z1, Z4, K1, Z4
-	VMOVUPS      (R8), Z1
-	VSUBPS       Z4, Z1, Z1
-	VMULPS       Z1, Z3, Z1
-	VADDPS       Z1, Z4, Z1
-	VMOVUPS      Z2, (R9)
-	VMOVUPS      Z3, (R10)
-	VMOVUPS      Z4, (R11)
-	VMOVUPS      Z1, (R12)
+	VFMADD213PS  Z7, Z2, Z3
+	VDIVPS       Z3, Z7, Z3
+	VMOVUPS      (DI), Z2
+	VMINPS       Z2, Z10, Z2
+	VMAXPS       Z2, Z11, Z2
+	VMOVAPS      Z8, Z1
+	VFMADD231PS  Z12, Z2, Z1
+	VSUBPS       Z8, Z1, Z4
+	VFMADD231PS  Z13, Z4, Z2
+	VFMADD231PS  Z14, Z4, Z2
+	VMOVAPS      Z16, Z4
+	VFMADD231PS  Z15, Z2, Z4
+	VFMADD213PS  Z17, Z2, Z4
+	VFMADD213PS  Z18, Z2, Z4
+	VFMADD213PS  Z9, Z2, Z4
+	VFMADD213PS  Z7, Z2, Z4
+	VPSLLD       $23, Z1, Z1
+	VFMADD213PS  Z7, Z1, Z4
+	VDIVPS       Z4, Z7, Z4
+	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z2
+	VFMADD231PS  Z3, Z1, Z2
+	VMULPS       Z2, Z2, Z1
+	VMINPS       Z1, Z19, Z1
+	VMOVAPS      Z21, Z5
+	VFMADD231PS  Z20, Z1, Z5
+	VFMADD213PS  Z22, Z1, Z5
+	VFMADD213PS  Z23, Z1, Z5
+	VFMADD213PS  Z7, Z1, Z5
+	VMOVAPS      Z25, Z6
+	VFMADD231PS  Z24, Z1, Z6
+	VFMADD213PS  Z26, Z1, Z6
+	VFMADD213PS  Z27, Z1, Z6
+	VFMADD213PS  Z7, Z1, Z6
+	VMULPS       Z2, Z5, Z2
+	VDIVPS       Z6, Z2, Z6
+	VMINPS       Z6, Z7, Z6
+	VMAXPS       Z6, Z9, Z6
+	VMOVUPS      (R8), Z2
+	VSUBPS       Z6, Z2, Z2
+	VFMADD213PS  Z6, Z4, Z2
+	VMOVUPS      Z3, (R9)
+	VMOVUPS      Z4, (R10)
+	VMOVUPS      Z6, (R11)
+	VMOVUPS      Z2, (R12)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
 	ADDQ         $64, DX
@@ -2172,6 +1754,7 @@ done:
 
 // func gRUGradAVX2(dh, r, z, n, hn, h0, dr, dz, dn, dhn, dh0 *float32, blocks int)
 TEXT ·gRUGradAVX2(SB), NOSPLIT, $0-96
+	VMOVUPS      lane3f800000<>(SB), Y9
 	MOVQ         dh+0(FP), SI
 	MOVQ         r+8(FP), DI
 	MOVQ         z+16(FP), DX
@@ -2195,27 +1778,25 @@ block:
 	VMOVUPS      (BX), Y4
 	VMOVUPS      (R8), Y5
 	VMOVUPS      (R9), Y6
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y3, Y0, Y7
-	VMULPS       Y7, Y1, Y8
-	VMULPS       Y4, Y4, Y9
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y9, Y0, Y9
-	VMULPS       Y9, Y8, Y9
-	VMULPS       Y5, Y9, Y5
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y2, Y0, Y8
-	VMULPS       Y8, Y2, Y8
-	VMULPS       Y8, Y5, Y8
+	VMOVAPS      Y1, Y7
+	VFNMADD231PS Y3, Y1, Y7
+	VMOVAPS      Y9, Y8
+	VFNMADD231PS Y4, Y4, Y8
+	VMULPS       Y8, Y7, Y8
+	VMULPS       Y5, Y8, Y5
+	VMULPS       Y2, Y5, Y5
+	VMOVAPS      Y5, Y7
+	VFNMADD231PS Y2, Y5, Y7
 	VSUBPS       Y4, Y6, Y4
 	VMULPS       Y4, Y1, Y4
-	VMULPS       Y7, Y3, Y7
-	VMULPS       Y7, Y4, Y7
-	VMULPS       Y2, Y9, Y2
+	VMULPS       Y3, Y4, Y4
+	VMOVAPS      Y4, Y6
+	VFNMADD231PS Y3, Y4, Y6
+	VMULPS       Y2, Y8, Y2
 	VMULPS       Y3, Y1, Y3
-	VMOVUPS      Y8, (R10)
-	VMOVUPS      Y7, (R11)
-	VMOVUPS      Y9, (R12)
+	VMOVUPS      Y7, (R10)
+	VMOVUPS      Y6, (R11)
+	VMOVUPS      Y8, (R12)
 	VMOVUPS      Y2, (R13)
 	VMOVUPS      Y3, (AX)
 	ADDQ         $32, SI
@@ -2238,6 +1819,7 @@ done:
 
 // func gRUGradAVX512(dh, r, z, n, hn, h0, dr, dz, dn, dhn, dh0 *float32, blocks int)
 TEXT ·gRUGradAVX512(SB), NOSPLIT, $0-96
+	VMOVUPS      lane3f800000<>(SB), Z9
 	MOVQ         dh+0(FP), SI
 	MOVQ         r+8(FP), DI
 	MOVQ         z+16(FP), DX
@@ -2261,27 +1843,25 @@ block:
 	VMOVUPS      (BX), Z4
 	VMOVUPS      (R8), Z5
 	VMOVUPS      (R9), Z6
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z3, Z0, Z7
-	VMULPS       Z7, Z1, Z8
-	VMULPS       Z4, Z4, Z9
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z9, Z0, Z9
-	VMULPS       Z9, Z8, Z9
-	VMULPS       Z5, Z9, Z5
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z2, Z0, Z8
-	VMULPS       Z8, Z2, Z8
-	VMULPS       Z8, Z5, Z8
+	VMOVAPS      Z1, Z7
+	VFNMADD231PS Z3, Z1, Z7
+	VMOVAPS      Z9, Z8
+	VFNMADD231PS Z4, Z4, Z8
+	VMULPS       Z8, Z7, Z8
+	VMULPS       Z5, Z8, Z5
+	VMULPS       Z2, Z5, Z5
+	VMOVAPS      Z5, Z7
+	VFNMADD231PS Z2, Z5, Z7
 	VSUBPS       Z4, Z6, Z4
 	VMULPS       Z4, Z1, Z4
-	VMULPS       Z7, Z3, Z7
-	VMULPS       Z7, Z4, Z7
-	VMULPS       Z2, Z9, Z2
+	VMULPS       Z3, Z4, Z4
+	VMOVAPS      Z4, Z6
+	VFNMADD231PS Z3, Z4, Z6
+	VMULPS       Z2, Z8, Z2
 	VMULPS       Z3, Z1, Z3
-	VMOVUPS      Z8, (R10)
-	VMOVUPS      Z7, (R11)
-	VMOVUPS      Z9, (R12)
+	VMOVUPS      Z7, (R10)
+	VMOVUPS      Z6, (R11)
+	VMOVUPS      Z8, (R12)
 	VMOVUPS      Z2, (R13)
 	VMOVUPS      Z3, (AX)
 	ADDQ         $64, SI
@@ -2420,6 +2000,17 @@ done:
 
 // func gLUAVX2(a, b, y *float32, blocks int)
 TEXT ·gLUAVX2(SB), NOSPLIT, $0-32
+	VMOVUPS      lane3f800000<>(SB), Y5
+	VMOVUPS      lane4b40007f<>(SB), Y6
+	VMOVUPS      lane42ae999a<>(SB), Y7
+	VMOVUPS      lanec2b00000<>(SB), Y8
+	VMOVUPS      lanebfb8aa3b<>(SB), Y9
+	VMOVUPS      lane3f318000<>(SB), Y10
+	VMOVUPS      laneb95e8083<>(SB), Y11
+	VMOVUPS      lanebc083137<>(SB), Y12
+	VMOVUPS      lane3d2b950f<>(SB), Y13
+	VMOVUPS      lanebe2aabd7<>(SB), Y14
+	VMOVUPS      lane3efffefe<>(SB), Y15
 	MOVQ         a+0(FP), SI
 	MOVQ         b+8(FP), DI
 	MOVQ         y+16(FP), DX
@@ -2431,40 +2022,24 @@ TEXT ·gLUAVX2(SB), NOSPLIT, $0-32
 block:
 	VMOVUPS      (SI), Y1
 	VMOVUPS      (DI), Y2
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y2, Y0, Y2
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y2, Y0, Y2
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y2, Y0, Y2
-	VMULPS       lane3fb8aa3b<>(SB), Y2, Y3
-	VADDPS       lane4b400000<>(SB), Y3, Y3
-	VSUBPS       lane4b400000<>(SB), Y3, Y3
-	VMULPS       lane3f318000<>(SB), Y3, Y4
-	VSUBPS       Y4, Y2, Y4
-	VMULPS       laneb95e8083<>(SB), Y3, Y2
-	VSUBPS       Y2, Y4, Y2
-	VMULPS       lane3ab60b61<>(SB), Y2, Y4
-	VADDPS       lane3c088889<>(SB), Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VADDPS       lane3d2aaaab<>(SB), Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VADDPS       lane3e2aaaab<>(SB), Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VADDPS       lane3f000000<>(SB), Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VADDPS       lane3f800000<>(SB), Y4, Y4
-	VMULPS       Y2, Y4, Y2
-	VADDPS       lane3f800000<>(SB), Y2, Y2
-	VCVTPS2DQ    Y3, Y3
-	VPADDD       lane0000007f<>(SB), Y3, Y3
+	VMINPS       Y2, Y7, Y2
+	VMAXPS       Y2, Y8, Y2
+	VMOVAPS      Y6, Y3
+	VFMADD231PS  Y9, Y2, Y3
+	VSUBPS       Y6, Y3, Y4
+	VFMADD231PS  Y10, Y4, Y2
+	VFMADD231PS  Y11, Y4, Y2
+	VMOVAPS      Y13, Y4
+	VFMADD231PS  Y12, Y2, Y4
+	VFMADD213PS  Y14, Y2, Y4
+	VFMADD213PS  Y15, Y2, Y4
+	VFMADD213PS  lanebf800000<>(SB), Y2, Y4
+	VFMADD213PS  Y5, Y2, Y4
 	VPSLLD       $23, Y3, Y3
-	VMULPS       Y3, Y2, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y3, Y0, Y3
-	VMULPS       Y3, Y1, Y3
-	VMOVUPS      Y3, (DX)
+	VFMADD213PS  Y5, Y3, Y4
+	VDIVPS       Y4, Y5, Y4
+	VMULPS       Y4, Y1, Y4
+	VMOVUPS      Y4, (DX)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
 	ADDQ         $32, DX
@@ -2477,6 +2052,18 @@ done:
 
 // func gLUAVX512(a, b, y *float32, blocks int)
 TEXT ·gLUAVX512(SB), NOSPLIT, $0-32
+	VMOVUPS      lane3f800000<>(SB), Z5
+	VMOVUPS      lane4b40007f<>(SB), Z6
+	VMOVUPS      lane42ae999a<>(SB), Z7
+	VMOVUPS      lanec2b00000<>(SB), Z8
+	VMOVUPS      lanebfb8aa3b<>(SB), Z9
+	VMOVUPS      lane3f318000<>(SB), Z10
+	VMOVUPS      laneb95e8083<>(SB), Z11
+	VMOVUPS      lanebc083137<>(SB), Z12
+	VMOVUPS      lane3d2b950f<>(SB), Z13
+	VMOVUPS      lanebe2aabd7<>(SB), Z14
+	VMOVUPS      lane3efffefe<>(SB), Z15
+	VMOVUPS      lanebf800000<>(SB), Z16
 	MOVQ         a+0(FP), SI
 	MOVQ         b+8(FP), DI
 	MOVQ         y+16(FP), DX
@@ -2488,40 +2075,24 @@ TEXT ·gLUAVX512(SB), NOSPLIT, $0-32
 block:
 	VMOVUPS      (SI), Z1
 	VMOVUPS      (DI), Z2
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z2, Z0, Z2
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z2, Z0, Z2
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z2, Z0, Z2
-	VMULPS       lane3fb8aa3b<>(SB), Z2, Z3
-	VADDPS       lane4b400000<>(SB), Z3, Z3
-	VSUBPS       lane4b400000<>(SB), Z3, Z3
-	VMULPS       lane3f318000<>(SB), Z3, Z4
-	VSUBPS       Z4, Z2, Z4
-	VMULPS       laneb95e8083<>(SB), Z3, Z2
-	VSUBPS       Z2, Z4, Z2
-	VMULPS       lane3ab60b61<>(SB), Z2, Z4
-	VADDPS       lane3c088889<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       lane3d2aaaab<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       lane3e2aaaab<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       lane3f000000<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z2
-	VADDPS       lane3f800000<>(SB), Z2, Z2
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       lane0000007f<>(SB), Z3, Z3
+	VMINPS       Z2, Z7, Z2
+	VMAXPS       Z2, Z8, Z2
+	VMOVAPS      Z6, Z3
+	VFMADD231PS  Z9, Z2, Z3
+	VSUBPS       Z6, Z3, Z4
+	VFMADD231PS  Z10, Z4, Z2
+	VFMADD231PS  Z11, Z4, Z2
+	VMOVAPS      Z13, Z4
+	VFMADD231PS  Z12, Z2, Z4
+	VFMADD213PS  Z14, Z2, Z4
+	VFMADD213PS  Z15, Z2, Z4
+	VFMADD213PS  Z16, Z2, Z4
+	VFMADD213PS  Z5, Z2, Z4
 	VPSLLD       $23, Z3, Z3
-	VMULPS       Z3, Z2, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z3, Z0, Z3
-	VMULPS       Z3, Z1, Z3
-	VMOVUPS      Z3, (DX)
+	VFMADD213PS  Z5, Z3, Z4
+	VDIVPS       Z4, Z5, Z4
+	VMULPS       Z4, Z1, Z4
+	VMOVUPS      Z4, (DX)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
 	ADDQ         $64, DX
@@ -2534,6 +2105,18 @@ done:
 
 // func gLUGradAVX2(a, b, dy, da, db *float32, blocks int)
 TEXT ·gLUGradAVX2(SB), NOSPLIT, $0-48
+	VMOVUPS      lane3f800000<>(SB), Y4
+	VMOVUPS      lane4b40007f<>(SB), Y5
+	VMOVUPS      lane42ae999a<>(SB), Y6
+	VMOVUPS      lanec2b00000<>(SB), Y7
+	VMOVUPS      lanebfb8aa3b<>(SB), Y8
+	VMOVUPS      lane3f318000<>(SB), Y9
+	VMOVUPS      laneb95e8083<>(SB), Y10
+	VMOVUPS      lanebc083137<>(SB), Y11
+	VMOVUPS      lane3d2b950f<>(SB), Y12
+	VMOVUPS      lanebe2aabd7<>(SB), Y13
+	VMOVUPS      lane3efffefe<>(SB), Y14
+	VMOVUPS      lanebf800000<>(SB), Y15
 	MOVQ         a+0(FP), SI
 	MOVQ         b+8(FP), DI
 	MOVQ         dy+16(FP), DX
@@ -2546,47 +2129,30 @@ TEXT ·gLUGradAVX2(SB), NOSPLIT, $0-48
 
 block:
 	VMOVUPS      (DI), Y1
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y1, Y0, Y1
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y1, Y0, Y1
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y1, Y0, Y1
-	VMULPS       lane3fb8aa3b<>(SB), Y1, Y2
-	VADDPS       lane4b400000<>(SB), Y2, Y2
-	VSUBPS       lane4b400000<>(SB), Y2, Y2
-	VMULPS       lane3f318000<>(SB), Y2, Y3
-	VSUBPS       Y3, Y1, Y3
-	VMULPS       laneb95e8083<>(SB), Y2, Y1
-	VSUBPS       Y1, Y3, Y1
-	VMULPS       lane3ab60b61<>(SB), Y1, Y3
-	VADDPS       lane3c088889<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3d2aaaab<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3e2aaaab<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3f000000<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VMULPS       Y1, Y3, Y1
-	VADDPS       lane3f800000<>(SB), Y1, Y1
-	VCVTPS2DQ    Y2, Y2
-	VPADDD       lane0000007f<>(SB), Y2, Y2
+	VMINPS       Y1, Y6, Y1
+	VMAXPS       Y1, Y7, Y1
+	VMOVAPS      Y5, Y2
+	VFMADD231PS  Y8, Y1, Y2
+	VSUBPS       Y5, Y2, Y3
+	VFMADD231PS  Y9, Y3, Y1
+	VFMADD231PS  Y10, Y3, Y1
+	VMOVAPS      Y12, Y3
+	VFMADD231PS  Y11, Y1, Y3
+	VFMADD213PS  Y13, Y1, Y3
+	VFMADD213PS  Y14, Y1, Y3
+	VFMADD213PS  Y15, Y1, Y3
+	VFMADD213PS  Y4, Y1, Y3
 	VPSLLD       $23, Y2, Y2
-	VMULPS       Y2, Y1, Y2
-	VADDPS       lane3f800000<>(SB), Y2, Y2
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y2, Y0, Y2
-	VMOVUPS      (DX), Y1
-	VMULPS       Y2, Y1, Y1
-	VMOVUPS      (SI), Y3
+	VFMADD213PS  Y4, Y2, Y3
+	VDIVPS       Y3, Y4, Y3
+	VMOVUPS      (DX), Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      (SI), Y1
+	VMULPS       Y1, Y2, Y1
+	VSUBPS       Y3, Y4, Y3
 	VMULPS       Y3, Y1, Y3
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y2, Y0, Y2
-	VMULPS       Y2, Y3, Y2
-	VMOVUPS      Y1, (BX)
-	VMOVUPS      Y2, (R8)
+	VMOVUPS      Y2, (BX)
+	VMOVUPS      Y3, (R8)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
 	ADDQ         $32, DX
@@ -2601,6 +2167,18 @@ done:
 
 // func gLUGradAVX512(a, b, dy, da, db *float32, blocks int)
 TEXT ·gLUGradAVX512(SB), NOSPLIT, $0-48
+	VMOVUPS      lane3f800000<>(SB), Z4
+	VMOVUPS      lane4b40007f<>(SB), Z5
+	VMOVUPS      lane42ae999a<>(SB), Z6
+	VMOVUPS      lanec2b00000<>(SB), Z7
+	VMOVUPS      lanebfb8aa3b<>(SB), Z8
+	VMOVUPS      lane3f318000<>(SB), Z9
+	VMOVUPS      laneb95e8083<>(SB), Z10
+	VMOVUPS      lanebc083137<>(SB), Z11
+	VMOVUPS      lane3d2b950f<>(SB), Z12
+	VMOVUPS      lanebe2aabd7<>(SB), Z13
+	VMOVUPS      lane3efffefe<>(SB), Z14
+	VMOVUPS      lanebf800000<>(SB), Z15
 	MOVQ         a+0(FP), SI
 	MOVQ         b+8(FP), DI
 	MOVQ         dy+16(FP), DX
@@ -2613,47 +2191,30 @@ TEXT ·gLUGradAVX512(SB), NOSPLIT, $0-48
 
 block:
 	VMOVUPS      (DI), Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z1, Z0, Z1
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z1, Z0, Z1
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z1, Z0, Z1
-	VMULPS       lane3fb8aa3b<>(SB), Z1, Z2
-	VADDPS       lane4b400000<>(SB), Z2, Z2
-	VSUBPS       lane4b400000<>(SB), Z2, Z2
-	VMULPS       lane3f318000<>(SB), Z2, Z3
-	VSUBPS       Z3, Z1, Z3
-	VMULPS       laneb95e8083<>(SB), Z2, Z1
-	VSUBPS       Z1, Z3, Z1
-	VMULPS       lane3ab60b61<>(SB), Z1, Z3
-	VADDPS       lane3c088889<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3d2aaaab<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3e2aaaab<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3f000000<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VMULPS       Z1, Z3, Z1
-	VADDPS       lane3f800000<>(SB), Z1, Z1
-	VCVTPS2DQ    Z2, Z2
-	VPADDD       lane0000007f<>(SB), Z2, Z2
+	VMINPS       Z1, Z6, Z1
+	VMAXPS       Z1, Z7, Z1
+	VMOVAPS      Z5, Z2
+	VFMADD231PS  Z8, Z1, Z2
+	VSUBPS       Z5, Z2, Z3
+	VFMADD231PS  Z9, Z3, Z1
+	VFMADD231PS  Z10, Z3, Z1
+	VMOVAPS      Z12, Z3
+	VFMADD231PS  Z11, Z1, Z3
+	VFMADD213PS  Z13, Z1, Z3
+	VFMADD213PS  Z14, Z1, Z3
+	VFMADD213PS  Z15, Z1, Z3
+	VFMADD213PS  Z4, Z1, Z3
 	VPSLLD       $23, Z2, Z2
-	VMULPS       Z2, Z1, Z2
-	VADDPS       lane3f800000<>(SB), Z2, Z2
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z2, Z0, Z2
-	VMOVUPS      (DX), Z1
-	VMULPS       Z2, Z1, Z1
-	VMOVUPS      (SI), Z3
+	VFMADD213PS  Z4, Z2, Z3
+	VDIVPS       Z3, Z4, Z3
+	VMOVUPS      (DX), Z2
+	VMULPS       Z3, Z2, Z2
+	VMOVUPS      (SI), Z1
+	VMULPS       Z1, Z2, Z1
+	VSUBPS       Z3, Z4, Z3
 	VMULPS       Z3, Z1, Z3
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z2, Z0, Z2
-	VMULPS       Z2, Z3, Z2
-	VMOVUPS      Z1, (BX)
-	VMOVUPS      Z2, (R8)
+	VMOVUPS      Z2, (BX)
+	VMOVUPS      Z3, (R8)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
 	ADDQ         $64, DX
@@ -2668,6 +2229,16 @@ done:
 
 // func eLUAVX2(x, y *float32, blocks int)
 TEXT ·eLUAVX2(SB), NOSPLIT, $0-24
+	VMOVUPS      lane3f800000<>(SB), Y6
+	VMOVUPS      lane4b40007f<>(SB), Y7
+	VMOVUPS      lane00000000<>(SB), Y8
+	VMOVUPS      lane42b00000<>(SB), Y9
+	VMOVUPS      lanec2ae999a<>(SB), Y10
+	VMOVUPS      lane3fb8aa3b<>(SB), Y11
+	VMOVUPS      lanebf318000<>(SB), Y12
+	VMOVUPS      lane395e8083<>(SB), Y13
+	VMOVUPS      lane3c083137<>(SB), Y14
+	VMOVUPS      lane3d2b950f<>(SB), Y15
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -2677,36 +2248,23 @@ TEXT ·eLUAVX2(SB), NOSPLIT, $0-24
 
 block:
 	VMOVUPS      (SI), Y1
-	VMOVUPS      lane00000000<>(SB), Y0
-	VCMPPS       $17, Y1, Y0, Y2
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y1, Y0, Y3
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y3, Y0, Y3
-	VMULPS       lane3fb8aa3b<>(SB), Y3, Y4
-	VADDPS       lane4b400000<>(SB), Y4, Y4
-	VSUBPS       lane4b400000<>(SB), Y4, Y4
-	VMULPS       lane3f318000<>(SB), Y4, Y5
-	VSUBPS       Y5, Y3, Y5
-	VMULPS       laneb95e8083<>(SB), Y4, Y3
-	VSUBPS       Y3, Y5, Y3
-	VMULPS       lane3ab60b61<>(SB), Y3, Y5
-	VADDPS       lane3c088889<>(SB), Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VADDPS       lane3d2aaaab<>(SB), Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VADDPS       lane3e2aaaab<>(SB), Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VADDPS       lane3f000000<>(SB), Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VADDPS       lane3f800000<>(SB), Y5, Y5
-	VMULPS       Y3, Y5, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VCVTPS2DQ    Y4, Y4
-	VPADDD       lane0000007f<>(SB), Y4, Y4
+	VCMPPS       $17, Y1, Y8, Y2
+	VMINPS       Y1, Y9, Y3
+	VMAXPS       Y3, Y10, Y3
+	VMOVAPS      Y7, Y4
+	VFMADD231PS  Y11, Y3, Y4
+	VSUBPS       Y7, Y4, Y5
+	VFMADD231PS  Y12, Y5, Y3
+	VFMADD231PS  Y13, Y5, Y3
+	VMOVAPS      Y15, Y5
+	VFMADD231PS  Y14, Y3, Y5
+	VFMADD213PS  lane3e2aabd7<>(SB), Y3, Y5
+	VFMADD213PS  lane3efffefe<>(SB), Y3, Y5
+	VFMADD213PS  Y6, Y3, Y5
+	VFMADD213PS  Y6, Y3, Y5
 	VPSLLD       $23, Y4, Y4
-	VMULPS       Y4, Y3, Y4
-	VSUBPS       lane3f800000<>(SB), Y4, Y4
+	VMULPS       Y4, Y5, Y4
+	VSUBPS       Y6, Y4, Y4
 	VBLENDVPS    Y2, Y1, Y4, Y4
 	VMOVUPS      Y4, (DI)
 	ADDQ         $32, SI
@@ -2720,6 +2278,18 @@ done:
 
 // func eLUAVX512(x, y *float32, blocks int)
 TEXT ·eLUAVX512(SB), NOSPLIT, $0-24
+	VMOVUPS      lane3f800000<>(SB), Z5
+	VMOVUPS      lane4b40007f<>(SB), Z6
+	VMOVUPS      lane00000000<>(SB), Z7
+	VMOVUPS      lane42b00000<>(SB), Z8
+	VMOVUPS      lanec2ae999a<>(SB), Z9
+	VMOVUPS      lane3fb8aa3b<>(SB), Z10
+	VMOVUPS      lanebf318000<>(SB), Z11
+	VMOVUPS      lane395e8083<>(SB), Z12
+	VMOVUPS      lane3c083137<>(SB), Z13
+	VMOVUPS      lane3d2b950f<>(SB), Z14
+	VMOVUPS      lane3e2aabd7<>(SB), Z15
+	VMOVUPS      lane3efffefe<>(SB), Z16
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -2729,36 +2299,23 @@ TEXT ·eLUAVX512(SB), NOSPLIT, $0-24
 
 block:
 	VMOVUPS      (SI), Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VCMPPS       $17, Z1, Z0, K1
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z1, Z0, Z2
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z2, Z0, Z2
-	VMULPS       lane3fb8aa3b<>(SB), Z2, Z3
-	VADDPS       lane4b400000<>(SB), Z3, Z3
-	VSUBPS       lane4b400000<>(SB), Z3, Z3
-	VMULPS       lane3f318000<>(SB), Z3, Z4
-	VSUBPS       Z4, Z2, Z4
-	VMULPS       laneb95e8083<>(SB), Z3, Z2
-	VSUBPS       Z2, Z4, Z2
-	VMULPS       lane3ab60b61<>(SB), Z2, Z4
-	VADDPS       lane3c088889<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       lane3d2aaaab<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       lane3e2aaaab<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       lane3f000000<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z2
-	VADDPS       lane3f800000<>(SB), Z2, Z2
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       lane0000007f<>(SB), Z3, Z3
+	VCMPPS       $17, Z1, Z7, K1
+	VMINPS       Z1, Z8, Z2
+	VMAXPS       Z2, Z9, Z2
+	VMOVAPS      Z6, Z3
+	VFMADD231PS  Z10, Z2, Z3
+	VSUBPS       Z6, Z3, Z4
+	VFMADD231PS  Z11, Z4, Z2
+	VFMADD231PS  Z12, Z4, Z2
+	VMOVAPS      Z14, Z4
+	VFMADD231PS  Z13, Z2, Z4
+	VFMADD213PS  Z15, Z2, Z4
+	VFMADD213PS  Z16, Z2, Z4
+	VFMADD213PS  Z5, Z2, Z4
+	VFMADD213PS  Z5, Z2, Z4
 	VPSLLD       $23, Z3, Z3
-	VMULPS       Z3, Z2, Z3
-	VSUBPS       lane3f800000<>(SB), Z3, Z3
+	VMULPS       Z3, Z4, Z3
+	VSUBPS       Z5, Z3, Z3
 	VBLENDMPS    Z1, Z3, K1, Z3
 	VMOVUPS      Z3, (DI)
 	ADDQ         $64, SI
@@ -2772,6 +2329,8 @@ done:
 
 // func eLUGradAVX2(y, dy, dx *float32, blocks int)
 TEXT ·eLUGradAVX2(SB), NOSPLIT, $0-32
+	VMOVUPS      lane00000000<>(SB), Y4
+	VMOVUPS      lane3f800000<>(SB), Y5
 	MOVQ         y+0(FP), SI
 	MOVQ         dy+8(FP), DI
 	MOVQ         dx+16(FP), DX
@@ -2783,9 +2342,8 @@ TEXT ·eLUGradAVX2(SB), NOSPLIT, $0-32
 block:
 	VMOVUPS      (SI), Y1
 	VMOVUPS      (DI), Y2
-	VMOVUPS      lane00000000<>(SB), Y0
-	VCMPPS       $17, Y1, Y0, Y3
-	VADDPS       lane3f800000<>(SB), Y1, Y1
+	VCMPPS       $17, Y1, Y4, Y3
+	VADDPS       Y5, Y1, Y1
 	VMULPS       Y1, Y2, Y1
 	VBLENDVPS    Y3, Y2, Y1, Y1
 	VMOVUPS      Y1, (DX)
@@ -2801,6 +2359,8 @@ done:
 
 // func eLUGradAVX512(y, dy, dx *float32, blocks int)
 TEXT ·eLUGradAVX512(SB), NOSPLIT, $0-32
+	VMOVUPS      lane00000000<>(SB), Z3
+	VMOVUPS      lane3f800000<>(SB), Z4
 	MOVQ         y+0(FP), SI
 	MOVQ         dy+8(FP), DI
 	MOVQ         dx+16(FP), DX
@@ -2812,9 +2372,8 @@ TEXT ·eLUGradAVX512(SB), NOSPLIT, $0-32
 block:
 	VMOVUPS      (SI), Z1
 	VMOVUPS      (DI), Z2
-	VMOVUPS      lane00000000<>(SB), Z0
-	VCMPPS       $17, Z1, Z0, K1
-	VADDPS       lane3f800000<>(SB), Z1, Z1
+	VCMPPS       $17, Z1, Z3, K1
+	VADDPS       Z4, Z1, Z1
 	VMULPS       Z1, Z2, Z1
 	VBLENDMPS    Z2, Z1, K1, Z1
 	VMOVUPS      Z1, (DX)
@@ -2830,6 +2389,7 @@ done:
 
 // func normalAVX2(c, v, y, inv *float32, blocks int, eps float32)
 TEXT ·normalAVX2(SB), NOSPLIT, $0-44
+	VMOVUPS      lane3f800000<>(SB), Y4
 	MOVQ         c+0(FP), SI
 	MOVQ         v+8(FP), DI
 	MOVQ         y+16(FP), DX
@@ -2844,8 +2404,7 @@ block:
 	VMOVUPS      (DI), Y2
 	VADDPS       Y0, Y2, Y2
 	VSQRTPS      Y2, Y2
-	VMOVUPS      lane3f800000<>(SB), Y1
-	VDIVPS       Y2, Y1, Y2
+	VDIVPS       Y2, Y4, Y2
 	VMOVUPS      (SI), Y3
 	VMULPS       Y2, Y3, Y3
 	VMOVUPS      Y3, (DX)
@@ -2863,6 +2422,7 @@ done:
 
 // func normalAVX512(c, v, y, inv *float32, blocks int, eps float32)
 TEXT ·normalAVX512(SB), NOSPLIT, $0-44
+	VMOVUPS      lane3f800000<>(SB), Z4
 	MOVQ         c+0(FP), SI
 	MOVQ         v+8(FP), DI
 	MOVQ         y+16(FP), DX
@@ -2877,8 +2437,7 @@ block:
 	VMOVUPS      (DI), Z2
 	VADDPS       Z0, Z2, Z2
 	VSQRTPS      Z2, Z2
-	VMOVUPS      lane3f800000<>(SB), Z1
-	VDIVPS       Z2, Z1, Z2
+	VDIVPS       Z2, Z4, Z2
 	VMOVUPS      (SI), Z3
 	VMULPS       Z2, Z3, Z3
 	VMOVUPS      Z3, (DX)
@@ -3030,6 +2589,8 @@ done:
 
 // func routeGradAVX2(index, dy, dx, dx1 *float32, blocks int, k float32)
 TEXT ·routeGradAVX2(SB), NOSPLIT, $0-44
+	VMOVUPS      lane3f000000<>(SB), Y5
+	VMOVUPS      lane00000000<>(SB), Y6
 	MOVQ         index+0(FP), SI
 	MOVQ         dy+8(FP), DI
 	MOVQ         dx+16(FP), DX
@@ -3044,11 +2605,10 @@ block:
 	VMOVUPS      (SI), Y2
 	VSUBPS       Y0, Y2, Y2
 	VANDPS       lane7fffffff<>(SB), Y2, Y2
-	VCMPPS       $17, lane3f000000<>(SB), Y2, Y2
+	VCMPPS       $17, Y5, Y2, Y2
 	VMOVUPS      (DX), Y3
 	VMOVUPS      (DI), Y4
-	VMOVUPS      lane00000000<>(SB), Y1
-	VBLENDVPS    Y2, Y4, Y1, Y4
+	VBLENDVPS    Y2, Y4, Y6, Y4
 	VADDPS       Y4, Y3, Y4
 	VMOVUPS      Y4, (BX)
 	ADDQ         $32, SI
@@ -3064,6 +2624,8 @@ done:
 
 // func routeGradAVX512(index, dy, dx, dx1 *float32, blocks int, k float32)
 TEXT ·routeGradAVX512(SB), NOSPLIT, $0-44
+	VMOVUPS      lane3f000000<>(SB), Z4
+	VMOVUPS      lane00000000<>(SB), Z5
 	MOVQ         index+0(FP), SI
 	MOVQ         dy+8(FP), DI
 	MOVQ         dx+16(FP), DX
@@ -3078,11 +2640,10 @@ block:
 	VMOVUPS      (SI), Z2
 	VSUBPS       Z0, Z2, Z2
 	VANDPS       lane7fffffff<>(SB), Z2, Z2
-	VCMPPS       $17, lane3f000000<>(SB), Z2, K1
+	VCMPPS       $17, Z4, Z2, K1
 	VMOVUPS      (DX), Z2
 	VMOVUPS      (DI), Z3
-	VMOVUPS      lane00000000<>(SB), Z1
-	VBLENDMPS    Z3, Z1, K1, Z3
+	VBLENDMPS    Z3, Z5, K1, Z3
 	VADDPS       Z3, Z2, Z3
 	VMOVUPS      Z3, (BX)
 	ADDQ         $64, SI
@@ -3098,6 +2659,7 @@ done:
 
 // func standardizeAVX2(x, mean, inv, y *float32, blocks int, cut, inf float32)
 TEXT ·standardizeAVX2(SB), NOSPLIT, $0-48
+	VMOVUPS      lane00000000<>(SB), Y5
 	MOVQ         x+0(FP), SI
 	MOVQ         mean+8(FP), DI
 	MOVQ         inv+16(FP), DX
@@ -3115,14 +2677,12 @@ block:
 	VSUBPS       Y4, Y3, Y4
 	VMOVUPS      (DX), Y3
 	VMULPS       Y3, Y4, Y3
-	VMOVUPS      lane00000000<>(SB), Y2
-	VSUBPS       Y0, Y2, Y4
+	VSUBPS       Y0, Y5, Y4
 	VMINPS       Y3, Y0, Y3
 	VMAXPS       Y3, Y4, Y3
 	VANDPS       lane7fffffff<>(SB), Y3, Y4
 	VCMPPS       $17, Y1, Y4, Y4
-	VMOVUPS      lane00000000<>(SB), Y2
-	VBLENDVPS    Y4, Y3, Y2, Y3
+	VBLENDVPS    Y4, Y3, Y5, Y3
 	VMOVUPS      Y3, (BX)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
@@ -3137,6 +2697,7 @@ done:
 
 // func standardizeAVX512(x, mean, inv, y *float32, blocks int, cut, inf float32)
 TEXT ·standardizeAVX512(SB), NOSPLIT, $0-48
+	VMOVUPS      lane00000000<>(SB), Z5
 	MOVQ         x+0(FP), SI
 	MOVQ         mean+8(FP), DI
 	MOVQ         inv+16(FP), DX
@@ -3154,14 +2715,12 @@ block:
 	VSUBPS       Z4, Z3, Z4
 	VMOVUPS      (DX), Z3
 	VMULPS       Z3, Z4, Z3
-	VMOVUPS      lane00000000<>(SB), Z2
-	VSUBPS       Z0, Z2, Z4
+	VSUBPS       Z0, Z5, Z4
 	VMINPS       Z3, Z0, Z3
 	VMAXPS       Z3, Z4, Z3
 	VANDPS       lane7fffffff<>(SB), Z3, Z4
 	VCMPPS       $17, Z1, Z4, K1
-	VMOVUPS      lane00000000<>(SB), Z2
-	VBLENDMPS    Z3, Z2, K1, Z3
+	VBLENDMPS    Z3, Z5, K1, Z3
 	VMOVUPS      Z3, (BX)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
@@ -3192,6 +2751,15 @@ DATA lanec2ae999a<>+40(SB)/8, $0xc2ae999ac2ae999a
 DATA lanec2ae999a<>+48(SB)/8, $0xc2ae999ac2ae999a
 DATA lanec2ae999a<>+56(SB)/8, $0xc2ae999ac2ae999a
 GLOBL lanec2ae999a<>(SB), RODATA|NOPTR, $64
+DATA lane4b40007f<>+0(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+8(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+16(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+24(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+32(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+40(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+48(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+56(SB)/8, $0x4b40007f4b40007f
+GLOBL lane4b40007f<>(SB), RODATA|NOPTR, $64
 DATA lane3fb8aa3b<>+0(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA lane3fb8aa3b<>+8(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA lane3fb8aa3b<>+16(SB)/8, $0x3fb8aa3b3fb8aa3b
@@ -3201,15 +2769,96 @@ DATA lane3fb8aa3b<>+40(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA lane3fb8aa3b<>+48(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA lane3fb8aa3b<>+56(SB)/8, $0x3fb8aa3b3fb8aa3b
 GLOBL lane3fb8aa3b<>(SB), RODATA|NOPTR, $64
-DATA lane4b400000<>+0(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+8(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+16(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+24(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+32(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+40(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+48(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+56(SB)/8, $0x4b4000004b400000
-GLOBL lane4b400000<>(SB), RODATA|NOPTR, $64
+DATA lanebf318000<>+0(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+8(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+16(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+24(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+32(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+40(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+48(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+56(SB)/8, $0xbf318000bf318000
+GLOBL lanebf318000<>(SB), RODATA|NOPTR, $64
+DATA lane395e8083<>+0(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+8(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+16(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+24(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+32(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+40(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+48(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+56(SB)/8, $0x395e8083395e8083
+GLOBL lane395e8083<>(SB), RODATA|NOPTR, $64
+DATA lane3d2b950f<>+0(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+8(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+16(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+24(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+32(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+40(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+48(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+56(SB)/8, $0x3d2b950f3d2b950f
+GLOBL lane3d2b950f<>(SB), RODATA|NOPTR, $64
+DATA lane3c083137<>+0(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+8(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+16(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+24(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+32(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+40(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+48(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+56(SB)/8, $0x3c0831373c083137
+GLOBL lane3c083137<>(SB), RODATA|NOPTR, $64
+DATA lane3e2aabd7<>+0(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+8(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+16(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+24(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+32(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+40(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+48(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+56(SB)/8, $0x3e2aabd73e2aabd7
+GLOBL lane3e2aabd7<>(SB), RODATA|NOPTR, $64
+DATA lane3efffefe<>+0(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+8(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+16(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+24(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+32(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+40(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+48(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+56(SB)/8, $0x3efffefe3efffefe
+GLOBL lane3efffefe<>(SB), RODATA|NOPTR, $64
+DATA lane3f800000<>+0(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+8(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+16(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+24(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+32(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+40(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+48(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+56(SB)/8, $0x3f8000003f800000
+GLOBL lane3f800000<>(SB), RODATA|NOPTR, $64
+DATA lane42ae999a<>+0(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+8(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+16(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+24(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+32(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+40(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+48(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+56(SB)/8, $0x42ae999a42ae999a
+GLOBL lane42ae999a<>(SB), RODATA|NOPTR, $64
+DATA lanec2b00000<>+0(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+8(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+16(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+24(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+32(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+40(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+48(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+56(SB)/8, $0xc2b00000c2b00000
+GLOBL lanec2b00000<>(SB), RODATA|NOPTR, $64
+DATA lanebfb8aa3b<>+0(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+8(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+16(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+24(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+32(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+40(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+48(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+56(SB)/8, $0xbfb8aa3bbfb8aa3b
+GLOBL lanebfb8aa3b<>(SB), RODATA|NOPTR, $64
 DATA lane3f318000<>+0(SB)/8, $0x3f3180003f318000
 DATA lane3f318000<>+8(SB)/8, $0x3f3180003f318000
 DATA lane3f318000<>+16(SB)/8, $0x3f3180003f318000
@@ -3228,123 +2877,114 @@ DATA laneb95e8083<>+40(SB)/8, $0xb95e8083b95e8083
 DATA laneb95e8083<>+48(SB)/8, $0xb95e8083b95e8083
 DATA laneb95e8083<>+56(SB)/8, $0xb95e8083b95e8083
 GLOBL laneb95e8083<>(SB), RODATA|NOPTR, $64
-DATA lane3ab60b61<>+0(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+8(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+16(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+24(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+32(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+40(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+48(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+56(SB)/8, $0x3ab60b613ab60b61
-GLOBL lane3ab60b61<>(SB), RODATA|NOPTR, $64
-DATA lane3c088889<>+0(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+8(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+16(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+24(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+32(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+40(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+48(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+56(SB)/8, $0x3c0888893c088889
-GLOBL lane3c088889<>(SB), RODATA|NOPTR, $64
-DATA lane3d2aaaab<>+0(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+8(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+16(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+24(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+32(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+40(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+48(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+56(SB)/8, $0x3d2aaaab3d2aaaab
-GLOBL lane3d2aaaab<>(SB), RODATA|NOPTR, $64
-DATA lane3e2aaaab<>+0(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+8(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+16(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+24(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+32(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+40(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+48(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+56(SB)/8, $0x3e2aaaab3e2aaaab
-GLOBL lane3e2aaaab<>(SB), RODATA|NOPTR, $64
-DATA lane3f000000<>+0(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+8(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+16(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+24(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+32(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+40(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+48(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+56(SB)/8, $0x3f0000003f000000
-GLOBL lane3f000000<>(SB), RODATA|NOPTR, $64
-DATA lane3f800000<>+0(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+8(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+16(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+24(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+32(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+40(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+48(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+56(SB)/8, $0x3f8000003f800000
-GLOBL lane3f800000<>(SB), RODATA|NOPTR, $64
-DATA lane0000007f<>+0(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+8(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+16(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+24(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+32(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+40(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+48(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+56(SB)/8, $0x0000007f0000007f
-GLOBL lane0000007f<>(SB), RODATA|NOPTR, $64
-DATA lane00000000<>+0(SB)/8, $0x0000000000000000
-DATA lane00000000<>+8(SB)/8, $0x0000000000000000
-DATA lane00000000<>+16(SB)/8, $0x0000000000000000
-DATA lane00000000<>+24(SB)/8, $0x0000000000000000
-DATA lane00000000<>+32(SB)/8, $0x0000000000000000
-DATA lane00000000<>+40(SB)/8, $0x0000000000000000
-DATA lane00000000<>+48(SB)/8, $0x0000000000000000
-DATA lane00000000<>+56(SB)/8, $0x0000000000000000
-GLOBL lane00000000<>(SB), RODATA|NOPTR, $64
-DATA lanebbbaf0ea<>+0(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+8(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+16(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+24(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+32(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+40(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+48(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+56(SB)/8, $0xbbbaf0eabbbaf0ea
-GLOBL lanebbbaf0ea<>(SB), RODATA|NOPTR, $64
-DATA lane3ca9134e<>+0(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+8(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+16(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+24(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+32(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+40(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+48(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+56(SB)/8, $0x3ca9134e3ca9134e
-GLOBL lane3ca9134e<>(SB), RODATA|NOPTR, $64
-DATA lanebd5c1e2d<>+0(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+8(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+16(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+24(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+32(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+40(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+48(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+56(SB)/8, $0xbd5c1e2dbd5c1e2d
-GLOBL lanebd5c1e2d<>(SB), RODATA|NOPTR, $64
-DATA lane3e088393<>+0(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+8(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+16(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+24(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+32(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+40(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+48(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+56(SB)/8, $0x3e0883933e088393
-GLOBL lane3e088393<>(SB), RODATA|NOPTR, $64
-DATA lanebeaaaa99<>+0(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+8(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+16(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+24(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+32(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+40(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+48(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+56(SB)/8, $0xbeaaaa99beaaaa99
-GLOBL lanebeaaaa99<>(SB), RODATA|NOPTR, $64
+DATA lanebc083137<>+0(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+8(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+16(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+24(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+32(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+40(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+48(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+56(SB)/8, $0xbc083137bc083137
+GLOBL lanebc083137<>(SB), RODATA|NOPTR, $64
+DATA lanebe2aabd7<>+0(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+8(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+16(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+24(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+32(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+40(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+48(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+56(SB)/8, $0xbe2aabd7be2aabd7
+GLOBL lanebe2aabd7<>(SB), RODATA|NOPTR, $64
+DATA lanebf800000<>+0(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+8(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+16(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+24(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+32(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+40(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+48(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+56(SB)/8, $0xbf800000bf800000
+GLOBL lanebf800000<>(SB), RODATA|NOPTR, $64
+DATA lane4293eb85<>+0(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+8(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+16(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+24(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+32(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+40(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+48(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+56(SB)/8, $0x4293eb854293eb85
+GLOBL lane4293eb85<>(SB), RODATA|NOPTR, $64
+DATA lane37b19984<>+0(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+8(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+16(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+24(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+32(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+40(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+48(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+56(SB)/8, $0x37b1998437b19984
+GLOBL lane37b19984<>(SB), RODATA|NOPTR, $64
+DATA lane327309a5<>+0(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+8(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+16(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+24(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+32(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+40(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+48(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+56(SB)/8, $0x327309a5327309a5
+GLOBL lane327309a5<>(SB), RODATA|NOPTR, $64
+DATA lane3b674f9c<>+0(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+8(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+16(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+24(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+32(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+40(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+48(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+56(SB)/8, $0x3b674f9c3b674f9c
+GLOBL lane3b674f9c<>(SB), RODATA|NOPTR, $64
+DATA lane3e09505a<>+0(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+8(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+16(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+24(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+32(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+40(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+48(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+56(SB)/8, $0x3e09505a3e09505a
+GLOBL lane3e09505a<>(SB), RODATA|NOPTR, $64
+DATA lane39af2dec<>+0(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+8(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+16(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+24(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+32(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+40(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+48(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+56(SB)/8, $0x39af2dec39af2dec
+GLOBL lane39af2dec<>(SB), RODATA|NOPTR, $64
+DATA lane35595ee8<>+0(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+8(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+16(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+24(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+32(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+40(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+48(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+56(SB)/8, $0x35595ee835595ee8
+GLOBL lane35595ee8<>(SB), RODATA|NOPTR, $64
+DATA lane3cd50a66<>+0(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+8(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+16(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+24(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+32(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+40(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+48(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+56(SB)/8, $0x3cd50a663cd50a66
+GLOBL lane3cd50a66<>(SB), RODATA|NOPTR, $64
+DATA lane3eef52d7<>+0(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+8(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+16(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+24(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+32(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+40(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+48(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+56(SB)/8, $0x3eef52d73eef52d7
+GLOBL lane3eef52d7<>(SB), RODATA|NOPTR, $64
 DATA lane7fffffff<>+0(SB)/8, $0x7fffffff7fffffff
 DATA lane7fffffff<>+8(SB)/8, $0x7fffffff7fffffff
 DATA lane7fffffff<>+16(SB)/8, $0x7fffffff7fffffff
@@ -3354,33 +2994,6 @@ DATA lane7fffffff<>+40(SB)/8, $0x7fffffff7fffffff
 DATA lane7fffffff<>+48(SB)/8, $0x7fffffff7fffffff
 DATA lane7fffffff<>+56(SB)/8, $0x7fffffff7fffffff
 GLOBL lane7fffffff<>(SB), RODATA|NOPTR, $64
-DATA lane40000000<>+0(SB)/8, $0x4000000040000000
-DATA lane40000000<>+8(SB)/8, $0x4000000040000000
-DATA lane40000000<>+16(SB)/8, $0x4000000040000000
-DATA lane40000000<>+24(SB)/8, $0x4000000040000000
-DATA lane40000000<>+32(SB)/8, $0x4000000040000000
-DATA lane40000000<>+40(SB)/8, $0x4000000040000000
-DATA lane40000000<>+48(SB)/8, $0x4000000040000000
-DATA lane40000000<>+56(SB)/8, $0x4000000040000000
-GLOBL lane40000000<>(SB), RODATA|NOPTR, $64
-DATA lane3f200000<>+0(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+8(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+16(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+24(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+32(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+40(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+48(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+56(SB)/8, $0x3f2000003f200000
-GLOBL lane3f200000<>(SB), RODATA|NOPTR, $64
-DATA lane80000000<>+0(SB)/8, $0x8000000080000000
-DATA lane80000000<>+8(SB)/8, $0x8000000080000000
-DATA lane80000000<>+16(SB)/8, $0x8000000080000000
-DATA lane80000000<>+24(SB)/8, $0x8000000080000000
-DATA lane80000000<>+32(SB)/8, $0x8000000080000000
-DATA lane80000000<>+40(SB)/8, $0x8000000080000000
-DATA lane80000000<>+48(SB)/8, $0x8000000080000000
-DATA lane80000000<>+56(SB)/8, $0x8000000080000000
-GLOBL lane80000000<>(SB), RODATA|NOPTR, $64
 DATA lane3f3504f3<>+0(SB)/8, $0x3f3504f33f3504f3
 DATA lane3f3504f3<>+8(SB)/8, $0x3f3504f33f3504f3
 DATA lane3f3504f3<>+16(SB)/8, $0x3f3504f33f3504f3
@@ -3399,15 +3012,15 @@ DATA lane3ea7ba05<>+40(SB)/8, $0x3ea7ba053ea7ba05
 DATA lane3ea7ba05<>+48(SB)/8, $0x3ea7ba053ea7ba05
 DATA lane3ea7ba05<>+56(SB)/8, $0x3ea7ba053ea7ba05
 GLOBL lane3ea7ba05<>(SB), RODATA|NOPTR, $64
-DATA lane3f07dc22<>+0(SB)/8, $0x3f07dc223f07dc22
-DATA lane3f07dc22<>+8(SB)/8, $0x3f07dc223f07dc22
-DATA lane3f07dc22<>+16(SB)/8, $0x3f07dc223f07dc22
-DATA lane3f07dc22<>+24(SB)/8, $0x3f07dc223f07dc22
-DATA lane3f07dc22<>+32(SB)/8, $0x3f07dc223f07dc22
-DATA lane3f07dc22<>+40(SB)/8, $0x3f07dc223f07dc22
-DATA lane3f07dc22<>+48(SB)/8, $0x3f07dc223f07dc22
-DATA lane3f07dc22<>+56(SB)/8, $0x3f07dc223f07dc22
-GLOBL lane3f07dc22<>(SB), RODATA|NOPTR, $64
+DATA lane00000000<>+0(SB)/8, $0x0000000000000000
+DATA lane00000000<>+8(SB)/8, $0x0000000000000000
+DATA lane00000000<>+16(SB)/8, $0x0000000000000000
+DATA lane00000000<>+24(SB)/8, $0x0000000000000000
+DATA lane00000000<>+32(SB)/8, $0x0000000000000000
+DATA lane00000000<>+40(SB)/8, $0x0000000000000000
+DATA lane00000000<>+48(SB)/8, $0x0000000000000000
+DATA lane00000000<>+56(SB)/8, $0x0000000000000000
+GLOBL lane00000000<>(SB), RODATA|NOPTR, $64
 DATA lanebf3a00e3<>+0(SB)/8, $0xbf3a00e3bf3a00e3
 DATA lanebf3a00e3<>+8(SB)/8, $0xbf3a00e3bf3a00e3
 DATA lanebf3a00e3<>+16(SB)/8, $0xbf3a00e3bf3a00e3
@@ -3417,6 +3030,15 @@ DATA lanebf3a00e3<>+40(SB)/8, $0xbf3a00e3bf3a00e3
 DATA lanebf3a00e3<>+48(SB)/8, $0xbf3a00e3bf3a00e3
 DATA lanebf3a00e3<>+56(SB)/8, $0xbf3a00e3bf3a00e3
 GLOBL lanebf3a00e3<>(SB), RODATA|NOPTR, $64
+DATA lane3f07dc22<>+0(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+8(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+16(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+24(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+32(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+40(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+48(SB)/8, $0x3f07dc223f07dc22
+DATA lane3f07dc22<>+56(SB)/8, $0x3f07dc223f07dc22
+GLOBL lane3f07dc22<>(SB), RODATA|NOPTR, $64
 DATA lane3f35f0e3<>+0(SB)/8, $0x3f35f0e33f35f0e3
 DATA lane3f35f0e3<>+8(SB)/8, $0x3f35f0e33f35f0e3
 DATA lane3f35f0e3<>+16(SB)/8, $0x3f35f0e33f35f0e3
@@ -3453,3 +3075,12 @@ DATA lane3ecc422a<>+40(SB)/8, $0x3ecc422a3ecc422a
 DATA lane3ecc422a<>+48(SB)/8, $0x3ecc422a3ecc422a
 DATA lane3ecc422a<>+56(SB)/8, $0x3ecc422a3ecc422a
 GLOBL lane3ecc422a<>(SB), RODATA|NOPTR, $64
+DATA lane3f000000<>+0(SB)/8, $0x3f0000003f000000
+DATA lane3f000000<>+8(SB)/8, $0x3f0000003f000000
+DATA lane3f000000<>+16(SB)/8, $0x3f0000003f000000
+DATA lane3f000000<>+24(SB)/8, $0x3f0000003f000000
+DATA lane3f000000<>+32(SB)/8, $0x3f0000003f000000
+DATA lane3f000000<>+40(SB)/8, $0x3f0000003f000000
+DATA lane3f000000<>+48(SB)/8, $0x3f0000003f000000
+DATA lane3f000000<>+56(SB)/8, $0x3f0000003f000000
+GLOBL lane3f000000<>(SB), RODATA|NOPTR, $64

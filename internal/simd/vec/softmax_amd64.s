@@ -35,29 +35,19 @@ exp:
 	VMINPS       Y4, Y3, Y4
 	VMOVUPS      lanec2ae999a<>(SB), Y3
 	VMAXPS       Y4, Y3, Y4
-	VMULPS       lane3fb8aa3b<>(SB), Y4, Y6
-	VADDPS       lane4b400000<>(SB), Y6, Y6
-	VSUBPS       lane4b400000<>(SB), Y6, Y6
-	VMULPS       lane3f318000<>(SB), Y6, Y7
-	VSUBPS       Y7, Y4, Y7
-	VMULPS       laneb95e8083<>(SB), Y6, Y4
-	VSUBPS       Y4, Y7, Y4
-	VMULPS       lane3ab60b61<>(SB), Y4, Y7
-	VADDPS       lane3c088889<>(SB), Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VADDPS       lane3d2aaaab<>(SB), Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VADDPS       lane3e2aaaab<>(SB), Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VADDPS       lane3f000000<>(SB), Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VADDPS       lane3f800000<>(SB), Y7, Y7
-	VMULPS       Y4, Y7, Y4
-	VADDPS       lane3f800000<>(SB), Y4, Y4
-	VCVTPS2DQ    Y6, Y6
-	VPADDD       lane0000007f<>(SB), Y6, Y6
+	VMOVUPS      lane4b40007f<>(SB), Y6
+	VFMADD231PS  lane3fb8aa3b<>(SB), Y4, Y6
+	VSUBPS       lane4b40007f<>(SB), Y6, Y7
+	VFMADD231PS  lanebf318000<>(SB), Y7, Y4
+	VFMADD231PS  lane395e8083<>(SB), Y7, Y4
+	VMOVUPS      lane3d2b950f<>(SB), Y7
+	VFMADD231PS  lane3c083137<>(SB), Y4, Y7
+	VFMADD213PS  lane3e2aabd7<>(SB), Y4, Y7
+	VFMADD213PS  lane3efffefe<>(SB), Y4, Y7
+	VFMADD213PS  lane3f800000<>(SB), Y4, Y7
+	VFMADD213PS  lane3f800000<>(SB), Y4, Y7
 	VPSLLD       $23, Y6, Y6
-	VMULPS       Y6, Y4, Y6
+	VMULPS       Y6, Y7, Y6
 	VBLENDVPS    Y5, lane00000000<>(SB), Y6, Y6
 	VMOVUPS      Y6, (SI)
 	VADDPS       Y6, Y2, Y2
@@ -161,29 +151,19 @@ exp:
 	VMINPS       Z4, Z3, Z4
 	VMOVUPS      lanec2ae999a<>(SB), Z3
 	VMAXPS       Z4, Z3, Z4
-	VMULPS       lane3fb8aa3b<>(SB), Z4, Z5
-	VADDPS       lane4b400000<>(SB), Z5, Z5
-	VSUBPS       lane4b400000<>(SB), Z5, Z5
-	VMULPS       lane3f318000<>(SB), Z5, Z6
-	VSUBPS       Z6, Z4, Z6
-	VMULPS       laneb95e8083<>(SB), Z5, Z4
-	VSUBPS       Z4, Z6, Z4
-	VMULPS       lane3ab60b61<>(SB), Z4, Z6
-	VADDPS       lane3c088889<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3d2aaaab<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3e2aaaab<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3f000000<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3f800000<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       lane0000007f<>(SB), Z5, Z5
+	VMOVUPS      lane4b40007f<>(SB), Z5
+	VFMADD231PS  lane3fb8aa3b<>(SB), Z4, Z5
+	VSUBPS       lane4b40007f<>(SB), Z5, Z6
+	VFMADD231PS  lanebf318000<>(SB), Z6, Z4
+	VFMADD231PS  lane395e8083<>(SB), Z6, Z4
+	VMOVUPS      lane3d2b950f<>(SB), Z6
+	VFMADD231PS  lane3c083137<>(SB), Z4, Z6
+	VFMADD213PS  lane3e2aabd7<>(SB), Z4, Z6
+	VFMADD213PS  lane3efffefe<>(SB), Z4, Z6
+	VFMADD213PS  lane3f800000<>(SB), Z4, Z6
+	VFMADD213PS  lane3f800000<>(SB), Z4, Z6
 	VPSLLD       $23, Z5, Z5
-	VMULPS       Z5, Z4, Z5
+	VMULPS       Z5, Z6, Z5
 	VBLENDMPS    lane00000000<>(SB), Z5, K1, Z5
 	VMOVUPS      Z5, (SI)
 	VADDPS       Z5, Z2, Z2
@@ -281,6 +261,15 @@ DATA lanec2ae999a<>+40(SB)/8, $0xc2ae999ac2ae999a
 DATA lanec2ae999a<>+48(SB)/8, $0xc2ae999ac2ae999a
 DATA lanec2ae999a<>+56(SB)/8, $0xc2ae999ac2ae999a
 GLOBL lanec2ae999a<>(SB), RODATA|NOPTR, $64
+DATA lane4b40007f<>+0(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+8(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+16(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+24(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+32(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+40(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+48(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+56(SB)/8, $0x4b40007f4b40007f
+GLOBL lane4b40007f<>(SB), RODATA|NOPTR, $64
 DATA lane3fb8aa3b<>+0(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA lane3fb8aa3b<>+8(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA lane3fb8aa3b<>+16(SB)/8, $0x3fb8aa3b3fb8aa3b
@@ -290,78 +279,60 @@ DATA lane3fb8aa3b<>+40(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA lane3fb8aa3b<>+48(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA lane3fb8aa3b<>+56(SB)/8, $0x3fb8aa3b3fb8aa3b
 GLOBL lane3fb8aa3b<>(SB), RODATA|NOPTR, $64
-DATA lane4b400000<>+0(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+8(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+16(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+24(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+32(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+40(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+48(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+56(SB)/8, $0x4b4000004b400000
-GLOBL lane4b400000<>(SB), RODATA|NOPTR, $64
-DATA lane3f318000<>+0(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+8(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+16(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+24(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+32(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+40(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+48(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+56(SB)/8, $0x3f3180003f318000
-GLOBL lane3f318000<>(SB), RODATA|NOPTR, $64
-DATA laneb95e8083<>+0(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+8(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+16(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+24(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+32(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+40(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+48(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+56(SB)/8, $0xb95e8083b95e8083
-GLOBL laneb95e8083<>(SB), RODATA|NOPTR, $64
-DATA lane3ab60b61<>+0(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+8(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+16(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+24(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+32(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+40(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+48(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+56(SB)/8, $0x3ab60b613ab60b61
-GLOBL lane3ab60b61<>(SB), RODATA|NOPTR, $64
-DATA lane3c088889<>+0(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+8(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+16(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+24(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+32(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+40(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+48(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+56(SB)/8, $0x3c0888893c088889
-GLOBL lane3c088889<>(SB), RODATA|NOPTR, $64
-DATA lane3d2aaaab<>+0(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+8(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+16(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+24(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+32(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+40(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+48(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+56(SB)/8, $0x3d2aaaab3d2aaaab
-GLOBL lane3d2aaaab<>(SB), RODATA|NOPTR, $64
-DATA lane3e2aaaab<>+0(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+8(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+16(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+24(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+32(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+40(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+48(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+56(SB)/8, $0x3e2aaaab3e2aaaab
-GLOBL lane3e2aaaab<>(SB), RODATA|NOPTR, $64
-DATA lane3f000000<>+0(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+8(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+16(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+24(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+32(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+40(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+48(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+56(SB)/8, $0x3f0000003f000000
-GLOBL lane3f000000<>(SB), RODATA|NOPTR, $64
+DATA lanebf318000<>+0(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+8(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+16(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+24(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+32(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+40(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+48(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+56(SB)/8, $0xbf318000bf318000
+GLOBL lanebf318000<>(SB), RODATA|NOPTR, $64
+DATA lane395e8083<>+0(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+8(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+16(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+24(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+32(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+40(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+48(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+56(SB)/8, $0x395e8083395e8083
+GLOBL lane395e8083<>(SB), RODATA|NOPTR, $64
+DATA lane3d2b950f<>+0(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+8(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+16(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+24(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+32(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+40(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+48(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+56(SB)/8, $0x3d2b950f3d2b950f
+GLOBL lane3d2b950f<>(SB), RODATA|NOPTR, $64
+DATA lane3c083137<>+0(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+8(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+16(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+24(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+32(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+40(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+48(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+56(SB)/8, $0x3c0831373c083137
+GLOBL lane3c083137<>(SB), RODATA|NOPTR, $64
+DATA lane3e2aabd7<>+0(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+8(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+16(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+24(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+32(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+40(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+48(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+56(SB)/8, $0x3e2aabd73e2aabd7
+GLOBL lane3e2aabd7<>(SB), RODATA|NOPTR, $64
+DATA lane3efffefe<>+0(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+8(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+16(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+24(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+32(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+40(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+48(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+56(SB)/8, $0x3efffefe3efffefe
+GLOBL lane3efffefe<>(SB), RODATA|NOPTR, $64
 DATA lane3f800000<>+0(SB)/8, $0x3f8000003f800000
 DATA lane3f800000<>+8(SB)/8, $0x3f8000003f800000
 DATA lane3f800000<>+16(SB)/8, $0x3f8000003f800000
@@ -371,15 +342,6 @@ DATA lane3f800000<>+40(SB)/8, $0x3f8000003f800000
 DATA lane3f800000<>+48(SB)/8, $0x3f8000003f800000
 DATA lane3f800000<>+56(SB)/8, $0x3f8000003f800000
 GLOBL lane3f800000<>(SB), RODATA|NOPTR, $64
-DATA lane0000007f<>+0(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+8(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+16(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+24(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+32(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+40(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+48(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+56(SB)/8, $0x0000007f0000007f
-GLOBL lane0000007f<>(SB), RODATA|NOPTR, $64
 DATA lane00000000<>+0(SB)/8, $0x0000000000000000
 DATA lane00000000<>+8(SB)/8, $0x0000000000000000
 DATA lane00000000<>+16(SB)/8, $0x0000000000000000

@@ -30,48 +30,91 @@ func softplusGeneric(x, y []float32) {
 		if -87.3 > x4 {
 			x6 = -87.3
 		}
-		x8 := float32(x6 * 1.442695)
-		x10 := float32(x8 + 1.2582912e+07)
-		x11 := float32(x10 - 1.2582912e+07)
-		x13 := float32(x11 * 0.6933594)
-		x14 := float32(x6 - x13)
-		x16 := float32(x11 * -0.00021219444)
-		x17 := float32(x14 - x16)
-		x19 := float32(0.0013888889 * x17)
-		x21 := float32(x19 + 0.008333334)
-		x22 := float32(x21 * x17)
-		x24 := float32(x22 + 0.041666668)
-		x25 := float32(x24 * x17)
-		x27 := float32(x25 + 0.16666667)
-		x28 := float32(x27 * x17)
-		x30 := float32(x28 + 0.5)
-		x31 := float32(x30 * x17)
-		x33 := float32(x31 + 1)
-		x34 := float32(x33 * x17)
-		x35 := float32(x34 + 1)
-		x36 := math.Float32frombits(uint32(int32(x11)+127) << 23)
-		x37 := float32(x35 * x36)
-		x39 := float32(x37 + 2)
-		x40 := float32(x37 / x39)
-		x41 := float32(x40 + x40)
-		x42 := float32(x40 * x40)
-		x44 := float32(0.06666667 * x42)
-		x46 := float32(x44 + 0.07692308)
-		x47 := float32(x46 * x42)
-		x49 := float32(x47 + 0.09090909)
-		x50 := float32(x49 * x42)
-		x52 := float32(x50 + 0.11111111)
-		x53 := float32(x52 * x42)
-		x55 := float32(x53 + 0.14285715)
-		x56 := float32(x55 * x42)
-		x58 := float32(x56 + 0.2)
-		x59 := float32(x58 * x42)
-		x61 := float32(x59 + 0.33333334)
-		x62 := float32(x61 * x42)
-		x63 := float32(x62 + 1)
-		x64 := float32(x41 * x63)
-		x65 := float32(x2 + x64)
-		y[e] = x65
+		s9 := float64(float32(x6))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
+		x9 := float32(s9)
+		if between(s9) {
+			x9 = fma(x6, 1.442695, 1.2583039e+07)
+		}
+		x10 := float32(x9 - 1.2583039e+07)
+		s12 := float64(float32(x10))*float64(float32(-0.6933594)) + float64(float32(x6))
+		x12 := float32(s12)
+		if between(s12) {
+			x12 = fma(x10, -0.6933594, x6)
+		}
+		s14 := float64(float32(x10))*float64(float32(0.00021219444)) + float64(float32(x12))
+		x14 := float32(s14)
+		if between(s14) {
+			x14 = fma(x10, 0.00021219444, x12)
+		}
+		s17 := float64(float32(0.008312515))*float64(float32(x14)) + float64(float32(0.0418902))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(0.008312515, x14, 0.0418902)
+		}
+		s19 := float64(float32(x17))*float64(float32(x14)) + float64(float32(0.16667114))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(x17, x14, 0.16667114)
+		}
+		s21 := float64(float32(x19))*float64(float32(x14)) + float64(float32(0.4999923))
+		x21 := float32(s21)
+		if between(s21) {
+			x21 = fma(x19, x14, 0.4999923)
+		}
+		s23 := float64(float32(x21))*float64(float32(x14)) + float64(float32(1))
+		x23 := float32(s23)
+		if between(s23) {
+			x23 = fma(x21, x14, 1)
+		}
+		s24 := float64(float32(x23))*float64(float32(x14)) + float64(float32(1))
+		x24 := float32(s24)
+		if between(s24) {
+			x24 = fma(x23, x14, 1)
+		}
+		x25 := math.Float32frombits(math.Float32bits(x9) << 23)
+		x26 := float32(x24 * x25)
+		x28 := float32(x26 + 2)
+		x29 := float32(x26 / x28)
+		x30 := float32(x29 + x29)
+		x31 := float32(x29 * x29)
+		s34 := float64(float32(0.06666667))*float64(float32(x31)) + float64(float32(0.07692308))
+		x34 := float32(s34)
+		if between(s34) {
+			x34 = fma(0.06666667, x31, 0.07692308)
+		}
+		s36 := float64(float32(x34))*float64(float32(x31)) + float64(float32(0.09090909))
+		x36 := float32(s36)
+		if between(s36) {
+			x36 = fma(x34, x31, 0.09090909)
+		}
+		s38 := float64(float32(x36))*float64(float32(x31)) + float64(float32(0.11111111))
+		x38 := float32(s38)
+		if between(s38) {
+			x38 = fma(x36, x31, 0.11111111)
+		}
+		s40 := float64(float32(x38))*float64(float32(x31)) + float64(float32(0.14285715))
+		x40 := float32(s40)
+		if between(s40) {
+			x40 = fma(x38, x31, 0.14285715)
+		}
+		s42 := float64(float32(x40))*float64(float32(x31)) + float64(float32(0.2))
+		x42 := float32(s42)
+		if between(s42) {
+			x42 = fma(x40, x31, 0.2)
+		}
+		s44 := float64(float32(x42))*float64(float32(x31)) + float64(float32(0.33333334))
+		x44 := float32(s44)
+		if between(s44) {
+			x44 = fma(x42, x31, 0.33333334)
+		}
+		s45 := float64(float32(x44))*float64(float32(x31)) + float64(float32(1))
+		x45 := float32(s45)
+		if between(s45) {
+			x45 = fma(x44, x31, 1)
+		}
+		x46 := float32(x30 * x45)
+		x47 := float32(x2 + x46)
+		y[e] = x47
 	}
 }
 
@@ -90,40 +133,64 @@ func softplusGradGeneric(x, dy, dx []float32) {
 	for e := range x {
 		x0 := dy[e]
 		x1 := x[e]
-		x4 := float32(0 - x1)
-		x7 := float32(x4)
-		if 88 < x4 {
-			x7 = 88
+		x4 := float32(x1)
+		if 87.3 < x1 {
+			x4 = 87.3
 		}
-		x8 := float32(x7)
-		if -87.3 > x7 {
-			x8 = -87.3
+		x5 := float32(x4)
+		if -88 > x4 {
+			x5 = -88
 		}
-		x10 := float32(x8 * 1.442695)
-		x12 := float32(x10 + 1.2582912e+07)
-		x13 := float32(x12 - 1.2582912e+07)
-		x15 := float32(x13 * 0.6933594)
-		x16 := float32(x8 - x15)
-		x18 := float32(x13 * -0.00021219444)
-		x19 := float32(x16 - x18)
-		x21 := float32(0.0013888889 * x19)
-		x23 := float32(x21 + 0.008333334)
-		x24 := float32(x23 * x19)
-		x26 := float32(x24 + 0.041666668)
-		x27 := float32(x26 * x19)
-		x29 := float32(x27 + 0.16666667)
-		x30 := float32(x29 * x19)
-		x32 := float32(x30 + 0.5)
-		x33 := float32(x32 * x19)
-		x34 := float32(x33 + 1)
-		x35 := float32(x34 * x19)
-		x36 := float32(x35 + 1)
-		x37 := math.Float32frombits(uint32(int32(x13)+127) << 23)
-		x38 := float32(x36 * x37)
-		x39 := float32(x38 + 1)
-		x40 := float32(1 / x39)
-		x41 := float32(x0 * x40)
-		dx[e] = x41
+		s8 := float64(float32(x5))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x8 := float32(s8)
+		if between(s8) {
+			x8 = fma(x5, -1.442695, 1.2583039e+07)
+		}
+		x9 := float32(x8 - 1.2583039e+07)
+		s11 := float64(float32(x9))*float64(float32(0.6933594)) + float64(float32(x5))
+		x11 := float32(s11)
+		if between(s11) {
+			x11 = fma(x9, 0.6933594, x5)
+		}
+		s13 := float64(float32(x9))*float64(float32(-0.00021219444)) + float64(float32(x11))
+		x13 := float32(s13)
+		if between(s13) {
+			x13 = fma(x9, -0.00021219444, x11)
+		}
+		s16 := float64(float32(-0.008312515))*float64(float32(x13)) + float64(float32(0.0418902))
+		x16 := float32(s16)
+		if between(s16) {
+			x16 = fma(-0.008312515, x13, 0.0418902)
+		}
+		s18 := float64(float32(x16))*float64(float32(x13)) + float64(float32(-0.16667114))
+		x18 := float32(s18)
+		if between(s18) {
+			x18 = fma(x16, x13, -0.16667114)
+		}
+		s20 := float64(float32(x18))*float64(float32(x13)) + float64(float32(0.4999923))
+		x20 := float32(s20)
+		if between(s20) {
+			x20 = fma(x18, x13, 0.4999923)
+		}
+		s22 := float64(float32(x20))*float64(float32(x13)) + float64(float32(-1))
+		x22 := float32(s22)
+		if between(s22) {
+			x22 = fma(x20, x13, -1)
+		}
+		s24 := float64(float32(x22))*float64(float32(x13)) + float64(float32(1))
+		x24 := float32(s24)
+		if between(s24) {
+			x24 = fma(x22, x13, 1)
+		}
+		x25 := math.Float32frombits(math.Float32bits(x8) << 23)
+		s26 := float64(float32(x24))*float64(float32(x25)) + float64(float32(1))
+		x26 := float32(s26)
+		if between(s26) {
+			x26 = fma(x24, x25, 1)
+		}
+		x27 := float32(1 / x26)
+		x28 := float32(x0 * x27)
+		dx[e] = x28
 	}
 }
 
@@ -163,141 +230,252 @@ func sLSTMGatesGeneric(ai, af, m0, i, f, m, s []float32) {
 		if -87.3 > x6 {
 			x8 = -87.3
 		}
-		x10 := float32(x8 * 1.442695)
-		x12 := float32(x10 + 1.2582912e+07)
-		x13 := float32(x12 - 1.2582912e+07)
-		x15 := float32(x13 * 0.6933594)
-		x16 := float32(x8 - x15)
-		x18 := float32(x13 * -0.00021219444)
-		x19 := float32(x16 - x18)
-		x21 := float32(0.0013888889 * x19)
-		x23 := float32(x21 + 0.008333334)
-		x24 := float32(x23 * x19)
-		x26 := float32(x24 + 0.041666668)
-		x27 := float32(x26 * x19)
-		x29 := float32(x27 + 0.16666667)
-		x30 := float32(x29 * x19)
-		x32 := float32(x30 + 0.5)
-		x33 := float32(x32 * x19)
-		x35 := float32(x33 + 1)
-		x36 := float32(x35 * x19)
-		x37 := float32(x36 + 1)
-		x38 := math.Float32frombits(uint32(int32(x13)+127) << 23)
-		x39 := float32(x37 * x38)
-		x41 := float32(x39 + 2)
-		x42 := float32(x39 / x41)
-		x43 := float32(x42 + x42)
-		x44 := float32(x42 * x42)
-		x46 := float32(0.06666667 * x44)
-		x48 := float32(x46 + 0.07692308)
-		x49 := float32(x48 * x44)
-		x51 := float32(x49 + 0.09090909)
-		x52 := float32(x51 * x44)
-		x54 := float32(x52 + 0.11111111)
-		x55 := float32(x54 * x44)
-		x57 := float32(x55 + 0.14285715)
-		x58 := float32(x57 * x44)
-		x60 := float32(x58 + 0.2)
-		x61 := float32(x60 * x44)
-		x63 := float32(x61 + 0.33333334)
-		x64 := float32(x63 * x44)
-		x65 := float32(x64 + 1)
-		x66 := float32(x43 * x65)
-		x67 := float32(x4 - x66)
-		x68 := float32(x67 + x2)
-		x69 := float32(x68)
-		if x0 > x68 {
-			x69 = x0
+		s11 := float64(float32(x8))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
+		x11 := float32(s11)
+		if between(s11) {
+			x11 = fma(x8, 1.442695, 1.2583039e+07)
 		}
-		x70 := float32(x0 - x69)
-		x71 := float32(x70)
-		if -87.3 > x70 {
-			x71 = -87.3
+		x12 := float32(x11 - 1.2583039e+07)
+		s14 := float64(float32(x12))*float64(float32(-0.6933594)) + float64(float32(x8))
+		x14 := float32(s14)
+		if between(s14) {
+			x14 = fma(x12, -0.6933594, x8)
 		}
-		x72 := float32(x71 * 1.442695)
-		x73 := float32(x72 + 1.2582912e+07)
-		x74 := float32(x73 - 1.2582912e+07)
-		x75 := float32(x74 * 0.6933594)
-		x76 := float32(x71 - x75)
-		x77 := float32(x74 * -0.00021219444)
-		x78 := float32(x76 - x77)
-		x79 := float32(0.0013888889 * x78)
-		x80 := float32(x79 + 0.008333334)
-		x81 := float32(x80 * x78)
-		x82 := float32(x81 + 0.041666668)
-		x83 := float32(x82 * x78)
-		x84 := float32(x83 + 0.16666667)
-		x85 := float32(x84 * x78)
-		x86 := float32(x85 + 0.5)
-		x87 := float32(x86 * x78)
-		x88 := float32(x87 + 1)
-		x89 := float32(x88 * x78)
-		x90 := float32(x89 + 1)
-		x91 := math.Float32frombits(uint32(int32(x74)+127) << 23)
-		x92 := float32(x90 * x91)
-		x93 := float32(x68 - x69)
-		x94 := float32(x93)
-		if -87.3 > x93 {
-			x94 = -87.3
+		s16 := float64(float32(x12))*float64(float32(0.00021219444)) + float64(float32(x14))
+		x16 := float32(s16)
+		if between(s16) {
+			x16 = fma(x12, 0.00021219444, x14)
 		}
-		x95 := float32(x94 * 1.442695)
-		x96 := float32(x95 + 1.2582912e+07)
-		x97 := float32(x96 - 1.2582912e+07)
-		x98 := float32(x97 * 0.6933594)
-		x99 := float32(x94 - x98)
-		x100 := float32(x97 * -0.00021219444)
-		x101 := float32(x99 - x100)
-		x102 := float32(0.0013888889 * x101)
-		x103 := float32(x102 + 0.008333334)
-		x104 := float32(x103 * x101)
-		x105 := float32(x104 + 0.041666668)
-		x106 := float32(x105 * x101)
-		x107 := float32(x106 + 0.16666667)
-		x108 := float32(x107 * x101)
-		x109 := float32(x108 + 0.5)
-		x110 := float32(x109 * x101)
-		x111 := float32(x110 + 1)
-		x112 := float32(x111 * x101)
-		x113 := float32(x112 + 1)
-		x114 := math.Float32frombits(uint32(int32(x97)+127) << 23)
-		x115 := float32(x113 * x114)
-		x116 := float32(0 - x1)
-		x117 := float32(0 - x116)
-		x119 := float32(x117)
-		if 88 < x117 {
-			x119 = 88
+		s19 := float64(float32(0.008312515))*float64(float32(x16)) + float64(float32(0.0418902))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(0.008312515, x16, 0.0418902)
 		}
-		x120 := float32(x119)
-		if -87.3 > x119 {
-			x120 = -87.3
+		s21 := float64(float32(x19))*float64(float32(x16)) + float64(float32(0.16667114))
+		x21 := float32(s21)
+		if between(s21) {
+			x21 = fma(x19, x16, 0.16667114)
 		}
-		x121 := float32(x120 * 1.442695)
-		x122 := float32(x121 + 1.2582912e+07)
-		x123 := float32(x122 - 1.2582912e+07)
-		x124 := float32(x123 * 0.6933594)
-		x125 := float32(x120 - x124)
-		x126 := float32(x123 * -0.00021219444)
-		x127 := float32(x125 - x126)
-		x128 := float32(0.0013888889 * x127)
-		x129 := float32(x128 + 0.008333334)
-		x130 := float32(x129 * x127)
-		x131 := float32(x130 + 0.041666668)
-		x132 := float32(x131 * x127)
-		x133 := float32(x132 + 0.16666667)
-		x134 := float32(x133 * x127)
-		x135 := float32(x134 + 0.5)
-		x136 := float32(x135 * x127)
-		x137 := float32(x136 + 1)
-		x138 := float32(x137 * x127)
-		x139 := float32(x138 + 1)
-		x140 := math.Float32frombits(uint32(int32(x123)+127) << 23)
-		x141 := float32(x139 * x140)
-		x142 := float32(x141 + 1)
-		x143 := float32(1 / x142)
-		i[e] = x92
-		f[e] = x115
-		m[e] = x69
-		s[e] = x143
+		s23 := float64(float32(x21))*float64(float32(x16)) + float64(float32(0.4999923))
+		x23 := float32(s23)
+		if between(s23) {
+			x23 = fma(x21, x16, 0.4999923)
+		}
+		s25 := float64(float32(x23))*float64(float32(x16)) + float64(float32(1))
+		x25 := float32(s25)
+		if between(s25) {
+			x25 = fma(x23, x16, 1)
+		}
+		s26 := float64(float32(x25))*float64(float32(x16)) + float64(float32(1))
+		x26 := float32(s26)
+		if between(s26) {
+			x26 = fma(x25, x16, 1)
+		}
+		x27 := math.Float32frombits(math.Float32bits(x11) << 23)
+		x28 := float32(x26 * x27)
+		x30 := float32(x28 + 2)
+		x31 := float32(x28 / x30)
+		x32 := float32(x31 + x31)
+		x33 := float32(x31 * x31)
+		s36 := float64(float32(0.06666667))*float64(float32(x33)) + float64(float32(0.07692308))
+		x36 := float32(s36)
+		if between(s36) {
+			x36 = fma(0.06666667, x33, 0.07692308)
+		}
+		s38 := float64(float32(x36))*float64(float32(x33)) + float64(float32(0.09090909))
+		x38 := float32(s38)
+		if between(s38) {
+			x38 = fma(x36, x33, 0.09090909)
+		}
+		s40 := float64(float32(x38))*float64(float32(x33)) + float64(float32(0.11111111))
+		x40 := float32(s40)
+		if between(s40) {
+			x40 = fma(x38, x33, 0.11111111)
+		}
+		s42 := float64(float32(x40))*float64(float32(x33)) + float64(float32(0.14285715))
+		x42 := float32(s42)
+		if between(s42) {
+			x42 = fma(x40, x33, 0.14285715)
+		}
+		s44 := float64(float32(x42))*float64(float32(x33)) + float64(float32(0.2))
+		x44 := float32(s44)
+		if between(s44) {
+			x44 = fma(x42, x33, 0.2)
+		}
+		s46 := float64(float32(x44))*float64(float32(x33)) + float64(float32(0.33333334))
+		x46 := float32(s46)
+		if between(s46) {
+			x46 = fma(x44, x33, 0.33333334)
+		}
+		s47 := float64(float32(x46))*float64(float32(x33)) + float64(float32(1))
+		x47 := float32(s47)
+		if between(s47) {
+			x47 = fma(x46, x33, 1)
+		}
+		x48 := float32(x32 * x47)
+		x49 := float32(x4 - x48)
+		x50 := float32(x49 + x2)
+		x51 := float32(x50)
+		if x0 > x50 {
+			x51 = x0
+		}
+		x52 := float32(x0 - x51)
+		x53 := float32(x52)
+		if -87.3 > x52 {
+			x53 = -87.3
+		}
+		s54 := float64(float32(x53))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
+		x54 := float32(s54)
+		if between(s54) {
+			x54 = fma(x53, 1.442695, 1.2583039e+07)
+		}
+		x55 := float32(x54 - 1.2583039e+07)
+		s56 := float64(float32(x55))*float64(float32(-0.6933594)) + float64(float32(x53))
+		x56 := float32(s56)
+		if between(s56) {
+			x56 = fma(x55, -0.6933594, x53)
+		}
+		s57 := float64(float32(x55))*float64(float32(0.00021219444)) + float64(float32(x56))
+		x57 := float32(s57)
+		if between(s57) {
+			x57 = fma(x55, 0.00021219444, x56)
+		}
+		s58 := float64(float32(0.008312515))*float64(float32(x57)) + float64(float32(0.0418902))
+		x58 := float32(s58)
+		if between(s58) {
+			x58 = fma(0.008312515, x57, 0.0418902)
+		}
+		s59 := float64(float32(x58))*float64(float32(x57)) + float64(float32(0.16667114))
+		x59 := float32(s59)
+		if between(s59) {
+			x59 = fma(x58, x57, 0.16667114)
+		}
+		s60 := float64(float32(x59))*float64(float32(x57)) + float64(float32(0.4999923))
+		x60 := float32(s60)
+		if between(s60) {
+			x60 = fma(x59, x57, 0.4999923)
+		}
+		s61 := float64(float32(x60))*float64(float32(x57)) + float64(float32(1))
+		x61 := float32(s61)
+		if between(s61) {
+			x61 = fma(x60, x57, 1)
+		}
+		s62 := float64(float32(x61))*float64(float32(x57)) + float64(float32(1))
+		x62 := float32(s62)
+		if between(s62) {
+			x62 = fma(x61, x57, 1)
+		}
+		x63 := math.Float32frombits(math.Float32bits(x54) << 23)
+		x64 := float32(x62 * x63)
+		x65 := float32(x50 - x51)
+		x66 := float32(x65)
+		if -87.3 > x65 {
+			x66 = -87.3
+		}
+		s67 := float64(float32(x66))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
+		x67 := float32(s67)
+		if between(s67) {
+			x67 = fma(x66, 1.442695, 1.2583039e+07)
+		}
+		x68 := float32(x67 - 1.2583039e+07)
+		s69 := float64(float32(x68))*float64(float32(-0.6933594)) + float64(float32(x66))
+		x69 := float32(s69)
+		if between(s69) {
+			x69 = fma(x68, -0.6933594, x66)
+		}
+		s70 := float64(float32(x68))*float64(float32(0.00021219444)) + float64(float32(x69))
+		x70 := float32(s70)
+		if between(s70) {
+			x70 = fma(x68, 0.00021219444, x69)
+		}
+		s71 := float64(float32(0.008312515))*float64(float32(x70)) + float64(float32(0.0418902))
+		x71 := float32(s71)
+		if between(s71) {
+			x71 = fma(0.008312515, x70, 0.0418902)
+		}
+		s72 := float64(float32(x71))*float64(float32(x70)) + float64(float32(0.16667114))
+		x72 := float32(s72)
+		if between(s72) {
+			x72 = fma(x71, x70, 0.16667114)
+		}
+		s73 := float64(float32(x72))*float64(float32(x70)) + float64(float32(0.4999923))
+		x73 := float32(s73)
+		if between(s73) {
+			x73 = fma(x72, x70, 0.4999923)
+		}
+		s74 := float64(float32(x73))*float64(float32(x70)) + float64(float32(1))
+		x74 := float32(s74)
+		if between(s74) {
+			x74 = fma(x73, x70, 1)
+		}
+		s75 := float64(float32(x74))*float64(float32(x70)) + float64(float32(1))
+		x75 := float32(s75)
+		if between(s75) {
+			x75 = fma(x74, x70, 1)
+		}
+		x76 := math.Float32frombits(math.Float32bits(x67) << 23)
+		x77 := float32(x75 * x76)
+		x78 := float32(0 - x1)
+		x81 := float32(x78)
+		if 87.3 < x78 {
+			x81 = 87.3
+		}
+		x82 := float32(x81)
+		if -88 > x81 {
+			x82 = -88
+		}
+		s84 := float64(float32(x82))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x84 := float32(s84)
+		if between(s84) {
+			x84 = fma(x82, -1.442695, 1.2583039e+07)
+		}
+		x85 := float32(x84 - 1.2583039e+07)
+		s87 := float64(float32(x85))*float64(float32(0.6933594)) + float64(float32(x82))
+		x87 := float32(s87)
+		if between(s87) {
+			x87 = fma(x85, 0.6933594, x82)
+		}
+		s89 := float64(float32(x85))*float64(float32(-0.00021219444)) + float64(float32(x87))
+		x89 := float32(s89)
+		if between(s89) {
+			x89 = fma(x85, -0.00021219444, x87)
+		}
+		s91 := float64(float32(-0.008312515))*float64(float32(x89)) + float64(float32(0.0418902))
+		x91 := float32(s91)
+		if between(s91) {
+			x91 = fma(-0.008312515, x89, 0.0418902)
+		}
+		s93 := float64(float32(x91))*float64(float32(x89)) + float64(float32(-0.16667114))
+		x93 := float32(s93)
+		if between(s93) {
+			x93 = fma(x91, x89, -0.16667114)
+		}
+		s94 := float64(float32(x93))*float64(float32(x89)) + float64(float32(0.4999923))
+		x94 := float32(s94)
+		if between(s94) {
+			x94 = fma(x93, x89, 0.4999923)
+		}
+		s96 := float64(float32(x94))*float64(float32(x89)) + float64(float32(-1))
+		x96 := float32(s96)
+		if between(s96) {
+			x96 = fma(x94, x89, -1)
+		}
+		s97 := float64(float32(x96))*float64(float32(x89)) + float64(float32(1))
+		x97 := float32(s97)
+		if between(s97) {
+			x97 = fma(x96, x89, 1)
+		}
+		x98 := math.Float32frombits(math.Float32bits(x84) << 23)
+		s99 := float64(float32(x97))*float64(float32(x98)) + float64(float32(1))
+		x99 := float32(s99)
+		if between(s99) {
+			x99 = fma(x97, x98, 1)
+		}
+		x100 := float32(1 / x99)
+		i[e] = x64
+		f[e] = x77
+		m[e] = x51
+		s[e] = x100
 	}
 }
 
@@ -334,104 +512,132 @@ func sLSTMStateGeneric(i, f, az, ao, c0, n0, z, o, c, n, h []float32) {
 		x0 := i[e]
 		x1 := f[e]
 		x2 := az[e]
-		x3 := float32(x2 * x2)
-		x5 := float32(-0.0057049887 * x3)
-		x7 := float32(x5 + 0.020639088)
-		x8 := float32(x7 * x3)
-		x10 := float32(x8 + -0.053739715)
-		x11 := float32(x10 * x3)
-		x13 := float32(x11 + 0.13331442)
-		x14 := float32(x13 * x3)
-		x16 := float32(x14 + -0.3333328)
-		x17 := float32(x16 * x3)
-		x18 := float32(x17 * x2)
-		x19 := float32(x18 + x2)
-		x20 := math.Float32frombits(math.Float32bits(x2) &^ (1 << 31))
-		x23 := float32(x20 + x20)
-		x26 := float32(x23)
-		if 88 < x23 {
-			x26 = 88
+		x4 := float32(x2 * x2)
+		x5 := float32(x4)
+		if 73.96 < x4 {
+			x5 = 73.96
+		}
+		s8 := float64(float32(1.41466545e-08))*float64(float32(x5)) + float64(float32(2.117153e-05))
+		x8 := float32(s8)
+		if between(s8) {
+			x8 = fma(1.41466545e-08, x5, 2.117153e-05)
+		}
+		s10 := float64(float32(x8))*float64(float32(x5)) + float64(float32(0.0035295254))
+		x10 := float32(s10)
+		if between(s10) {
+			x10 = fma(x8, x5, 0.0035295254)
+		}
+		s12 := float64(float32(x10))*float64(float32(x5)) + float64(float32(0.13409558))
+		x12 := float32(s12)
+		if between(s12) {
+			x12 = fma(x10, x5, 0.13409558)
+		}
+		s14 := float64(float32(x12))*float64(float32(x5)) + float64(float32(1))
+		x14 := float32(s14)
+		if between(s14) {
+			x14 = fma(x12, x5, 1)
+		}
+		s17 := float64(float32(8.0976906e-07))*float64(float32(x5)) + float64(float32(0.00033412816))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(8.0976906e-07, x5, 0.00033412816)
+		}
+		s19 := float64(float32(x17))*float64(float32(x5)) + float64(float32(0.026005935))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(x17, x5, 0.026005935)
+		}
+		s21 := float64(float32(x19))*float64(float32(x5)) + float64(float32(0.4674289))
+		x21 := float32(s21)
+		if between(s21) {
+			x21 = fma(x19, x5, 0.4674289)
+		}
+		s22 := float64(float32(x21))*float64(float32(x5)) + float64(float32(1))
+		x22 := float32(s22)
+		if between(s22) {
+			x22 = fma(x21, x5, 1)
+		}
+		x24 := float32(x14 * x2)
+		x25 := float32(x24 / x22)
+		x26 := float32(x25)
+		if 1 < x25 {
+			x26 = 1
 		}
 		x27 := float32(x26)
-		if -87.3 > x26 {
-			x27 = -87.3
+		if -1 > x26 {
+			x27 = -1
 		}
-		x29 := float32(x27 * 1.442695)
-		x31 := float32(x29 + 1.2582912e+07)
-		x32 := float32(x31 - 1.2582912e+07)
-		x34 := float32(x32 * 0.6933594)
-		x35 := float32(x27 - x34)
-		x37 := float32(x32 * -0.00021219444)
-		x38 := float32(x35 - x37)
-		x40 := float32(0.0013888889 * x38)
-		x42 := float32(x40 + 0.008333334)
-		x43 := float32(x42 * x38)
-		x45 := float32(x43 + 0.041666668)
-		x46 := float32(x45 * x38)
-		x48 := float32(x46 + 0.16666667)
-		x49 := float32(x48 * x38)
-		x51 := float32(x49 + 0.5)
-		x52 := float32(x51 * x38)
-		x53 := float32(x52 + 1)
-		x54 := float32(x53 * x38)
-		x55 := float32(x54 + 1)
-		x56 := math.Float32frombits(uint32(int32(x32)+127) << 23)
-		x57 := float32(x55 * x56)
-		x58 := float32(x57 + 1)
-		x59 := float32(2 / x58)
-		x60 := float32(1 - x59)
-		x63 := math.Float32frombits(math.Float32bits(x60) | math.Float32bits(x2)&(1<<31))
-		x64 := float32(x63)
-		if x20 < 0.625 {
-			x64 = x19
+		x28 := ao[e]
+		x31 := float32(x28)
+		if 87.3 < x28 {
+			x31 = 87.3
 		}
-		x65 := ao[e]
-		x67 := float32(0 - x65)
-		x68 := float32(x67)
-		if 88 < x67 {
-			x68 = 88
+		x32 := float32(x31)
+		if -88 > x31 {
+			x32 = -88
 		}
-		x69 := float32(x68)
-		if -87.3 > x68 {
-			x69 = -87.3
+		s35 := float64(float32(x32))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x35 := float32(s35)
+		if between(s35) {
+			x35 = fma(x32, -1.442695, 1.2583039e+07)
 		}
-		x70 := float32(x69 * 1.442695)
-		x71 := float32(x70 + 1.2582912e+07)
-		x72 := float32(x71 - 1.2582912e+07)
-		x73 := float32(x72 * 0.6933594)
-		x74 := float32(x69 - x73)
-		x75 := float32(x72 * -0.00021219444)
-		x76 := float32(x74 - x75)
-		x77 := float32(0.0013888889 * x76)
-		x78 := float32(x77 + 0.008333334)
-		x79 := float32(x78 * x76)
-		x80 := float32(x79 + 0.041666668)
-		x81 := float32(x80 * x76)
-		x82 := float32(x81 + 0.16666667)
-		x83 := float32(x82 * x76)
-		x84 := float32(x83 + 0.5)
-		x85 := float32(x84 * x76)
-		x86 := float32(x85 + 1)
-		x87 := float32(x86 * x76)
-		x88 := float32(x87 + 1)
-		x89 := math.Float32frombits(uint32(int32(x72)+127) << 23)
-		x90 := float32(x88 * x89)
-		x91 := float32(x90 + 1)
-		x92 := float32(1 / x91)
-		x93 := c0[e]
-		x94 := float32(x1 * x93)
-		x95 := float32(x0 * x64)
-		x96 := float32(x94 + x95)
-		x97 := n0[e]
-		x98 := float32(x1 * x97)
-		x99 := float32(x98 + x0)
-		x100 := float32(x96 / x99)
-		x101 := float32(x92 * x100)
-		z[e] = x64
-		o[e] = x92
-		c[e] = x96
-		n[e] = x99
-		h[e] = x101
+		x36 := float32(x35 - 1.2583039e+07)
+		s38 := float64(float32(x36))*float64(float32(0.6933594)) + float64(float32(x32))
+		x38 := float32(s38)
+		if between(s38) {
+			x38 = fma(x36, 0.6933594, x32)
+		}
+		s40 := float64(float32(x36))*float64(float32(-0.00021219444)) + float64(float32(x38))
+		x40 := float32(s40)
+		if between(s40) {
+			x40 = fma(x36, -0.00021219444, x38)
+		}
+		s43 := float64(float32(-0.008312515))*float64(float32(x40)) + float64(float32(0.0418902))
+		x43 := float32(s43)
+		if between(s43) {
+			x43 = fma(-0.008312515, x40, 0.0418902)
+		}
+		s45 := float64(float32(x43))*float64(float32(x40)) + float64(float32(-0.16667114))
+		x45 := float32(s45)
+		if between(s45) {
+			x45 = fma(x43, x40, -0.16667114)
+		}
+		s47 := float64(float32(x45))*float64(float32(x40)) + float64(float32(0.4999923))
+		x47 := float32(s47)
+		if between(s47) {
+			x47 = fma(x45, x40, 0.4999923)
+		}
+		s48 := float64(float32(x47))*float64(float32(x40)) + float64(float32(-1))
+		x48 := float32(s48)
+		if between(s48) {
+			x48 = fma(x47, x40, -1)
+		}
+		s49 := float64(float32(x48))*float64(float32(x40)) + float64(float32(1))
+		x49 := float32(s49)
+		if between(s49) {
+			x49 = fma(x48, x40, 1)
+		}
+		x50 := math.Float32frombits(math.Float32bits(x35) << 23)
+		s51 := float64(float32(x49))*float64(float32(x50)) + float64(float32(1))
+		x51 := float32(s51)
+		if between(s51) {
+			x51 = fma(x49, x50, 1)
+		}
+		x52 := float32(1 / x51)
+		x53 := c0[e]
+		x54 := float32(x1 * x53)
+		x55 := float32(x0 * x27)
+		x56 := float32(x54 + x55)
+		x57 := n0[e]
+		x58 := float32(x1 * x57)
+		x59 := float32(x58 + x0)
+		x60 := float32(x56 / x59)
+		x61 := float32(x52 * x60)
+		z[e] = x27
+		o[e] = x52
+		c[e] = x56
+		n[e] = x59
+		h[e] = x61
 	}
 }
 
@@ -469,17 +675,20 @@ func sLSTMStateGradGeneric(dh, o, c, n, dc, dn, do, dc1, dn1 []float32) {
 		x5 := float32(x0 * x1)
 		x6 := float32(x5 / x3)
 		x7 := float32(x0 * x4)
-		x9 := float32(1 - x1)
-		x10 := float32(x1 * x9)
-		x11 := float32(x7 * x10)
-		x12 := dc[e]
-		x13 := float32(x12 + x6)
-		x14 := dn[e]
-		x15 := float32(x6 * x4)
-		x16 := float32(x14 - x15)
-		do[e] = x11
-		dc1[e] = x13
-		dn1[e] = x16
+		x8 := float32(x7 * x1)
+		s9 := float64(float32(-x8))*float64(float32(x1)) + float64(float32(x8))
+		x9 := float32(s9)
+		if between(s9) {
+			x9 = fma(-x8, x1, x8)
+		}
+		x10 := dc[e]
+		x11 := float32(x10 + x6)
+		x12 := dn[e]
+		x13 := float32(x6 * x4)
+		x14 := float32(x12 - x13)
+		do[e] = x9
+		dc1[e] = x11
+		dn1[e] = x14
 	}
 }
 
@@ -608,39 +817,61 @@ func selectiveScanGeneric(lo int, dt, u, y []float32, a, h, b, c Matrix, rows in
 			if -87.3 > x2 {
 				x4 = -87.3
 			}
-			x6 := float32(x4 * 1.442695)
-			x8 := float32(x6 + 1.2582912e+07)
-			x9 := float32(x8 - 1.2582912e+07)
-			x11 := float32(x9 * 0.6933594)
-			x12 := float32(x4 - x11)
-			x14 := float32(x9 * -0.00021219444)
-			x15 := float32(x12 - x14)
-			x17 := float32(0.0013888889 * x15)
-			x19 := float32(x17 + 0.008333334)
-			x20 := float32(x19 * x15)
-			x22 := float32(x20 + 0.041666668)
-			x23 := float32(x22 * x15)
-			x25 := float32(x23 + 0.16666667)
-			x26 := float32(x25 * x15)
-			x28 := float32(x26 + 0.5)
-			x29 := float32(x28 * x15)
-			x31 := float32(x29 + 1)
-			x32 := float32(x31 * x15)
-			x33 := float32(x32 + 1)
-			x34 := math.Float32frombits(uint32(int32(x9)+127) << 23)
-			x35 := float32(x33 * x34)
-			x36 := hAt[e]
-			x37 := float32(x35 * x36)
-			x38 := u[e]
-			x39 := bAt
-			x40 := float32(x38 * x39)
-			x41 := float32(x37 + x40)
-			x42 := y[e]
-			x43 := cAt
-			x44 := float32(x41 * x43)
-			x45 := float32(x42 + x44)
-			hAt[e] = x41
-			y[e] = x45
+			s7 := float64(float32(x4))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
+			x7 := float32(s7)
+			if between(s7) {
+				x7 = fma(x4, 1.442695, 1.2583039e+07)
+			}
+			x8 := float32(x7 - 1.2583039e+07)
+			s10 := float64(float32(x8))*float64(float32(-0.6933594)) + float64(float32(x4))
+			x10 := float32(s10)
+			if between(s10) {
+				x10 = fma(x8, -0.6933594, x4)
+			}
+			s12 := float64(float32(x8))*float64(float32(0.00021219444)) + float64(float32(x10))
+			x12 := float32(s12)
+			if between(s12) {
+				x12 = fma(x8, 0.00021219444, x10)
+			}
+			s15 := float64(float32(0.008312515))*float64(float32(x12)) + float64(float32(0.0418902))
+			x15 := float32(s15)
+			if between(s15) {
+				x15 = fma(0.008312515, x12, 0.0418902)
+			}
+			s17 := float64(float32(x15))*float64(float32(x12)) + float64(float32(0.16667114))
+			x17 := float32(s17)
+			if between(s17) {
+				x17 = fma(x15, x12, 0.16667114)
+			}
+			s19 := float64(float32(x17))*float64(float32(x12)) + float64(float32(0.4999923))
+			x19 := float32(s19)
+			if between(s19) {
+				x19 = fma(x17, x12, 0.4999923)
+			}
+			s21 := float64(float32(x19))*float64(float32(x12)) + float64(float32(1))
+			x21 := float32(s21)
+			if between(s21) {
+				x21 = fma(x19, x12, 1)
+			}
+			s22 := float64(float32(x21))*float64(float32(x12)) + float64(float32(1))
+			x22 := float32(s22)
+			if between(s22) {
+				x22 = fma(x21, x12, 1)
+			}
+			x23 := math.Float32frombits(math.Float32bits(x7) << 23)
+			x24 := float32(x22 * x23)
+			x25 := hAt[e]
+			x26 := float32(x24 * x25)
+			x27 := u[e]
+			x28 := bAt
+			x29 := float32(x27 * x28)
+			x30 := float32(x26 + x29)
+			x31 := y[e]
+			x32 := cAt
+			x33 := float32(x30 * x32)
+			x34 := float32(x31 + x33)
+			hAt[e] = x30
+			y[e] = x34
 		}
 	}
 }
@@ -677,35 +908,57 @@ func selectiveStatesGeneric(lo int, dt, u []float32, a, h0, b, e, h Matrix, rows
 			if -87.3 > x2 {
 				x4 = -87.3
 			}
-			x6 := float32(x4 * 1.442695)
-			x8 := float32(x6 + 1.2582912e+07)
-			x9 := float32(x8 - 1.2582912e+07)
-			x11 := float32(x9 * 0.6933594)
-			x12 := float32(x4 - x11)
-			x14 := float32(x9 * -0.00021219444)
-			x15 := float32(x12 - x14)
-			x17 := float32(0.0013888889 * x15)
-			x19 := float32(x17 + 0.008333334)
-			x20 := float32(x19 * x15)
-			x22 := float32(x20 + 0.041666668)
-			x23 := float32(x22 * x15)
-			x25 := float32(x23 + 0.16666667)
-			x26 := float32(x25 * x15)
-			x28 := float32(x26 + 0.5)
-			x29 := float32(x28 * x15)
-			x31 := float32(x29 + 1)
-			x32 := float32(x31 * x15)
-			x33 := float32(x32 + 1)
-			x34 := math.Float32frombits(uint32(int32(x9)+127) << 23)
-			x35 := float32(x33 * x34)
-			x36 := h0At[e]
-			x37 := float32(x35 * x36)
-			x38 := u[e]
-			x39 := bAt
-			x40 := float32(x38 * x39)
-			x41 := float32(x37 + x40)
-			eAt[e] = x35
-			hAt[e] = x41
+			s7 := float64(float32(x4))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
+			x7 := float32(s7)
+			if between(s7) {
+				x7 = fma(x4, 1.442695, 1.2583039e+07)
+			}
+			x8 := float32(x7 - 1.2583039e+07)
+			s10 := float64(float32(x8))*float64(float32(-0.6933594)) + float64(float32(x4))
+			x10 := float32(s10)
+			if between(s10) {
+				x10 = fma(x8, -0.6933594, x4)
+			}
+			s12 := float64(float32(x8))*float64(float32(0.00021219444)) + float64(float32(x10))
+			x12 := float32(s12)
+			if between(s12) {
+				x12 = fma(x8, 0.00021219444, x10)
+			}
+			s15 := float64(float32(0.008312515))*float64(float32(x12)) + float64(float32(0.0418902))
+			x15 := float32(s15)
+			if between(s15) {
+				x15 = fma(0.008312515, x12, 0.0418902)
+			}
+			s17 := float64(float32(x15))*float64(float32(x12)) + float64(float32(0.16667114))
+			x17 := float32(s17)
+			if between(s17) {
+				x17 = fma(x15, x12, 0.16667114)
+			}
+			s19 := float64(float32(x17))*float64(float32(x12)) + float64(float32(0.4999923))
+			x19 := float32(s19)
+			if between(s19) {
+				x19 = fma(x17, x12, 0.4999923)
+			}
+			s21 := float64(float32(x19))*float64(float32(x12)) + float64(float32(1))
+			x21 := float32(s21)
+			if between(s21) {
+				x21 = fma(x19, x12, 1)
+			}
+			s22 := float64(float32(x21))*float64(float32(x12)) + float64(float32(1))
+			x22 := float32(s22)
+			if between(s22) {
+				x22 = fma(x21, x12, 1)
+			}
+			x23 := math.Float32frombits(math.Float32bits(x7) << 23)
+			x24 := float32(x22 * x23)
+			x25 := h0At[e]
+			x26 := float32(x24 * x25)
+			x27 := u[e]
+			x28 := bAt
+			x29 := float32(x27 * x28)
+			x30 := float32(x26 + x29)
+			eAt[e] = x24
+			hAt[e] = x30
 		}
 	}
 }

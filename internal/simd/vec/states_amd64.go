@@ -15,15 +15,29 @@ func softplusAVX512(x, y *float32, blocks int)
 func softplusBlocks(p simd.Path, x, y []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(x) / 8; blocks > 0 {
+		blocks := len(x) / 8
+		if blocks > 0 {
 			softplusAVX2(&x[0], &y[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(x) { // the rest, in a block
+			var room [2][8]float32
+			copy(room[0][:], x[done:])
+			softplusAVX2(&room[0][0], &room[1][0], 1)
+			copy(y[done:], room[1][:])
+		}
+		return len(x)
 	case simd.AVX512:
-		if blocks := len(x) / 16; blocks > 0 {
+		blocks := len(x) / 16
+		if blocks > 0 {
 			softplusAVX512(&x[0], &y[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(x) { // the rest, in a block
+			var room [2][16]float32
+			copy(room[0][:], x[done:])
+			softplusAVX512(&room[0][0], &room[1][0], 1)
+			copy(y[done:], room[1][:])
+		}
+		return len(x)
 	}
 	return 0
 }
@@ -37,15 +51,31 @@ func softplusGradAVX512(x, dy, dx *float32, blocks int)
 func softplusGradBlocks(p simd.Path, x, dy, dx []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(x) / 8; blocks > 0 {
+		blocks := len(x) / 8
+		if blocks > 0 {
 			softplusGradAVX2(&x[0], &dy[0], &dx[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(x) { // the rest, in a block
+			var room [3][8]float32
+			copy(room[0][:], x[done:])
+			copy(room[1][:], dy[done:])
+			softplusGradAVX2(&room[0][0], &room[1][0], &room[2][0], 1)
+			copy(dx[done:], room[2][:])
+		}
+		return len(x)
 	case simd.AVX512:
-		if blocks := len(x) / 16; blocks > 0 {
+		blocks := len(x) / 16
+		if blocks > 0 {
 			softplusGradAVX512(&x[0], &dy[0], &dx[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(x) { // the rest, in a block
+			var room [3][16]float32
+			copy(room[0][:], x[done:])
+			copy(room[1][:], dy[done:])
+			softplusGradAVX512(&room[0][0], &room[1][0], &room[2][0], 1)
+			copy(dx[done:], room[2][:])
+		}
+		return len(x)
 	}
 	return 0
 }
@@ -59,15 +89,39 @@ func sLSTMGatesAVX512(ai, af, m0, i, f, m, s *float32, blocks int)
 func sLSTMGatesBlocks(p simd.Path, ai, af, m0, i, f, m, s []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(ai) / 8; blocks > 0 {
+		blocks := len(ai) / 8
+		if blocks > 0 {
 			sLSTMGatesAVX2(&ai[0], &af[0], &m0[0], &i[0], &f[0], &m[0], &s[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(ai) { // the rest, in a block
+			var room [7][8]float32
+			copy(room[0][:], ai[done:])
+			copy(room[1][:], af[done:])
+			copy(room[2][:], m0[done:])
+			sLSTMGatesAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], 1)
+			copy(i[done:], room[3][:])
+			copy(f[done:], room[4][:])
+			copy(m[done:], room[5][:])
+			copy(s[done:], room[6][:])
+		}
+		return len(ai)
 	case simd.AVX512:
-		if blocks := len(ai) / 16; blocks > 0 {
+		blocks := len(ai) / 16
+		if blocks > 0 {
 			sLSTMGatesAVX512(&ai[0], &af[0], &m0[0], &i[0], &f[0], &m[0], &s[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(ai) { // the rest, in a block
+			var room [7][16]float32
+			copy(room[0][:], ai[done:])
+			copy(room[1][:], af[done:])
+			copy(room[2][:], m0[done:])
+			sLSTMGatesAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], 1)
+			copy(i[done:], room[3][:])
+			copy(f[done:], room[4][:])
+			copy(m[done:], room[5][:])
+			copy(s[done:], room[6][:])
+		}
+		return len(ai)
 	}
 	return 0
 }
@@ -81,15 +135,47 @@ func sLSTMStateAVX512(i, f, az, ao, c0, n0, z, o, c, n, h *float32, blocks int)
 func sLSTMStateBlocks(p simd.Path, i, f, az, ao, c0, n0, z, o, c, n, h []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(i) / 8; blocks > 0 {
+		blocks := len(i) / 8
+		if blocks > 0 {
 			sLSTMStateAVX2(&i[0], &f[0], &az[0], &ao[0], &c0[0], &n0[0], &z[0], &o[0], &c[0], &n[0], &h[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(i) { // the rest, in a block
+			var room [11][8]float32
+			copy(room[0][:], i[done:])
+			copy(room[1][:], f[done:])
+			copy(room[2][:], az[done:])
+			copy(room[3][:], ao[done:])
+			copy(room[4][:], c0[done:])
+			copy(room[5][:], n0[done:])
+			sLSTMStateAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], &room[8][0], &room[9][0], &room[10][0], 1)
+			copy(z[done:], room[6][:])
+			copy(o[done:], room[7][:])
+			copy(c[done:], room[8][:])
+			copy(n[done:], room[9][:])
+			copy(h[done:], room[10][:])
+		}
+		return len(i)
 	case simd.AVX512:
-		if blocks := len(i) / 16; blocks > 0 {
+		blocks := len(i) / 16
+		if blocks > 0 {
 			sLSTMStateAVX512(&i[0], &f[0], &az[0], &ao[0], &c0[0], &n0[0], &z[0], &o[0], &c[0], &n[0], &h[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(i) { // the rest, in a block
+			var room [11][16]float32
+			copy(room[0][:], i[done:])
+			copy(room[1][:], f[done:])
+			copy(room[2][:], az[done:])
+			copy(room[3][:], ao[done:])
+			copy(room[4][:], c0[done:])
+			copy(room[5][:], n0[done:])
+			sLSTMStateAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], &room[8][0], &room[9][0], &room[10][0], 1)
+			copy(z[done:], room[6][:])
+			copy(o[done:], room[7][:])
+			copy(c[done:], room[8][:])
+			copy(n[done:], room[9][:])
+			copy(h[done:], room[10][:])
+		}
+		return len(i)
 	}
 	return 0
 }
@@ -103,15 +189,43 @@ func sLSTMStateGradAVX512(dh, o, c, n, dc, dn, do, dc1, dn1 *float32, blocks int
 func sLSTMStateGradBlocks(p simd.Path, dh, o, c, n, dc, dn, do, dc1, dn1 []float32) int {
 	switch p {
 	case simd.AVX2:
-		if blocks := len(dh) / 8; blocks > 0 {
+		blocks := len(dh) / 8
+		if blocks > 0 {
 			sLSTMStateGradAVX2(&dh[0], &o[0], &c[0], &n[0], &dc[0], &dn[0], &do[0], &dc1[0], &dn1[0], blocks)
-			return blocks * 8
 		}
+		if done := blocks * 8; done < len(dh) { // the rest, in a block
+			var room [9][8]float32
+			copy(room[0][:], dh[done:])
+			copy(room[1][:], o[done:])
+			copy(room[2][:], c[done:])
+			copy(room[3][:], n[done:])
+			copy(room[4][:], dc[done:])
+			copy(room[5][:], dn[done:])
+			sLSTMStateGradAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], &room[8][0], 1)
+			copy(do[done:], room[6][:])
+			copy(dc1[done:], room[7][:])
+			copy(dn1[done:], room[8][:])
+		}
+		return len(dh)
 	case simd.AVX512:
-		if blocks := len(dh) / 16; blocks > 0 {
+		blocks := len(dh) / 16
+		if blocks > 0 {
 			sLSTMStateGradAVX512(&dh[0], &o[0], &c[0], &n[0], &dc[0], &dn[0], &do[0], &dc1[0], &dn1[0], blocks)
-			return blocks * 16
 		}
+		if done := blocks * 16; done < len(dh) { // the rest, in a block
+			var room [9][16]float32
+			copy(room[0][:], dh[done:])
+			copy(room[1][:], o[done:])
+			copy(room[2][:], c[done:])
+			copy(room[3][:], n[done:])
+			copy(room[4][:], dc[done:])
+			copy(room[5][:], dn[done:])
+			sLSTMStateGradAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], &room[8][0], 1)
+			copy(do[done:], room[6][:])
+			copy(dc1[done:], room[7][:])
+			copy(dn1[done:], room[8][:])
+		}
+		return len(dh)
 	}
 	return 0
 }

@@ -4,6 +4,17 @@
 
 // func softplusAVX2(x, y *float32, blocks int)
 TEXT ·softplusAVX2(SB), NOSPLIT, $0-24
+	VMOVUPS      lane3f800000<>(SB), Y5
+	VMOVUPS      lane00000000<>(SB), Y6
+	VMOVUPS      lane4b40007f<>(SB), Y7
+	VMOVUPS      lanec2ae999a<>(SB), Y8
+	VMOVUPS      lane3fb8aa3b<>(SB), Y9
+	VMOVUPS      lanebf318000<>(SB), Y10
+	VMOVUPS      lane395e8083<>(SB), Y11
+	VMOVUPS      lane3c083137<>(SB), Y12
+	VMOVUPS      lane3d2b950f<>(SB), Y13
+	VMOVUPS      lane3e2aabd7<>(SB), Y14
+	VMOVUPS      lane3efffefe<>(SB), Y15
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -13,53 +24,35 @@ TEXT ·softplusAVX2(SB), NOSPLIT, $0-24
 
 block:
 	VMOVUPS      (SI), Y1
-	VMAXPS       lane00000000<>(SB), Y1, Y2
+	VMAXPS       Y6, Y1, Y2
 	VANDPS       lane7fffffff<>(SB), Y1, Y1
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y1, Y0, Y1
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y1, Y0, Y1
-	VMULPS       lane3fb8aa3b<>(SB), Y1, Y3
-	VADDPS       lane4b400000<>(SB), Y3, Y3
-	VSUBPS       lane4b400000<>(SB), Y3, Y3
-	VMULPS       lane3f318000<>(SB), Y3, Y4
-	VSUBPS       Y4, Y1, Y4
-	VMULPS       laneb95e8083<>(SB), Y3, Y1
-	VSUBPS       Y1, Y4, Y1
-	VMULPS       lane3ab60b61<>(SB), Y1, Y4
-	VADDPS       lane3c088889<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3d2aaaab<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3e2aaaab<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3f000000<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3f800000<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y1
-	VADDPS       lane3f800000<>(SB), Y1, Y1
-	VCVTPS2DQ    Y3, Y3
-	VPADDD       lane0000007f<>(SB), Y3, Y3
+	VSUBPS       Y1, Y6, Y1
+	VMAXPS       Y1, Y8, Y1
+	VMOVAPS      Y7, Y3
+	VFMADD231PS  Y9, Y1, Y3
+	VSUBPS       Y7, Y3, Y4
+	VFMADD231PS  Y10, Y4, Y1
+	VFMADD231PS  Y11, Y4, Y1
+	VMOVAPS      Y13, Y4
+	VFMADD231PS  Y12, Y1, Y4
+	VFMADD213PS  Y14, Y1, Y4
+	VFMADD213PS  Y15, Y1, Y4
+	VFMADD213PS  Y5, Y1, Y4
+	VFMADD213PS  Y5, Y1, Y4
 	VPSLLD       $23, Y3, Y3
-	VMULPS       Y3, Y1, Y3
-	VADDPS       lane40000000<>(SB), Y3, Y1
-	VDIVPS       Y1, Y3, Y1
-	VADDPS       Y1, Y1, Y3
-	VMULPS       Y1, Y1, Y1
-	VMULPS       lane3d888889<>(SB), Y1, Y4
-	VADDPS       lane3d9d89d9<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3dba2e8c<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3de38e39<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3e124925<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3e4ccccd<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VADDPS       lane3eaaaaab<>(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y1
-	VADDPS       lane3f800000<>(SB), Y1, Y1
+	VMULPS       Y3, Y4, Y3
+	VADDPS       lane40000000<>(SB), Y3, Y4
+	VDIVPS       Y4, Y3, Y4
+	VADDPS       Y4, Y4, Y3
+	VMULPS       Y4, Y4, Y4
+	VMOVUPS      lane3d9d89d9<>(SB), Y1
+	VFMADD231PS  lane3d888889<>(SB), Y4, Y1
+	VFMADD213PS  lane3dba2e8c<>(SB), Y4, Y1
+	VFMADD213PS  lane3de38e39<>(SB), Y4, Y1
+	VFMADD213PS  lane3e124925<>(SB), Y4, Y1
+	VFMADD213PS  lane3e4ccccd<>(SB), Y4, Y1
+	VFMADD213PS  lane3eaaaaab<>(SB), Y4, Y1
+	VFMADD213PS  Y5, Y4, Y1
 	VMULPS       Y1, Y3, Y1
 	VADDPS       Y1, Y2, Y1
 	VMOVUPS      Y1, (DI)
@@ -74,6 +67,25 @@ done:
 
 // func softplusAVX512(x, y *float32, blocks int)
 TEXT ·softplusAVX512(SB), NOSPLIT, $0-24
+	VMOVUPS      lane3f800000<>(SB), Z5
+	VMOVUPS      lane00000000<>(SB), Z6
+	VMOVUPS      lane4b40007f<>(SB), Z7
+	VMOVUPS      lanec2ae999a<>(SB), Z8
+	VMOVUPS      lane3fb8aa3b<>(SB), Z9
+	VMOVUPS      lanebf318000<>(SB), Z10
+	VMOVUPS      lane395e8083<>(SB), Z11
+	VMOVUPS      lane3c083137<>(SB), Z12
+	VMOVUPS      lane3d2b950f<>(SB), Z13
+	VMOVUPS      lane3e2aabd7<>(SB), Z14
+	VMOVUPS      lane3efffefe<>(SB), Z15
+	VMOVUPS      lane40000000<>(SB), Z16
+	VMOVUPS      lane3d888889<>(SB), Z17
+	VMOVUPS      lane3d9d89d9<>(SB), Z18
+	VMOVUPS      lane3dba2e8c<>(SB), Z19
+	VMOVUPS      lane3de38e39<>(SB), Z20
+	VMOVUPS      lane3e124925<>(SB), Z21
+	VMOVUPS      lane3e4ccccd<>(SB), Z22
+	VMOVUPS      lane3eaaaaab<>(SB), Z23
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -83,53 +95,35 @@ TEXT ·softplusAVX512(SB), NOSPLIT, $0-24
 
 block:
 	VMOVUPS      (SI), Z1
-	VMAXPS       lane00000000<>(SB), Z1, Z2
+	VMAXPS       Z6, Z1, Z2
 	VANDPS       lane7fffffff<>(SB), Z1, Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z1, Z0, Z1
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z1, Z0, Z1
-	VMULPS       lane3fb8aa3b<>(SB), Z1, Z3
-	VADDPS       lane4b400000<>(SB), Z3, Z3
-	VSUBPS       lane4b400000<>(SB), Z3, Z3
-	VMULPS       lane3f318000<>(SB), Z3, Z4
-	VSUBPS       Z4, Z1, Z4
-	VMULPS       laneb95e8083<>(SB), Z3, Z1
-	VSUBPS       Z1, Z4, Z1
-	VMULPS       lane3ab60b61<>(SB), Z1, Z4
-	VADDPS       lane3c088889<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3d2aaaab<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3e2aaaab<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3f000000<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z1
-	VADDPS       lane3f800000<>(SB), Z1, Z1
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       lane0000007f<>(SB), Z3, Z3
+	VSUBPS       Z1, Z6, Z1
+	VMAXPS       Z1, Z8, Z1
+	VMOVAPS      Z7, Z3
+	VFMADD231PS  Z9, Z1, Z3
+	VSUBPS       Z7, Z3, Z4
+	VFMADD231PS  Z10, Z4, Z1
+	VFMADD231PS  Z11, Z4, Z1
+	VMOVAPS      Z13, Z4
+	VFMADD231PS  Z12, Z1, Z4
+	VFMADD213PS  Z14, Z1, Z4
+	VFMADD213PS  Z15, Z1, Z4
+	VFMADD213PS  Z5, Z1, Z4
+	VFMADD213PS  Z5, Z1, Z4
 	VPSLLD       $23, Z3, Z3
-	VMULPS       Z3, Z1, Z3
-	VADDPS       lane40000000<>(SB), Z3, Z1
-	VDIVPS       Z1, Z3, Z1
-	VADDPS       Z1, Z1, Z3
-	VMULPS       Z1, Z1, Z1
-	VMULPS       lane3d888889<>(SB), Z1, Z4
-	VADDPS       lane3d9d89d9<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3dba2e8c<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3de38e39<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3e124925<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3e4ccccd<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VADDPS       lane3eaaaaab<>(SB), Z4, Z4
-	VMULPS       Z1, Z4, Z1
-	VADDPS       lane3f800000<>(SB), Z1, Z1
+	VMULPS       Z3, Z4, Z3
+	VADDPS       Z16, Z3, Z4
+	VDIVPS       Z4, Z3, Z4
+	VADDPS       Z4, Z4, Z3
+	VMULPS       Z4, Z4, Z4
+	VMOVAPS      Z18, Z1
+	VFMADD231PS  Z17, Z4, Z1
+	VFMADD213PS  Z19, Z4, Z1
+	VFMADD213PS  Z20, Z4, Z1
+	VFMADD213PS  Z21, Z4, Z1
+	VFMADD213PS  Z22, Z4, Z1
+	VFMADD213PS  Z23, Z4, Z1
+	VFMADD213PS  Z5, Z4, Z1
 	VMULPS       Z1, Z3, Z1
 	VADDPS       Z1, Z2, Z1
 	VMOVUPS      Z1, (DI)
@@ -144,6 +138,17 @@ done:
 
 // func softplusGradAVX2(x, dy, dx *float32, blocks int)
 TEXT ·softplusGradAVX2(SB), NOSPLIT, $0-32
+	VMOVUPS      lane3f800000<>(SB), Y5
+	VMOVUPS      lane4b40007f<>(SB), Y6
+	VMOVUPS      lane42ae999a<>(SB), Y7
+	VMOVUPS      lanec2b00000<>(SB), Y8
+	VMOVUPS      lanebfb8aa3b<>(SB), Y9
+	VMOVUPS      lane3f318000<>(SB), Y10
+	VMOVUPS      laneb95e8083<>(SB), Y11
+	VMOVUPS      lanebc083137<>(SB), Y12
+	VMOVUPS      lane3d2b950f<>(SB), Y13
+	VMOVUPS      lanebe2aabd7<>(SB), Y14
+	VMOVUPS      lane3efffefe<>(SB), Y15
 	MOVQ         x+0(FP), SI
 	MOVQ         dy+8(FP), DI
 	MOVQ         dx+16(FP), DX
@@ -155,40 +160,24 @@ TEXT ·softplusGradAVX2(SB), NOSPLIT, $0-32
 block:
 	VMOVUPS      (DI), Y1
 	VMOVUPS      (SI), Y2
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y2, Y0, Y2
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y2, Y0, Y2
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y2, Y0, Y2
-	VMULPS       lane3fb8aa3b<>(SB), Y2, Y3
-	VADDPS       lane4b400000<>(SB), Y3, Y3
-	VSUBPS       lane4b400000<>(SB), Y3, Y3
-	VMULPS       lane3f318000<>(SB), Y3, Y4
-	VSUBPS       Y4, Y2, Y4
-	VMULPS       laneb95e8083<>(SB), Y3, Y2
-	VSUBPS       Y2, Y4, Y2
-	VMULPS       lane3ab60b61<>(SB), Y2, Y4
-	VADDPS       lane3c088889<>(SB), Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VADDPS       lane3d2aaaab<>(SB), Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VADDPS       lane3e2aaaab<>(SB), Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VADDPS       lane3f000000<>(SB), Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VADDPS       lane3f800000<>(SB), Y4, Y4
-	VMULPS       Y2, Y4, Y2
-	VADDPS       lane3f800000<>(SB), Y2, Y2
-	VCVTPS2DQ    Y3, Y3
-	VPADDD       lane0000007f<>(SB), Y3, Y3
+	VMINPS       Y2, Y7, Y2
+	VMAXPS       Y2, Y8, Y2
+	VMOVAPS      Y6, Y3
+	VFMADD231PS  Y9, Y2, Y3
+	VSUBPS       Y6, Y3, Y4
+	VFMADD231PS  Y10, Y4, Y2
+	VFMADD231PS  Y11, Y4, Y2
+	VMOVAPS      Y13, Y4
+	VFMADD231PS  Y12, Y2, Y4
+	VFMADD213PS  Y14, Y2, Y4
+	VFMADD213PS  Y15, Y2, Y4
+	VFMADD213PS  lanebf800000<>(SB), Y2, Y4
+	VFMADD213PS  Y5, Y2, Y4
 	VPSLLD       $23, Y3, Y3
-	VMULPS       Y3, Y2, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y3, Y0, Y3
-	VMULPS       Y3, Y1, Y3
-	VMOVUPS      Y3, (DX)
+	VFMADD213PS  Y5, Y3, Y4
+	VDIVPS       Y4, Y5, Y4
+	VMULPS       Y4, Y1, Y4
+	VMOVUPS      Y4, (DX)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
 	ADDQ         $32, DX
@@ -201,6 +190,18 @@ done:
 
 // func softplusGradAVX512(x, dy, dx *float32, blocks int)
 TEXT ·softplusGradAVX512(SB), NOSPLIT, $0-32
+	VMOVUPS      lane3f800000<>(SB), Z5
+	VMOVUPS      lane4b40007f<>(SB), Z6
+	VMOVUPS      lane42ae999a<>(SB), Z7
+	VMOVUPS      lanec2b00000<>(SB), Z8
+	VMOVUPS      lanebfb8aa3b<>(SB), Z9
+	VMOVUPS      lane3f318000<>(SB), Z10
+	VMOVUPS      laneb95e8083<>(SB), Z11
+	VMOVUPS      lanebc083137<>(SB), Z12
+	VMOVUPS      lane3d2b950f<>(SB), Z13
+	VMOVUPS      lanebe2aabd7<>(SB), Z14
+	VMOVUPS      lane3efffefe<>(SB), Z15
+	VMOVUPS      lanebf800000<>(SB), Z16
 	MOVQ         x+0(FP), SI
 	MOVQ         dy+8(FP), DI
 	MOVQ         dx+16(FP), DX
@@ -212,40 +213,24 @@ TEXT ·softplusGradAVX512(SB), NOSPLIT, $0-32
 block:
 	VMOVUPS      (DI), Z1
 	VMOVUPS      (SI), Z2
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z2, Z0, Z2
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z2, Z0, Z2
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z2, Z0, Z2
-	VMULPS       lane3fb8aa3b<>(SB), Z2, Z3
-	VADDPS       lane4b400000<>(SB), Z3, Z3
-	VSUBPS       lane4b400000<>(SB), Z3, Z3
-	VMULPS       lane3f318000<>(SB), Z3, Z4
-	VSUBPS       Z4, Z2, Z4
-	VMULPS       laneb95e8083<>(SB), Z3, Z2
-	VSUBPS       Z2, Z4, Z2
-	VMULPS       lane3ab60b61<>(SB), Z2, Z4
-	VADDPS       lane3c088889<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       lane3d2aaaab<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       lane3e2aaaab<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       lane3f000000<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VMULPS       Z2, Z4, Z2
-	VADDPS       lane3f800000<>(SB), Z2, Z2
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       lane0000007f<>(SB), Z3, Z3
+	VMINPS       Z2, Z7, Z2
+	VMAXPS       Z2, Z8, Z2
+	VMOVAPS      Z6, Z3
+	VFMADD231PS  Z9, Z2, Z3
+	VSUBPS       Z6, Z3, Z4
+	VFMADD231PS  Z10, Z4, Z2
+	VFMADD231PS  Z11, Z4, Z2
+	VMOVAPS      Z13, Z4
+	VFMADD231PS  Z12, Z2, Z4
+	VFMADD213PS  Z14, Z2, Z4
+	VFMADD213PS  Z15, Z2, Z4
+	VFMADD213PS  Z16, Z2, Z4
+	VFMADD213PS  Z5, Z2, Z4
 	VPSLLD       $23, Z3, Z3
-	VMULPS       Z3, Z2, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z3, Z0, Z3
-	VMULPS       Z3, Z1, Z3
-	VMOVUPS      Z3, (DX)
+	VFMADD213PS  Z5, Z3, Z4
+	VDIVPS       Z4, Z5, Z4
+	VMULPS       Z4, Z1, Z4
+	VMOVUPS      Z4, (DX)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
 	ADDQ         $64, DX
@@ -258,6 +243,14 @@ done:
 
 // func sLSTMGatesAVX2(ai, af, m0, i, f, m, s *float32, blocks int)
 TEXT ·sLSTMGatesAVX2(SB), NOSPLIT, $0-64
+	VMOVUPS      lane3f800000<>(SB), Y8
+	VMOVUPS      lane4b40007f<>(SB), Y9
+	VMOVUPS      lane3d2b950f<>(SB), Y10
+	VMOVUPS      lane3efffefe<>(SB), Y11
+	VMOVUPS      lane00000000<>(SB), Y12
+	VMOVUPS      lanec2ae999a<>(SB), Y13
+	VMOVUPS      lane3fb8aa3b<>(SB), Y14
+	VMOVUPS      lanebf318000<>(SB), Y15
 	MOVQ         ai+0(FP), SI
 	MOVQ         af+8(FP), DI
 	MOVQ         m0+16(FP), DX
@@ -274,145 +267,90 @@ block:
 	VMOVUPS      (SI), Y1
 	VMOVUPS      (DI), Y2
 	VMOVUPS      (DX), Y3
-	VMINPS       lane00000000<>(SB), Y2, Y4
+	VMINPS       Y12, Y2, Y4
 	VANDPS       lane7fffffff<>(SB), Y2, Y5
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y5, Y0, Y5
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y5, Y0, Y5
-	VMULPS       lane3fb8aa3b<>(SB), Y5, Y6
-	VADDPS       lane4b400000<>(SB), Y6, Y6
-	VSUBPS       lane4b400000<>(SB), Y6, Y6
-	VMULPS       lane3f318000<>(SB), Y6, Y7
-	VSUBPS       Y7, Y5, Y7
-	VMULPS       laneb95e8083<>(SB), Y6, Y5
-	VSUBPS       Y5, Y7, Y5
-	VMULPS       lane3ab60b61<>(SB), Y5, Y7
-	VADDPS       lane3c088889<>(SB), Y7, Y7
-	VMULPS       Y5, Y7, Y7
-	VADDPS       lane3d2aaaab<>(SB), Y7, Y7
-	VMULPS       Y5, Y7, Y7
-	VADDPS       lane3e2aaaab<>(SB), Y7, Y7
-	VMULPS       Y5, Y7, Y7
-	VADDPS       lane3f000000<>(SB), Y7, Y7
-	VMULPS       Y5, Y7, Y7
-	VADDPS       lane3f800000<>(SB), Y7, Y7
-	VMULPS       Y5, Y7, Y5
-	VADDPS       lane3f800000<>(SB), Y5, Y5
-	VCVTPS2DQ    Y6, Y6
-	VPADDD       lane0000007f<>(SB), Y6, Y6
+	VSUBPS       Y5, Y12, Y5
+	VMAXPS       Y5, Y13, Y5
+	VMOVAPS      Y9, Y6
+	VFMADD231PS  Y14, Y5, Y6
+	VSUBPS       Y9, Y6, Y7
+	VFMADD231PS  Y15, Y7, Y5
+	VFMADD231PS  lane395e8083<>(SB), Y7, Y5
+	VMOVAPS      Y10, Y7
+	VFMADD231PS  lane3c083137<>(SB), Y5, Y7
+	VFMADD213PS  lane3e2aabd7<>(SB), Y5, Y7
+	VFMADD213PS  Y11, Y5, Y7
+	VFMADD213PS  Y8, Y5, Y7
+	VFMADD213PS  Y8, Y5, Y7
 	VPSLLD       $23, Y6, Y6
-	VMULPS       Y6, Y5, Y6
-	VADDPS       lane40000000<>(SB), Y6, Y5
-	VDIVPS       Y5, Y6, Y5
-	VADDPS       Y5, Y5, Y6
-	VMULPS       Y5, Y5, Y5
-	VMULPS       lane3d888889<>(SB), Y5, Y7
-	VADDPS       lane3d9d89d9<>(SB), Y7, Y7
-	VMULPS       Y5, Y7, Y7
-	VADDPS       lane3dba2e8c<>(SB), Y7, Y7
-	VMULPS       Y5, Y7, Y7
-	VADDPS       lane3de38e39<>(SB), Y7, Y7
-	VMULPS       Y5, Y7, Y7
-	VADDPS       lane3e124925<>(SB), Y7, Y7
-	VMULPS       Y5, Y7, Y7
-	VADDPS       lane3e4ccccd<>(SB), Y7, Y7
-	VMULPS       Y5, Y7, Y7
-	VADDPS       lane3eaaaaab<>(SB), Y7, Y7
-	VMULPS       Y5, Y7, Y5
-	VADDPS       lane3f800000<>(SB), Y5, Y5
+	VMULPS       Y6, Y7, Y6
+	VADDPS       lane40000000<>(SB), Y6, Y7
+	VDIVPS       Y7, Y6, Y7
+	VADDPS       Y7, Y7, Y6
+	VMULPS       Y7, Y7, Y7
+	VMOVUPS      lane3d9d89d9<>(SB), Y5
+	VFMADD231PS  lane3d888889<>(SB), Y7, Y5
+	VFMADD213PS  lane3dba2e8c<>(SB), Y7, Y5
+	VFMADD213PS  lane3de38e39<>(SB), Y7, Y5
+	VFMADD213PS  lane3e124925<>(SB), Y7, Y5
+	VFMADD213PS  lane3e4ccccd<>(SB), Y7, Y5
+	VFMADD213PS  lane3eaaaaab<>(SB), Y7, Y5
+	VFMADD213PS  Y8, Y7, Y5
 	VMULPS       Y5, Y6, Y5
 	VSUBPS       Y5, Y4, Y5
 	VADDPS       Y3, Y5, Y3
 	VMAXPS       Y3, Y1, Y5
 	VSUBPS       Y5, Y1, Y1
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y1, Y0, Y1
-	VMULPS       lane3fb8aa3b<>(SB), Y1, Y4
-	VADDPS       lane4b400000<>(SB), Y4, Y4
-	VSUBPS       lane4b400000<>(SB), Y4, Y4
-	VMULPS       lane3f318000<>(SB), Y4, Y6
-	VSUBPS       Y6, Y1, Y6
-	VMULPS       laneb95e8083<>(SB), Y4, Y1
-	VSUBPS       Y1, Y6, Y1
-	VMULPS       lane3ab60b61<>(SB), Y1, Y6
-	VADDPS       lane3c088889<>(SB), Y6, Y6
-	VMULPS       Y1, Y6, Y6
-	VADDPS       lane3d2aaaab<>(SB), Y6, Y6
-	VMULPS       Y1, Y6, Y6
-	VADDPS       lane3e2aaaab<>(SB), Y6, Y6
-	VMULPS       Y1, Y6, Y6
-	VADDPS       lane3f000000<>(SB), Y6, Y6
-	VMULPS       Y1, Y6, Y6
-	VADDPS       lane3f800000<>(SB), Y6, Y6
-	VMULPS       Y1, Y6, Y1
-	VADDPS       lane3f800000<>(SB), Y1, Y1
-	VCVTPS2DQ    Y4, Y4
-	VPADDD       lane0000007f<>(SB), Y4, Y4
+	VMAXPS       Y1, Y13, Y1
+	VMOVAPS      Y9, Y4
+	VFMADD231PS  Y14, Y1, Y4
+	VSUBPS       Y9, Y4, Y6
+	VFMADD231PS  Y15, Y6, Y1
+	VFMADD231PS  lane395e8083<>(SB), Y6, Y1
+	VMOVAPS      Y10, Y6
+	VFMADD231PS  lane3c083137<>(SB), Y1, Y6
+	VFMADD213PS  lane3e2aabd7<>(SB), Y1, Y6
+	VFMADD213PS  Y11, Y1, Y6
+	VFMADD213PS  Y8, Y1, Y6
+	VFMADD213PS  Y8, Y1, Y6
 	VPSLLD       $23, Y4, Y4
-	VMULPS       Y4, Y1, Y4
+	VMULPS       Y4, Y6, Y4
 	VSUBPS       Y5, Y3, Y3
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y3, Y0, Y3
-	VMULPS       lane3fb8aa3b<>(SB), Y3, Y1
-	VADDPS       lane4b400000<>(SB), Y1, Y1
-	VSUBPS       lane4b400000<>(SB), Y1, Y1
-	VMULPS       lane3f318000<>(SB), Y1, Y6
-	VSUBPS       Y6, Y3, Y6
-	VMULPS       laneb95e8083<>(SB), Y1, Y3
-	VSUBPS       Y3, Y6, Y3
-	VMULPS       lane3ab60b61<>(SB), Y3, Y6
-	VADDPS       lane3c088889<>(SB), Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VADDPS       lane3d2aaaab<>(SB), Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VADDPS       lane3e2aaaab<>(SB), Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VADDPS       lane3f000000<>(SB), Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VADDPS       lane3f800000<>(SB), Y6, Y6
-	VMULPS       Y3, Y6, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VCVTPS2DQ    Y1, Y1
-	VPADDD       lane0000007f<>(SB), Y1, Y1
-	VPSLLD       $23, Y1, Y1
-	VMULPS       Y1, Y3, Y1
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y2, Y0, Y2
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y2, Y0, Y2
-	VMOVUPS      lane42b00000<>(SB), Y0
+	VMAXPS       Y3, Y13, Y3
+	VMOVAPS      Y9, Y6
+	VFMADD231PS  Y14, Y3, Y6
+	VSUBPS       Y9, Y6, Y1
+	VFMADD231PS  Y15, Y1, Y3
+	VFMADD231PS  lane395e8083<>(SB), Y1, Y3
+	VMOVAPS      Y10, Y1
+	VFMADD231PS  lane3c083137<>(SB), Y3, Y1
+	VFMADD213PS  lane3e2aabd7<>(SB), Y3, Y1
+	VFMADD213PS  Y11, Y3, Y1
+	VFMADD213PS  Y8, Y3, Y1
+	VFMADD213PS  Y8, Y3, Y1
+	VPSLLD       $23, Y6, Y6
+	VMULPS       Y6, Y1, Y6
+	VSUBPS       Y2, Y12, Y2
+	VMOVUPS      lane42ae999a<>(SB), Y0
 	VMINPS       Y2, Y0, Y2
-	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMOVUPS      lanec2b00000<>(SB), Y0
 	VMAXPS       Y2, Y0, Y2
-	VMULPS       lane3fb8aa3b<>(SB), Y2, Y3
-	VADDPS       lane4b400000<>(SB), Y3, Y3
-	VSUBPS       lane4b400000<>(SB), Y3, Y3
-	VMULPS       lane3f318000<>(SB), Y3, Y6
-	VSUBPS       Y6, Y2, Y6
-	VMULPS       laneb95e8083<>(SB), Y3, Y2
-	VSUBPS       Y2, Y6, Y2
-	VMULPS       lane3ab60b61<>(SB), Y2, Y6
-	VADDPS       lane3c088889<>(SB), Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VADDPS       lane3d2aaaab<>(SB), Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VADDPS       lane3e2aaaab<>(SB), Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VADDPS       lane3f000000<>(SB), Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VADDPS       lane3f800000<>(SB), Y6, Y6
-	VMULPS       Y2, Y6, Y2
-	VADDPS       lane3f800000<>(SB), Y2, Y2
-	VCVTPS2DQ    Y3, Y3
-	VPADDD       lane0000007f<>(SB), Y3, Y3
-	VPSLLD       $23, Y3, Y3
-	VMULPS       Y3, Y2, Y3
-	VADDPS       lane3f800000<>(SB), Y3, Y3
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y3, Y0, Y3
+	VMOVAPS      Y9, Y1
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y2, Y1
+	VSUBPS       Y9, Y1, Y3
+	VFMADD231PS  lane3f318000<>(SB), Y3, Y2
+	VFMADD231PS  laneb95e8083<>(SB), Y3, Y2
+	VMOVAPS      Y10, Y3
+	VFMADD231PS  lanebc083137<>(SB), Y2, Y3
+	VFMADD213PS  lanebe2aabd7<>(SB), Y2, Y3
+	VFMADD213PS  Y11, Y2, Y3
+	VFMADD213PS  lanebf800000<>(SB), Y2, Y3
+	VFMADD213PS  Y8, Y2, Y3
+	VPSLLD       $23, Y1, Y1
+	VFMADD213PS  Y8, Y1, Y3
+	VDIVPS       Y3, Y8, Y3
 	VMOVUPS      Y4, (BX)
-	VMOVUPS      Y1, (R8)
+	VMOVUPS      Y6, (R8)
 	VMOVUPS      Y5, (R9)
 	VMOVUPS      Y3, (R10)
 	ADDQ         $32, SI
@@ -431,6 +369,30 @@ done:
 
 // func sLSTMGatesAVX512(ai, af, m0, i, f, m, s *float32, blocks int)
 TEXT ·sLSTMGatesAVX512(SB), NOSPLIT, $0-64
+	VMOVUPS      lane3f800000<>(SB), Z8
+	VMOVUPS      lane4b40007f<>(SB), Z9
+	VMOVUPS      lane3d2b950f<>(SB), Z10
+	VMOVUPS      lane3efffefe<>(SB), Z11
+	VMOVUPS      lane00000000<>(SB), Z12
+	VMOVUPS      lanec2ae999a<>(SB), Z13
+	VMOVUPS      lane3fb8aa3b<>(SB), Z14
+	VMOVUPS      lanebf318000<>(SB), Z15
+	VMOVUPS      lane395e8083<>(SB), Z16
+	VMOVUPS      lane3c083137<>(SB), Z17
+	VMOVUPS      lane3e2aabd7<>(SB), Z18
+	VMOVUPS      lane40000000<>(SB), Z19
+	VMOVUPS      lane3d888889<>(SB), Z20
+	VMOVUPS      lane3d9d89d9<>(SB), Z21
+	VMOVUPS      lane3dba2e8c<>(SB), Z22
+	VMOVUPS      lane3de38e39<>(SB), Z23
+	VMOVUPS      lane3e124925<>(SB), Z24
+	VMOVUPS      lane3e4ccccd<>(SB), Z25
+	VMOVUPS      lane3eaaaaab<>(SB), Z26
+	VMOVUPS      lane42ae999a<>(SB), Z27
+	VMOVUPS      lanec2b00000<>(SB), Z28
+	VMOVUPS      lanebfb8aa3b<>(SB), Z29
+	VMOVUPS      lane3f318000<>(SB), Z30
+	VMOVUPS      laneb95e8083<>(SB), Z31
 	MOVQ         ai+0(FP), SI
 	MOVQ         af+8(FP), DI
 	MOVQ         m0+16(FP), DX
@@ -447,145 +409,88 @@ block:
 	VMOVUPS      (SI), Z1
 	VMOVUPS      (DI), Z2
 	VMOVUPS      (DX), Z3
-	VMINPS       lane00000000<>(SB), Z2, Z4
+	VMINPS       Z12, Z2, Z4
 	VANDPS       lane7fffffff<>(SB), Z2, Z5
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z5, Z0, Z5
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z5, Z0, Z5
-	VMULPS       lane3fb8aa3b<>(SB), Z5, Z6
-	VADDPS       lane4b400000<>(SB), Z6, Z6
-	VSUBPS       lane4b400000<>(SB), Z6, Z6
-	VMULPS       lane3f318000<>(SB), Z6, Z7
-	VSUBPS       Z7, Z5, Z7
-	VMULPS       laneb95e8083<>(SB), Z6, Z5
-	VSUBPS       Z5, Z7, Z5
-	VMULPS       lane3ab60b61<>(SB), Z5, Z7
-	VADDPS       lane3c088889<>(SB), Z7, Z7
-	VMULPS       Z5, Z7, Z7
-	VADDPS       lane3d2aaaab<>(SB), Z7, Z7
-	VMULPS       Z5, Z7, Z7
-	VADDPS       lane3e2aaaab<>(SB), Z7, Z7
-	VMULPS       Z5, Z7, Z7
-	VADDPS       lane3f000000<>(SB), Z7, Z7
-	VMULPS       Z5, Z7, Z7
-	VADDPS       lane3f800000<>(SB), Z7, Z7
-	VMULPS       Z5, Z7, Z5
-	VADDPS       lane3f800000<>(SB), Z5, Z5
-	VCVTPS2DQ    Z6, Z6
-	VPADDD       lane0000007f<>(SB), Z6, Z6
+	VSUBPS       Z5, Z12, Z5
+	VMAXPS       Z5, Z13, Z5
+	VMOVAPS      Z9, Z6
+	VFMADD231PS  Z14, Z5, Z6
+	VSUBPS       Z9, Z6, Z7
+	VFMADD231PS  Z15, Z7, Z5
+	VFMADD231PS  Z16, Z7, Z5
+	VMOVAPS      Z10, Z7
+	VFMADD231PS  Z17, Z5, Z7
+	VFMADD213PS  Z18, Z5, Z7
+	VFMADD213PS  Z11, Z5, Z7
+	VFMADD213PS  Z8, Z5, Z7
+	VFMADD213PS  Z8, Z5, Z7
 	VPSLLD       $23, Z6, Z6
-	VMULPS       Z6, Z5, Z6
-	VADDPS       lane40000000<>(SB), Z6, Z5
-	VDIVPS       Z5, Z6, Z5
-	VADDPS       Z5, Z5, Z6
-	VMULPS       Z5, Z5, Z5
-	VMULPS       lane3d888889<>(SB), Z5, Z7
-	VADDPS       lane3d9d89d9<>(SB), Z7, Z7
-	VMULPS       Z5, Z7, Z7
-	VADDPS       lane3dba2e8c<>(SB), Z7, Z7
-	VMULPS       Z5, Z7, Z7
-	VADDPS       lane3de38e39<>(SB), Z7, Z7
-	VMULPS       Z5, Z7, Z7
-	VADDPS       lane3e124925<>(SB), Z7, Z7
-	VMULPS       Z5, Z7, Z7
-	VADDPS       lane3e4ccccd<>(SB), Z7, Z7
-	VMULPS       Z5, Z7, Z7
-	VADDPS       lane3eaaaaab<>(SB), Z7, Z7
-	VMULPS       Z5, Z7, Z5
-	VADDPS       lane3f800000<>(SB), Z5, Z5
+	VMULPS       Z6, Z7, Z6
+	VADDPS       Z19, Z6, Z7
+	VDIVPS       Z7, Z6, Z7
+	VADDPS       Z7, Z7, Z6
+	VMULPS       Z7, Z7, Z7
+	VMOVAPS      Z21, Z5
+	VFMADD231PS  Z20, Z7, Z5
+	VFMADD213PS  Z22, Z7, Z5
+	VFMADD213PS  Z23, Z7, Z5
+	VFMADD213PS  Z24, Z7, Z5
+	VFMADD213PS  Z25, Z7, Z5
+	VFMADD213PS  Z26, Z7, Z5
+	VFMADD213PS  Z8, Z7, Z5
 	VMULPS       Z5, Z6, Z5
 	VSUBPS       Z5, Z4, Z5
 	VADDPS       Z3, Z5, Z3
 	VMAXPS       Z3, Z1, Z5
 	VSUBPS       Z5, Z1, Z1
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z1, Z0, Z1
-	VMULPS       lane3fb8aa3b<>(SB), Z1, Z4
-	VADDPS       lane4b400000<>(SB), Z4, Z4
-	VSUBPS       lane4b400000<>(SB), Z4, Z4
-	VMULPS       lane3f318000<>(SB), Z4, Z6
-	VSUBPS       Z6, Z1, Z6
-	VMULPS       laneb95e8083<>(SB), Z4, Z1
-	VSUBPS       Z1, Z6, Z1
-	VMULPS       lane3ab60b61<>(SB), Z1, Z6
-	VADDPS       lane3c088889<>(SB), Z6, Z6
-	VMULPS       Z1, Z6, Z6
-	VADDPS       lane3d2aaaab<>(SB), Z6, Z6
-	VMULPS       Z1, Z6, Z6
-	VADDPS       lane3e2aaaab<>(SB), Z6, Z6
-	VMULPS       Z1, Z6, Z6
-	VADDPS       lane3f000000<>(SB), Z6, Z6
-	VMULPS       Z1, Z6, Z6
-	VADDPS       lane3f800000<>(SB), Z6, Z6
-	VMULPS       Z1, Z6, Z1
-	VADDPS       lane3f800000<>(SB), Z1, Z1
-	VCVTPS2DQ    Z4, Z4
-	VPADDD       lane0000007f<>(SB), Z4, Z4
+	VMAXPS       Z1, Z13, Z1
+	VMOVAPS      Z9, Z4
+	VFMADD231PS  Z14, Z1, Z4
+	VSUBPS       Z9, Z4, Z6
+	VFMADD231PS  Z15, Z6, Z1
+	VFMADD231PS  Z16, Z6, Z1
+	VMOVAPS      Z10, Z6
+	VFMADD231PS  Z17, Z1, Z6
+	VFMADD213PS  Z18, Z1, Z6
+	VFMADD213PS  Z11, Z1, Z6
+	VFMADD213PS  Z8, Z1, Z6
+	VFMADD213PS  Z8, Z1, Z6
 	VPSLLD       $23, Z4, Z4
-	VMULPS       Z4, Z1, Z4
+	VMULPS       Z4, Z6, Z4
 	VSUBPS       Z5, Z3, Z3
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z3, Z0, Z3
-	VMULPS       lane3fb8aa3b<>(SB), Z3, Z1
-	VADDPS       lane4b400000<>(SB), Z1, Z1
-	VSUBPS       lane4b400000<>(SB), Z1, Z1
-	VMULPS       lane3f318000<>(SB), Z1, Z6
-	VSUBPS       Z6, Z3, Z6
-	VMULPS       laneb95e8083<>(SB), Z1, Z3
-	VSUBPS       Z3, Z6, Z3
-	VMULPS       lane3ab60b61<>(SB), Z3, Z6
-	VADDPS       lane3c088889<>(SB), Z6, Z6
-	VMULPS       Z3, Z6, Z6
-	VADDPS       lane3d2aaaab<>(SB), Z6, Z6
-	VMULPS       Z3, Z6, Z6
-	VADDPS       lane3e2aaaab<>(SB), Z6, Z6
-	VMULPS       Z3, Z6, Z6
-	VADDPS       lane3f000000<>(SB), Z6, Z6
-	VMULPS       Z3, Z6, Z6
-	VADDPS       lane3f800000<>(SB), Z6, Z6
-	VMULPS       Z3, Z6, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VCVTPS2DQ    Z1, Z1
-	VPADDD       lane0000007f<>(SB), Z1, Z1
+	VMAXPS       Z3, Z13, Z3
+	VMOVAPS      Z9, Z6
+	VFMADD231PS  Z14, Z3, Z6
+	VSUBPS       Z9, Z6, Z1
+	VFMADD231PS  Z15, Z1, Z3
+	VFMADD231PS  Z16, Z1, Z3
+	VMOVAPS      Z10, Z1
+	VFMADD231PS  Z17, Z3, Z1
+	VFMADD213PS  Z18, Z3, Z1
+	VFMADD213PS  Z11, Z3, Z1
+	VFMADD213PS  Z8, Z3, Z1
+	VFMADD213PS  Z8, Z3, Z1
+	VPSLLD       $23, Z6, Z6
+	VMULPS       Z6, Z1, Z6
+	VSUBPS       Z2, Z12, Z2
+	VMINPS       Z2, Z27, Z2
+	VMAXPS       Z2, Z28, Z2
+	VMOVAPS      Z9, Z1
+	VFMADD231PS  Z29, Z2, Z1
+	VSUBPS       Z9, Z1, Z3
+	VFMADD231PS  Z30, Z3, Z2
+	VFMADD231PS  Z31, Z3, Z2
+	VMOVAPS      Z10, Z3
+	VFMADD231PS  lanebc083137<>(SB), Z2, Z3
+	VFMADD213PS  lanebe2aabd7<>(SB), Z2, Z3
+	VFMADD213PS  Z11, Z2, Z3
+	VFMADD213PS  lanebf800000<>(SB), Z2, Z3
+	VFMADD213PS  Z8, Z2, Z3
 	VPSLLD       $23, Z1, Z1
-	VMULPS       Z1, Z3, Z1
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z2, Z0, Z2
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z2, Z0, Z2
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z2, Z0, Z2
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z2, Z0, Z2
-	VMULPS       lane3fb8aa3b<>(SB), Z2, Z3
-	VADDPS       lane4b400000<>(SB), Z3, Z3
-	VSUBPS       lane4b400000<>(SB), Z3, Z3
-	VMULPS       lane3f318000<>(SB), Z3, Z6
-	VSUBPS       Z6, Z2, Z6
-	VMULPS       laneb95e8083<>(SB), Z3, Z2
-	VSUBPS       Z2, Z6, Z2
-	VMULPS       lane3ab60b61<>(SB), Z2, Z6
-	VADDPS       lane3c088889<>(SB), Z6, Z6
-	VMULPS       Z2, Z6, Z6
-	VADDPS       lane3d2aaaab<>(SB), Z6, Z6
-	VMULPS       Z2, Z6, Z6
-	VADDPS       lane3e2aaaab<>(SB), Z6, Z6
-	VMULPS       Z2, Z6, Z6
-	VADDPS       lane3f000000<>(SB), Z6, Z6
-	VMULPS       Z2, Z6, Z6
-	VADDPS       lane3f800000<>(SB), Z6, Z6
-	VMULPS       Z2, Z6, Z2
-	VADDPS       lane3f800000<>(SB), Z2, Z2
-	VCVTPS2DQ    Z3, Z3
-	VPADDD       lane0000007f<>(SB), Z3, Z3
-	VPSLLD       $23, Z3, Z3
-	VMULPS       Z3, Z2, Z3
-	VADDPS       lane3f800000<>(SB), Z3, Z3
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z3, Z0, Z3
+	VFMADD213PS  Z8, Z1, Z3
+	VDIVPS       Z3, Z8, Z3
 	VMOVUPS      Z4, (BX)
-	VMOVUPS      Z1, (R8)
+	VMOVUPS      Z6, (R8)
 	VMOVUPS      Z5, (R9)
 	VMOVUPS      Z3, (R10)
 	ADDQ         $64, SI
@@ -604,6 +509,15 @@ done:
 
 // func sLSTMStateAVX2(i, f, az, ao, c0, n0, z, o, c, n, h *float32, blocks int)
 TEXT ·sLSTMStateAVX2(SB), NOSPLIT, $0-96
+	VMOVUPS      lane3f800000<>(SB), Y7
+	VMOVUPS      lanebf800000<>(SB), Y8
+	VMOVUPS      lane4b40007f<>(SB), Y9
+	VMOVUPS      lane4293eb85<>(SB), Y10
+	VMOVUPS      lane327309a5<>(SB), Y11
+	VMOVUPS      lane37b19984<>(SB), Y12
+	VMOVUPS      lane3b674f9c<>(SB), Y13
+	VMOVUPS      lane3e09505a<>(SB), Y14
+	VMOVUPS      lane35595ee8<>(SB), Y15
 	MOVQ         i+0(FP), SI
 	MOVQ         f+8(FP), DI
 	MOVQ         az+16(FP), DX
@@ -625,102 +539,54 @@ block:
 	VMOVUPS      (DI), Y2
 	VMOVUPS      (DX), Y3
 	VMULPS       Y3, Y3, Y4
-	VMULPS       lanebbbaf0ea<>(SB), Y4, Y5
-	VADDPS       lane3ca9134e<>(SB), Y5, Y5
-	VMULPS       Y4, Y5, Y5
-	VADDPS       lanebd5c1e2d<>(SB), Y5, Y5
-	VMULPS       Y4, Y5, Y5
-	VADDPS       lane3e088393<>(SB), Y5, Y5
-	VMULPS       Y4, Y5, Y5
-	VADDPS       lanebeaaaa99<>(SB), Y5, Y5
-	VMULPS       Y4, Y5, Y4
-	VMULPS       Y3, Y4, Y4
-	VADDPS       Y3, Y4, Y4
-	VANDPS       lane7fffffff<>(SB), Y3, Y5
-	VADDPS       Y5, Y5, Y6
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y6, Y0, Y6
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y6, Y0, Y6
-	VMULPS       lane3fb8aa3b<>(SB), Y6, Y7
-	VADDPS       lane4b400000<>(SB), Y7, Y7
-	VSUBPS       lane4b400000<>(SB), Y7, Y7
-	VMULPS       lane3f318000<>(SB), Y7, Y8
-	VSUBPS       Y8, Y6, Y8
-	VMULPS       laneb95e8083<>(SB), Y7, Y6
-	VSUBPS       Y6, Y8, Y6
-	VMULPS       lane3ab60b61<>(SB), Y6, Y8
-	VADDPS       lane3c088889<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       lane3d2aaaab<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       lane3e2aaaab<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       lane3f000000<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       lane3f800000<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y6
-	VADDPS       lane3f800000<>(SB), Y6, Y6
-	VCVTPS2DQ    Y7, Y7
-	VPADDD       lane0000007f<>(SB), Y7, Y7
-	VPSLLD       $23, Y7, Y7
-	VMULPS       Y7, Y6, Y7
-	VADDPS       lane3f800000<>(SB), Y7, Y7
-	VMOVUPS      lane40000000<>(SB), Y0
-	VDIVPS       Y7, Y0, Y7
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y7, Y0, Y7
-	VCMPPS       $17, lane3f200000<>(SB), Y5, Y5
-	VANDPS       lane80000000<>(SB), Y3, Y0
-	VORPS        Y0, Y7, Y3
-	VBLENDVPS    Y5, Y4, Y3, Y3
-	VMOVUPS      (BX), Y4
-	VMOVUPS      lane00000000<>(SB), Y0
-	VSUBPS       Y4, Y0, Y4
-	VMOVUPS      lane42b00000<>(SB), Y0
-	VMINPS       Y4, Y0, Y4
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y4, Y0, Y4
-	VMULPS       lane3fb8aa3b<>(SB), Y4, Y5
-	VADDPS       lane4b400000<>(SB), Y5, Y5
-	VSUBPS       lane4b400000<>(SB), Y5, Y5
-	VMULPS       lane3f318000<>(SB), Y5, Y7
-	VSUBPS       Y7, Y4, Y7
-	VMULPS       laneb95e8083<>(SB), Y5, Y4
-	VSUBPS       Y4, Y7, Y4
-	VMULPS       lane3ab60b61<>(SB), Y4, Y7
-	VADDPS       lane3c088889<>(SB), Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VADDPS       lane3d2aaaab<>(SB), Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VADDPS       lane3e2aaaab<>(SB), Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VADDPS       lane3f000000<>(SB), Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VADDPS       lane3f800000<>(SB), Y7, Y7
-	VMULPS       Y4, Y7, Y4
-	VADDPS       lane3f800000<>(SB), Y4, Y4
-	VCVTPS2DQ    Y5, Y5
-	VPADDD       lane0000007f<>(SB), Y5, Y5
+	VMINPS       Y4, Y10, Y4
+	VMOVAPS      Y12, Y5
+	VFMADD231PS  Y11, Y4, Y5
+	VFMADD213PS  Y13, Y4, Y5
+	VFMADD213PS  Y14, Y4, Y5
+	VFMADD213PS  Y7, Y4, Y5
+	VMOVUPS      lane39af2dec<>(SB), Y6
+	VFMADD231PS  Y15, Y4, Y6
+	VFMADD213PS  lane3cd50a66<>(SB), Y4, Y6
+	VFMADD213PS  lane3eef52d7<>(SB), Y4, Y6
+	VFMADD213PS  Y7, Y4, Y6
+	VMULPS       Y3, Y5, Y3
+	VDIVPS       Y6, Y3, Y6
+	VMINPS       Y6, Y7, Y6
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      (BX), Y3
+	VMOVUPS      lane42ae999a<>(SB), Y0
+	VMINPS       Y3, Y0, Y3
+	VMOVUPS      lanec2b00000<>(SB), Y0
+	VMAXPS       Y3, Y0, Y3
+	VMOVAPS      Y9, Y5
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y3, Y5
+	VSUBPS       Y9, Y5, Y4
+	VFMADD231PS  lane3f318000<>(SB), Y4, Y3
+	VFMADD231PS  laneb95e8083<>(SB), Y4, Y3
+	VMOVUPS      lane3d2b950f<>(SB), Y4
+	VFMADD231PS  lanebc083137<>(SB), Y3, Y4
+	VFMADD213PS  lanebe2aabd7<>(SB), Y3, Y4
+	VFMADD213PS  lane3efffefe<>(SB), Y3, Y4
+	VFMADD213PS  Y8, Y3, Y4
+	VFMADD213PS  Y7, Y3, Y4
 	VPSLLD       $23, Y5, Y5
+	VFMADD213PS  Y7, Y5, Y4
+	VDIVPS       Y4, Y7, Y4
+	VMOVUPS      (R8), Y5
+	VMULPS       Y5, Y2, Y5
+	VMULPS       Y6, Y1, Y3
+	VADDPS       Y3, Y5, Y3
+	VMOVUPS      (R9), Y5
+	VMULPS       Y5, Y2, Y5
+	VADDPS       Y1, Y5, Y1
+	VDIVPS       Y1, Y3, Y5
 	VMULPS       Y5, Y4, Y5
-	VADDPS       lane3f800000<>(SB), Y5, Y5
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VDIVPS       Y5, Y0, Y5
-	VMOVUPS      (R8), Y4
-	VMULPS       Y4, Y2, Y4
-	VMULPS       Y3, Y1, Y7
-	VADDPS       Y7, Y4, Y7
-	VMOVUPS      (R9), Y4
-	VMULPS       Y4, Y2, Y4
-	VADDPS       Y1, Y4, Y1
-	VDIVPS       Y1, Y7, Y4
-	VMULPS       Y4, Y5, Y4
-	VMOVUPS      Y3, (R10)
-	VMOVUPS      Y5, (R11)
-	VMOVUPS      Y7, (R12)
+	VMOVUPS      Y6, (R10)
+	VMOVUPS      Y4, (R11)
+	VMOVUPS      Y3, (R12)
 	VMOVUPS      Y1, (R13)
-	VMOVUPS      Y4, (AX)
+	VMOVUPS      Y5, (AX)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
 	ADDQ         $32, DX
@@ -741,6 +607,27 @@ done:
 
 // func sLSTMStateAVX512(i, f, az, ao, c0, n0, z, o, c, n, h *float32, blocks int)
 TEXT ·sLSTMStateAVX512(SB), NOSPLIT, $0-96
+	VMOVUPS      lane3f800000<>(SB), Z7
+	VMOVUPS      lanebf800000<>(SB), Z8
+	VMOVUPS      lane4b40007f<>(SB), Z9
+	VMOVUPS      lane4293eb85<>(SB), Z10
+	VMOVUPS      lane327309a5<>(SB), Z11
+	VMOVUPS      lane37b19984<>(SB), Z12
+	VMOVUPS      lane3b674f9c<>(SB), Z13
+	VMOVUPS      lane3e09505a<>(SB), Z14
+	VMOVUPS      lane35595ee8<>(SB), Z15
+	VMOVUPS      lane39af2dec<>(SB), Z16
+	VMOVUPS      lane3cd50a66<>(SB), Z17
+	VMOVUPS      lane3eef52d7<>(SB), Z18
+	VMOVUPS      lane42ae999a<>(SB), Z19
+	VMOVUPS      lanec2b00000<>(SB), Z20
+	VMOVUPS      lanebfb8aa3b<>(SB), Z21
+	VMOVUPS      lane3f318000<>(SB), Z22
+	VMOVUPS      laneb95e8083<>(SB), Z23
+	VMOVUPS      lanebc083137<>(SB), Z24
+	VMOVUPS      lane3d2b950f<>(SB), Z25
+	VMOVUPS      lanebe2aabd7<>(SB), Z26
+	VMOVUPS      lane3efffefe<>(SB), Z27
 	MOVQ         i+0(FP), SI
 	MOVQ         f+8(FP), DI
 	MOVQ         az+16(FP), DX
@@ -762,102 +649,52 @@ block:
 	VMOVUPS      (DI), Z2
 	VMOVUPS      (DX), Z3
 	VMULPS       Z3, Z3, Z4
-	VMULPS       lanebbbaf0ea<>(SB), Z4, Z5
-	VADDPS       lane3ca9134e<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z5
-	VADDPS       lanebd5c1e2d<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z5
-	VADDPS       lane3e088393<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z5
-	VADDPS       lanebeaaaa99<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z4
-	VMULPS       Z3, Z4, Z4
-	VADDPS       Z3, Z4, Z4
-	VANDPS       lane7fffffff<>(SB), Z3, Z5
-	VADDPS       Z5, Z5, Z6
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z6, Z0, Z6
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z6, Z0, Z6
-	VMULPS       lane3fb8aa3b<>(SB), Z6, Z7
-	VADDPS       lane4b400000<>(SB), Z7, Z7
-	VSUBPS       lane4b400000<>(SB), Z7, Z7
-	VMULPS       lane3f318000<>(SB), Z7, Z8
-	VSUBPS       Z8, Z6, Z8
-	VMULPS       laneb95e8083<>(SB), Z7, Z6
-	VSUBPS       Z6, Z8, Z6
-	VMULPS       lane3ab60b61<>(SB), Z6, Z8
-	VADDPS       lane3c088889<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       lane3d2aaaab<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       lane3e2aaaab<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       lane3f000000<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       lane3f800000<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z6
-	VADDPS       lane3f800000<>(SB), Z6, Z6
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       lane0000007f<>(SB), Z7, Z7
-	VPSLLD       $23, Z7, Z7
-	VMULPS       Z7, Z6, Z7
-	VADDPS       lane3f800000<>(SB), Z7, Z7
-	VMOVUPS      lane40000000<>(SB), Z0
-	VDIVPS       Z7, Z0, Z7
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z7, Z0, Z7
-	VCMPPS       $17, lane3f200000<>(SB), Z5, K1
-	VANDPS       lane80000000<>(SB), Z3, Z0
-	VORPS        Z0, Z7, Z3
-	VBLENDMPS    Z4, Z3, K1, Z3
-	VMOVUPS      (BX), Z4
-	VMOVUPS      lane00000000<>(SB), Z0
-	VSUBPS       Z4, Z0, Z4
-	VMOVUPS      lane42b00000<>(SB), Z0
-	VMINPS       Z4, Z0, Z4
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z4, Z0, Z4
-	VMULPS       lane3fb8aa3b<>(SB), Z4, Z7
-	VADDPS       lane4b400000<>(SB), Z7, Z7
-	VSUBPS       lane4b400000<>(SB), Z7, Z7
-	VMULPS       lane3f318000<>(SB), Z7, Z5
-	VSUBPS       Z5, Z4, Z5
-	VMULPS       laneb95e8083<>(SB), Z7, Z4
-	VSUBPS       Z4, Z5, Z4
-	VMULPS       lane3ab60b61<>(SB), Z4, Z5
-	VADDPS       lane3c088889<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z5
-	VADDPS       lane3d2aaaab<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z5
-	VADDPS       lane3e2aaaab<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z5
-	VADDPS       lane3f000000<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z5
-	VADDPS       lane3f800000<>(SB), Z5, Z5
-	VMULPS       Z4, Z5, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       lane0000007f<>(SB), Z7, Z7
-	VPSLLD       $23, Z7, Z7
-	VMULPS       Z7, Z4, Z7
-	VADDPS       lane3f800000<>(SB), Z7, Z7
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VDIVPS       Z7, Z0, Z7
-	VMOVUPS      (R8), Z4
-	VMULPS       Z4, Z2, Z4
-	VMULPS       Z3, Z1, Z5
-	VADDPS       Z5, Z4, Z5
-	VMOVUPS      (R9), Z4
-	VMULPS       Z4, Z2, Z4
-	VADDPS       Z1, Z4, Z1
-	VDIVPS       Z1, Z5, Z4
-	VMULPS       Z4, Z7, Z4
-	VMOVUPS      Z3, (R10)
-	VMOVUPS      Z7, (R11)
-	VMOVUPS      Z5, (R12)
+	VMINPS       Z4, Z10, Z4
+	VMOVAPS      Z12, Z5
+	VFMADD231PS  Z11, Z4, Z5
+	VFMADD213PS  Z13, Z4, Z5
+	VFMADD213PS  Z14, Z4, Z5
+	VFMADD213PS  Z7, Z4, Z5
+	VMOVAPS      Z16, Z6
+	VFMADD231PS  Z15, Z4, Z6
+	VFMADD213PS  Z17, Z4, Z6
+	VFMADD213PS  Z18, Z4, Z6
+	VFMADD213PS  Z7, Z4, Z6
+	VMULPS       Z3, Z5, Z3
+	VDIVPS       Z6, Z3, Z6
+	VMINPS       Z6, Z7, Z6
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      (BX), Z3
+	VMINPS       Z3, Z19, Z3
+	VMAXPS       Z3, Z20, Z3
+	VMOVAPS      Z9, Z5
+	VFMADD231PS  Z21, Z3, Z5
+	VSUBPS       Z9, Z5, Z4
+	VFMADD231PS  Z22, Z4, Z3
+	VFMADD231PS  Z23, Z4, Z3
+	VMOVAPS      Z25, Z4
+	VFMADD231PS  Z24, Z3, Z4
+	VFMADD213PS  Z26, Z3, Z4
+	VFMADD213PS  Z27, Z3, Z4
+	VFMADD213PS  Z8, Z3, Z4
+	VFMADD213PS  Z7, Z3, Z4
+	VPSLLD       $23, Z5, Z5
+	VFMADD213PS  Z7, Z5, Z4
+	VDIVPS       Z4, Z7, Z4
+	VMOVUPS      (R8), Z5
+	VMULPS       Z5, Z2, Z5
+	VMULPS       Z6, Z1, Z3
+	VADDPS       Z3, Z5, Z3
+	VMOVUPS      (R9), Z5
+	VMULPS       Z5, Z2, Z5
+	VADDPS       Z1, Z5, Z1
+	VDIVPS       Z1, Z3, Z5
+	VMULPS       Z5, Z4, Z5
+	VMOVUPS      Z6, (R10)
+	VMOVUPS      Z4, (R11)
+	VMOVUPS      Z3, (R12)
 	VMOVUPS      Z1, (R13)
-	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, (AX)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
 	ADDQ         $64, DX
@@ -901,17 +738,16 @@ block:
 	VMULPS       Y2, Y1, Y5
 	VDIVPS       Y4, Y5, Y4
 	VMULPS       Y3, Y1, Y1
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y2, Y0, Y5
-	VMULPS       Y5, Y2, Y5
-	VMULPS       Y5, Y1, Y5
-	VMOVUPS      (R8), Y1
-	VADDPS       Y4, Y1, Y1
-	VMOVUPS      (R9), Y2
+	VMULPS       Y2, Y1, Y1
+	VMOVAPS      Y1, Y5
+	VFNMADD231PS Y2, Y1, Y5
+	VMOVUPS      (R8), Y2
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      (R9), Y1
 	VMULPS       Y3, Y4, Y3
-	VSUBPS       Y3, Y2, Y3
+	VSUBPS       Y3, Y1, Y3
 	VMOVUPS      Y5, (R10)
-	VMOVUPS      Y1, (R11)
+	VMOVUPS      Y2, (R11)
 	VMOVUPS      Y3, (R12)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
@@ -954,17 +790,16 @@ block:
 	VMULPS       Z2, Z1, Z5
 	VDIVPS       Z4, Z5, Z4
 	VMULPS       Z3, Z1, Z1
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z2, Z0, Z5
-	VMULPS       Z5, Z2, Z5
-	VMULPS       Z5, Z1, Z5
-	VMOVUPS      (R8), Z1
-	VADDPS       Z4, Z1, Z1
-	VMOVUPS      (R9), Z2
+	VMULPS       Z2, Z1, Z1
+	VMOVAPS      Z1, Z5
+	VFNMADD231PS Z2, Z1, Z5
+	VMOVUPS      (R8), Z2
+	VADDPS       Z4, Z2, Z2
+	VMOVUPS      (R9), Z1
 	VMULPS       Z3, Z4, Z3
-	VSUBPS       Z3, Z2, Z3
+	VSUBPS       Z3, Z1, Z3
 	VMOVUPS      Z5, (R10)
-	VMOVUPS      Z1, (R11)
+	VMOVUPS      Z2, (R11)
 	VMOVUPS      Z3, (R12)
 	ADDQ         $64, SI
 	ADDQ         $64, DI
@@ -984,6 +819,7 @@ done:
 
 // func sLSTMGatesGradAVX2(dc, dn, i, f, z, s, c0, n0, di, df, dz, dc0, dn0 *float32, blocks int)
 TEXT ·sLSTMGatesGradAVX2(SB), NOSPLIT, $0-112
+	VMOVUPS      lane3f800000<>(SB), Y10
 	MOVQ         dc+0(FP), SI
 	MOVQ         dn+8(FP), DI
 	MOVQ         i+16(FP), DX
@@ -1021,8 +857,7 @@ block:
 	VMULPS       Y6, Y8, Y6
 	VMULPS       Y3, Y1, Y3
 	VMULPS       Y5, Y5, Y5
-	VMOVUPS      lane3f800000<>(SB), Y0
-	VSUBPS       Y5, Y0, Y5
+	VSUBPS       Y5, Y10, Y5
 	VMULPS       Y5, Y3, Y5
 	VMULPS       Y4, Y1, Y1
 	VMULPS       Y4, Y2, Y4
@@ -1053,6 +888,7 @@ done:
 
 // func sLSTMGatesGradAVX512(dc, dn, i, f, z, s, c0, n0, di, df, dz, dc0, dn0 *float32, blocks int)
 TEXT ·sLSTMGatesGradAVX512(SB), NOSPLIT, $0-112
+	VMOVUPS      lane3f800000<>(SB), Z10
 	MOVQ         dc+0(FP), SI
 	MOVQ         dn+8(FP), DI
 	MOVQ         i+16(FP), DX
@@ -1090,8 +926,7 @@ block:
 	VMULPS       Z6, Z8, Z6
 	VMULPS       Z3, Z1, Z3
 	VMULPS       Z5, Z5, Z5
-	VMOVUPS      lane3f800000<>(SB), Z0
-	VSUBPS       Z5, Z0, Z5
+	VSUBPS       Z5, Z10, Z5
 	VMULPS       Z5, Z3, Z5
 	VMULPS       Z4, Z1, Z1
 	VMULPS       Z4, Z2, Z4
@@ -1243,70 +1078,50 @@ row:
 	VMULPS       Y9, Y1, Y9
 	VMOVUPS      lanec2ae999a<>(SB), Y0
 	VMAXPS       Y9, Y0, Y9
-	VMULPS       lane3fb8aa3b<>(SB), Y9, Y10
-	VADDPS       lane4b400000<>(SB), Y10, Y10
-	VSUBPS       lane4b400000<>(SB), Y10, Y10
-	VMULPS       lane3f318000<>(SB), Y10, Y11
-	VSUBPS       Y11, Y9, Y11
-	VMULPS       laneb95e8083<>(SB), Y10, Y9
-	VSUBPS       Y9, Y11, Y9
-	VMULPS       lane3ab60b61<>(SB), Y9, Y11
-	VADDPS       lane3c088889<>(SB), Y11, Y11
-	VMULPS       Y9, Y11, Y11
-	VADDPS       lane3d2aaaab<>(SB), Y11, Y11
-	VMULPS       Y9, Y11, Y11
-	VADDPS       lane3e2aaaab<>(SB), Y11, Y11
-	VMULPS       Y9, Y11, Y11
-	VADDPS       lane3f000000<>(SB), Y11, Y11
-	VMULPS       Y9, Y11, Y11
-	VADDPS       lane3f800000<>(SB), Y11, Y11
-	VMULPS       Y9, Y11, Y9
-	VADDPS       lane3f800000<>(SB), Y9, Y9
-	VCVTPS2DQ    Y10, Y10
-	VPADDD       lane0000007f<>(SB), Y10, Y10
+	VMOVUPS      lane4b40007f<>(SB), Y10
+	VFMADD231PS  lane3fb8aa3b<>(SB), Y9, Y10
+	VSUBPS       lane4b40007f<>(SB), Y10, Y11
+	VFMADD231PS  lanebf318000<>(SB), Y11, Y9
+	VFMADD231PS  lane395e8083<>(SB), Y11, Y9
+	VMOVUPS      lane3d2b950f<>(SB), Y11
+	VFMADD231PS  lane3c083137<>(SB), Y9, Y11
+	VFMADD213PS  lane3e2aabd7<>(SB), Y9, Y11
+	VFMADD213PS  lane3efffefe<>(SB), Y9, Y11
+	VFMADD213PS  lane3f800000<>(SB), Y9, Y11
+	VFMADD213PS  lane3f800000<>(SB), Y9, Y11
 	VPSLLD       $23, Y10, Y10
-	VMULPS       Y10, Y9, Y10
-	VMOVUPS      (DI), Y9
-	VMULPS       Y9, Y10, Y9
+	VMULPS       Y10, Y11, Y10
+	VMOVUPS      (DI), Y11
+	VMULPS       Y11, Y10, Y11
 	VMULPS       Y7, Y3, Y10
-	VADDPS       Y10, Y9, Y10
-	VMULPS       Y8, Y10, Y9
-	VADDPS       Y9, Y5, Y5
+	VADDPS       Y10, Y11, Y10
+	VMULPS       Y8, Y10, Y11
+	VADDPS       Y11, Y5, Y5
 	VMOVUPS      Y10, (DI)
 	VMOVUPS      32(SI), Y10
 	VMULPS       Y10, Y2, Y10
 	VMOVUPS      lanec2ae999a<>(SB), Y0
 	VMAXPS       Y10, Y0, Y10
-	VMULPS       lane3fb8aa3b<>(SB), Y10, Y9
-	VADDPS       lane4b400000<>(SB), Y9, Y9
-	VSUBPS       lane4b400000<>(SB), Y9, Y9
-	VMULPS       lane3f318000<>(SB), Y9, Y11
-	VSUBPS       Y11, Y10, Y11
-	VMULPS       laneb95e8083<>(SB), Y9, Y10
-	VSUBPS       Y10, Y11, Y10
-	VMULPS       lane3ab60b61<>(SB), Y10, Y11
-	VADDPS       lane3c088889<>(SB), Y11, Y11
-	VMULPS       Y10, Y11, Y11
-	VADDPS       lane3d2aaaab<>(SB), Y11, Y11
-	VMULPS       Y10, Y11, Y11
-	VADDPS       lane3e2aaaab<>(SB), Y11, Y11
-	VMULPS       Y10, Y11, Y11
-	VADDPS       lane3f000000<>(SB), Y11, Y11
-	VMULPS       Y10, Y11, Y11
-	VADDPS       lane3f800000<>(SB), Y11, Y11
-	VMULPS       Y10, Y11, Y10
-	VADDPS       lane3f800000<>(SB), Y10, Y10
-	VCVTPS2DQ    Y9, Y9
-	VPADDD       lane0000007f<>(SB), Y9, Y9
-	VPSLLD       $23, Y9, Y9
-	VMULPS       Y9, Y10, Y9
-	VMOVUPS      32(DI), Y10
-	VMULPS       Y10, Y9, Y10
-	VMULPS       Y7, Y4, Y9
-	VADDPS       Y9, Y10, Y9
-	VMULPS       Y8, Y9, Y10
-	VADDPS       Y10, Y6, Y6
-	VMOVUPS      Y9, 32(DI)
+	VMOVUPS      lane4b40007f<>(SB), Y11
+	VFMADD231PS  lane3fb8aa3b<>(SB), Y10, Y11
+	VSUBPS       lane4b40007f<>(SB), Y11, Y9
+	VFMADD231PS  lanebf318000<>(SB), Y9, Y10
+	VFMADD231PS  lane395e8083<>(SB), Y9, Y10
+	VMOVUPS      lane3d2b950f<>(SB), Y9
+	VFMADD231PS  lane3c083137<>(SB), Y10, Y9
+	VFMADD213PS  lane3e2aabd7<>(SB), Y10, Y9
+	VFMADD213PS  lane3efffefe<>(SB), Y10, Y9
+	VFMADD213PS  lane3f800000<>(SB), Y10, Y9
+	VFMADD213PS  lane3f800000<>(SB), Y10, Y9
+	VPSLLD       $23, Y11, Y11
+	VMULPS       Y11, Y9, Y11
+	VMOVUPS      32(DI), Y9
+	VMULPS       Y9, Y11, Y9
+	VMULPS       Y7, Y4, Y11
+	VADDPS       Y11, Y9, Y11
+	VMULPS       Y8, Y11, Y9
+	VADDPS       Y9, Y6, Y6
+	VMOVUPS      Y11, 32(DI)
 	ADDQ         aStep+56(FP), SI
 	ADDQ         hStep+64(FP), DI
 	ADDQ         bStep+72(FP), DX
@@ -1358,35 +1173,25 @@ row:
 	VMULPS       Z6, Z1, Z6
 	VMOVUPS      lanec2ae999a<>(SB), Z0
 	VMAXPS       Z6, Z0, Z6
-	VMULPS       lane3fb8aa3b<>(SB), Z6, Z7
-	VADDPS       lane4b400000<>(SB), Z7, Z7
-	VSUBPS       lane4b400000<>(SB), Z7, Z7
-	VMULPS       lane3f318000<>(SB), Z7, Z8
-	VSUBPS       Z8, Z6, Z8
-	VMULPS       laneb95e8083<>(SB), Z7, Z6
-	VSUBPS       Z6, Z8, Z6
-	VMULPS       lane3ab60b61<>(SB), Z6, Z8
-	VADDPS       lane3c088889<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       lane3d2aaaab<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       lane3e2aaaab<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       lane3f000000<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VADDPS       lane3f800000<>(SB), Z8, Z8
-	VMULPS       Z6, Z8, Z6
-	VADDPS       lane3f800000<>(SB), Z6, Z6
-	VCVTPS2DQ    Z7, Z7
-	VPADDD       lane0000007f<>(SB), Z7, Z7
+	VMOVUPS      lane4b40007f<>(SB), Z7
+	VFMADD231PS  lane3fb8aa3b<>(SB), Z6, Z7
+	VSUBPS       lane4b40007f<>(SB), Z7, Z8
+	VFMADD231PS  lanebf318000<>(SB), Z8, Z6
+	VFMADD231PS  lane395e8083<>(SB), Z8, Z6
+	VMOVUPS      lane3d2b950f<>(SB), Z8
+	VFMADD231PS  lane3c083137<>(SB), Z6, Z8
+	VFMADD213PS  lane3e2aabd7<>(SB), Z6, Z8
+	VFMADD213PS  lane3efffefe<>(SB), Z6, Z8
+	VFMADD213PS  lane3f800000<>(SB), Z6, Z8
+	VFMADD213PS  lane3f800000<>(SB), Z6, Z8
 	VPSLLD       $23, Z7, Z7
-	VMULPS       Z7, Z6, Z7
-	VMOVUPS      (DI), Z6
-	VMULPS       Z6, Z7, Z6
+	VMULPS       Z7, Z8, Z7
+	VMOVUPS      (DI), Z8
+	VMULPS       Z8, Z7, Z8
 	VMULPS       Z4, Z2, Z7
-	VADDPS       Z7, Z6, Z7
-	VMULPS       Z5, Z7, Z6
-	VADDPS       Z6, Z3, Z3
+	VADDPS       Z7, Z8, Z7
+	VMULPS       Z5, Z7, Z8
+	VADDPS       Z8, Z3, Z3
 	VMOVUPS      Z7, (DI)
 	ADDQ         aStep+56(FP), SI
 	ADDQ         hStep+64(FP), DI
@@ -1440,60 +1245,40 @@ row:
 	VMULPS       Y6, Y1, Y6
 	VMOVUPS      lanec2ae999a<>(SB), Y0
 	VMAXPS       Y6, Y0, Y6
-	VMULPS       lane3fb8aa3b<>(SB), Y6, Y7
-	VADDPS       lane4b400000<>(SB), Y7, Y7
-	VSUBPS       lane4b400000<>(SB), Y7, Y7
-	VMULPS       lane3f318000<>(SB), Y7, Y8
-	VSUBPS       Y8, Y6, Y8
-	VMULPS       laneb95e8083<>(SB), Y7, Y6
-	VSUBPS       Y6, Y8, Y6
-	VMULPS       lane3ab60b61<>(SB), Y6, Y8
-	VADDPS       lane3c088889<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       lane3d2aaaab<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       lane3e2aaaab<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       lane3f000000<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VADDPS       lane3f800000<>(SB), Y8, Y8
-	VMULPS       Y6, Y8, Y6
-	VADDPS       lane3f800000<>(SB), Y6, Y6
-	VCVTPS2DQ    Y7, Y7
-	VPADDD       lane0000007f<>(SB), Y7, Y7
+	VMOVUPS      lane4b40007f<>(SB), Y7
+	VFMADD231PS  lane3fb8aa3b<>(SB), Y6, Y7
+	VSUBPS       lane4b40007f<>(SB), Y7, Y8
+	VFMADD231PS  lanebf318000<>(SB), Y8, Y6
+	VFMADD231PS  lane395e8083<>(SB), Y8, Y6
+	VMOVUPS      lane3d2b950f<>(SB), Y8
+	VFMADD231PS  lane3c083137<>(SB), Y6, Y8
+	VFMADD213PS  lane3e2aabd7<>(SB), Y6, Y8
+	VFMADD213PS  lane3efffefe<>(SB), Y6, Y8
+	VFMADD213PS  lane3f800000<>(SB), Y6, Y8
+	VFMADD213PS  lane3f800000<>(SB), Y6, Y8
 	VPSLLD       $23, Y7, Y7
-	VMULPS       Y7, Y6, Y7
-	VMOVUPS      (DI), Y6
-	VMULPS       Y6, Y7, Y6
-	VMULPS       Y5, Y3, Y8
-	VADDPS       Y8, Y6, Y8
+	VMULPS       Y7, Y8, Y7
+	VMOVUPS      (DI), Y8
+	VMULPS       Y8, Y7, Y8
+	VMULPS       Y5, Y3, Y6
+	VADDPS       Y6, Y8, Y6
 	VMOVUPS      Y7, (R8)
-	VMOVUPS      Y8, (R9)
-	VMOVUPS      32(SI), Y8
-	VMULPS       Y8, Y2, Y8
+	VMOVUPS      Y6, (R9)
+	VMOVUPS      32(SI), Y6
+	VMULPS       Y6, Y2, Y6
 	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y8, Y0, Y8
-	VMULPS       lane3fb8aa3b<>(SB), Y8, Y7
-	VADDPS       lane4b400000<>(SB), Y7, Y7
-	VSUBPS       lane4b400000<>(SB), Y7, Y7
-	VMULPS       lane3f318000<>(SB), Y7, Y6
-	VSUBPS       Y6, Y8, Y6
-	VMULPS       laneb95e8083<>(SB), Y7, Y8
-	VSUBPS       Y8, Y6, Y8
-	VMULPS       lane3ab60b61<>(SB), Y8, Y6
-	VADDPS       lane3c088889<>(SB), Y6, Y6
-	VMULPS       Y8, Y6, Y6
-	VADDPS       lane3d2aaaab<>(SB), Y6, Y6
-	VMULPS       Y8, Y6, Y6
-	VADDPS       lane3e2aaaab<>(SB), Y6, Y6
-	VMULPS       Y8, Y6, Y6
-	VADDPS       lane3f000000<>(SB), Y6, Y6
-	VMULPS       Y8, Y6, Y6
-	VADDPS       lane3f800000<>(SB), Y6, Y6
-	VMULPS       Y8, Y6, Y8
-	VADDPS       lane3f800000<>(SB), Y8, Y8
-	VCVTPS2DQ    Y7, Y7
-	VPADDD       lane0000007f<>(SB), Y7, Y7
+	VMAXPS       Y6, Y0, Y6
+	VMOVUPS      lane4b40007f<>(SB), Y7
+	VFMADD231PS  lane3fb8aa3b<>(SB), Y6, Y7
+	VSUBPS       lane4b40007f<>(SB), Y7, Y8
+	VFMADD231PS  lanebf318000<>(SB), Y8, Y6
+	VFMADD231PS  lane395e8083<>(SB), Y8, Y6
+	VMOVUPS      lane3d2b950f<>(SB), Y8
+	VFMADD231PS  lane3c083137<>(SB), Y6, Y8
+	VFMADD213PS  lane3e2aabd7<>(SB), Y6, Y8
+	VFMADD213PS  lane3efffefe<>(SB), Y6, Y8
+	VFMADD213PS  lane3f800000<>(SB), Y6, Y8
+	VFMADD213PS  lane3f800000<>(SB), Y6, Y8
 	VPSLLD       $23, Y7, Y7
 	VMULPS       Y7, Y8, Y7
 	VMOVUPS      32(DI), Y8
@@ -1551,35 +1336,25 @@ row:
 	VMULPS       Z4, Z1, Z4
 	VMOVUPS      lanec2ae999a<>(SB), Z0
 	VMAXPS       Z4, Z0, Z4
-	VMULPS       lane3fb8aa3b<>(SB), Z4, Z5
-	VADDPS       lane4b400000<>(SB), Z5, Z5
-	VSUBPS       lane4b400000<>(SB), Z5, Z5
-	VMULPS       lane3f318000<>(SB), Z5, Z6
-	VSUBPS       Z6, Z4, Z6
-	VMULPS       laneb95e8083<>(SB), Z5, Z4
-	VSUBPS       Z4, Z6, Z4
-	VMULPS       lane3ab60b61<>(SB), Z4, Z6
-	VADDPS       lane3c088889<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3d2aaaab<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3e2aaaab<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3f000000<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z6
-	VADDPS       lane3f800000<>(SB), Z6, Z6
-	VMULPS       Z4, Z6, Z4
-	VADDPS       lane3f800000<>(SB), Z4, Z4
-	VCVTPS2DQ    Z5, Z5
-	VPADDD       lane0000007f<>(SB), Z5, Z5
+	VMOVUPS      lane4b40007f<>(SB), Z5
+	VFMADD231PS  lane3fb8aa3b<>(SB), Z4, Z5
+	VSUBPS       lane4b40007f<>(SB), Z5, Z6
+	VFMADD231PS  lanebf318000<>(SB), Z6, Z4
+	VFMADD231PS  lane395e8083<>(SB), Z6, Z4
+	VMOVUPS      lane3d2b950f<>(SB), Z6
+	VFMADD231PS  lane3c083137<>(SB), Z4, Z6
+	VFMADD213PS  lane3e2aabd7<>(SB), Z4, Z6
+	VFMADD213PS  lane3efffefe<>(SB), Z4, Z6
+	VFMADD213PS  lane3f800000<>(SB), Z4, Z6
+	VFMADD213PS  lane3f800000<>(SB), Z4, Z6
 	VPSLLD       $23, Z5, Z5
-	VMULPS       Z5, Z4, Z5
-	VMOVUPS      (DI), Z4
-	VMULPS       Z4, Z5, Z4
-	VMULPS       Z3, Z2, Z6
-	VADDPS       Z6, Z4, Z6
+	VMULPS       Z5, Z6, Z5
+	VMOVUPS      (DI), Z6
+	VMULPS       Z6, Z5, Z6
+	VMULPS       Z3, Z2, Z4
+	VADDPS       Z4, Z6, Z4
 	VMOVUPS      Z5, (R8)
-	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z4, (R9)
 	ADDQ         aStep+56(FP), SI
 	ADDQ         h0Step+64(FP), DI
 	ADDQ         bStep+72(FP), DX
@@ -2292,6 +2067,15 @@ DATA lanec2ae999a<>+40(SB)/8, $0xc2ae999ac2ae999a
 DATA lanec2ae999a<>+48(SB)/8, $0xc2ae999ac2ae999a
 DATA lanec2ae999a<>+56(SB)/8, $0xc2ae999ac2ae999a
 GLOBL lanec2ae999a<>(SB), RODATA|NOPTR, $64
+DATA lane4b40007f<>+0(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+8(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+16(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+24(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+32(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+40(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+48(SB)/8, $0x4b40007f4b40007f
+DATA lane4b40007f<>+56(SB)/8, $0x4b40007f4b40007f
+GLOBL lane4b40007f<>(SB), RODATA|NOPTR, $64
 DATA lane3fb8aa3b<>+0(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA lane3fb8aa3b<>+8(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA lane3fb8aa3b<>+16(SB)/8, $0x3fb8aa3b3fb8aa3b
@@ -2301,78 +2085,60 @@ DATA lane3fb8aa3b<>+40(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA lane3fb8aa3b<>+48(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA lane3fb8aa3b<>+56(SB)/8, $0x3fb8aa3b3fb8aa3b
 GLOBL lane3fb8aa3b<>(SB), RODATA|NOPTR, $64
-DATA lane4b400000<>+0(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+8(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+16(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+24(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+32(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+40(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+48(SB)/8, $0x4b4000004b400000
-DATA lane4b400000<>+56(SB)/8, $0x4b4000004b400000
-GLOBL lane4b400000<>(SB), RODATA|NOPTR, $64
-DATA lane3f318000<>+0(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+8(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+16(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+24(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+32(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+40(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+48(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+56(SB)/8, $0x3f3180003f318000
-GLOBL lane3f318000<>(SB), RODATA|NOPTR, $64
-DATA laneb95e8083<>+0(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+8(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+16(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+24(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+32(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+40(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+48(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+56(SB)/8, $0xb95e8083b95e8083
-GLOBL laneb95e8083<>(SB), RODATA|NOPTR, $64
-DATA lane3ab60b61<>+0(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+8(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+16(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+24(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+32(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+40(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+48(SB)/8, $0x3ab60b613ab60b61
-DATA lane3ab60b61<>+56(SB)/8, $0x3ab60b613ab60b61
-GLOBL lane3ab60b61<>(SB), RODATA|NOPTR, $64
-DATA lane3c088889<>+0(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+8(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+16(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+24(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+32(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+40(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+48(SB)/8, $0x3c0888893c088889
-DATA lane3c088889<>+56(SB)/8, $0x3c0888893c088889
-GLOBL lane3c088889<>(SB), RODATA|NOPTR, $64
-DATA lane3d2aaaab<>+0(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+8(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+16(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+24(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+32(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+40(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+48(SB)/8, $0x3d2aaaab3d2aaaab
-DATA lane3d2aaaab<>+56(SB)/8, $0x3d2aaaab3d2aaaab
-GLOBL lane3d2aaaab<>(SB), RODATA|NOPTR, $64
-DATA lane3e2aaaab<>+0(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+8(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+16(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+24(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+32(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+40(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+48(SB)/8, $0x3e2aaaab3e2aaaab
-DATA lane3e2aaaab<>+56(SB)/8, $0x3e2aaaab3e2aaaab
-GLOBL lane3e2aaaab<>(SB), RODATA|NOPTR, $64
-DATA lane3f000000<>+0(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+8(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+16(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+24(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+32(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+40(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+48(SB)/8, $0x3f0000003f000000
-DATA lane3f000000<>+56(SB)/8, $0x3f0000003f000000
-GLOBL lane3f000000<>(SB), RODATA|NOPTR, $64
+DATA lanebf318000<>+0(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+8(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+16(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+24(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+32(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+40(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+48(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+56(SB)/8, $0xbf318000bf318000
+GLOBL lanebf318000<>(SB), RODATA|NOPTR, $64
+DATA lane395e8083<>+0(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+8(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+16(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+24(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+32(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+40(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+48(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+56(SB)/8, $0x395e8083395e8083
+GLOBL lane395e8083<>(SB), RODATA|NOPTR, $64
+DATA lane3d2b950f<>+0(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+8(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+16(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+24(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+32(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+40(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+48(SB)/8, $0x3d2b950f3d2b950f
+DATA lane3d2b950f<>+56(SB)/8, $0x3d2b950f3d2b950f
+GLOBL lane3d2b950f<>(SB), RODATA|NOPTR, $64
+DATA lane3c083137<>+0(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+8(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+16(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+24(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+32(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+40(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+48(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+56(SB)/8, $0x3c0831373c083137
+GLOBL lane3c083137<>(SB), RODATA|NOPTR, $64
+DATA lane3e2aabd7<>+0(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+8(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+16(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+24(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+32(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+40(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+48(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+56(SB)/8, $0x3e2aabd73e2aabd7
+GLOBL lane3e2aabd7<>(SB), RODATA|NOPTR, $64
+DATA lane3efffefe<>+0(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+8(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+16(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+24(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+32(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+40(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+48(SB)/8, $0x3efffefe3efffefe
+DATA lane3efffefe<>+56(SB)/8, $0x3efffefe3efffefe
+GLOBL lane3efffefe<>(SB), RODATA|NOPTR, $64
 DATA lane3f800000<>+0(SB)/8, $0x3f8000003f800000
 DATA lane3f800000<>+8(SB)/8, $0x3f8000003f800000
 DATA lane3f800000<>+16(SB)/8, $0x3f8000003f800000
@@ -2382,15 +2148,6 @@ DATA lane3f800000<>+40(SB)/8, $0x3f8000003f800000
 DATA lane3f800000<>+48(SB)/8, $0x3f8000003f800000
 DATA lane3f800000<>+56(SB)/8, $0x3f8000003f800000
 GLOBL lane3f800000<>(SB), RODATA|NOPTR, $64
-DATA lane0000007f<>+0(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+8(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+16(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+24(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+32(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+40(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+48(SB)/8, $0x0000007f0000007f
-DATA lane0000007f<>+56(SB)/8, $0x0000007f0000007f
-GLOBL lane0000007f<>(SB), RODATA|NOPTR, $64
 DATA lane40000000<>+0(SB)/8, $0x4000000040000000
 DATA lane40000000<>+8(SB)/8, $0x4000000040000000
 DATA lane40000000<>+16(SB)/8, $0x4000000040000000
@@ -2400,15 +2157,6 @@ DATA lane40000000<>+40(SB)/8, $0x4000000040000000
 DATA lane40000000<>+48(SB)/8, $0x4000000040000000
 DATA lane40000000<>+56(SB)/8, $0x4000000040000000
 GLOBL lane40000000<>(SB), RODATA|NOPTR, $64
-DATA lane3d888889<>+0(SB)/8, $0x3d8888893d888889
-DATA lane3d888889<>+8(SB)/8, $0x3d8888893d888889
-DATA lane3d888889<>+16(SB)/8, $0x3d8888893d888889
-DATA lane3d888889<>+24(SB)/8, $0x3d8888893d888889
-DATA lane3d888889<>+32(SB)/8, $0x3d8888893d888889
-DATA lane3d888889<>+40(SB)/8, $0x3d8888893d888889
-DATA lane3d888889<>+48(SB)/8, $0x3d8888893d888889
-DATA lane3d888889<>+56(SB)/8, $0x3d8888893d888889
-GLOBL lane3d888889<>(SB), RODATA|NOPTR, $64
 DATA lane3d9d89d9<>+0(SB)/8, $0x3d9d89d93d9d89d9
 DATA lane3d9d89d9<>+8(SB)/8, $0x3d9d89d93d9d89d9
 DATA lane3d9d89d9<>+16(SB)/8, $0x3d9d89d93d9d89d9
@@ -2418,6 +2166,15 @@ DATA lane3d9d89d9<>+40(SB)/8, $0x3d9d89d93d9d89d9
 DATA lane3d9d89d9<>+48(SB)/8, $0x3d9d89d93d9d89d9
 DATA lane3d9d89d9<>+56(SB)/8, $0x3d9d89d93d9d89d9
 GLOBL lane3d9d89d9<>(SB), RODATA|NOPTR, $64
+DATA lane3d888889<>+0(SB)/8, $0x3d8888893d888889
+DATA lane3d888889<>+8(SB)/8, $0x3d8888893d888889
+DATA lane3d888889<>+16(SB)/8, $0x3d8888893d888889
+DATA lane3d888889<>+24(SB)/8, $0x3d8888893d888889
+DATA lane3d888889<>+32(SB)/8, $0x3d8888893d888889
+DATA lane3d888889<>+40(SB)/8, $0x3d8888893d888889
+DATA lane3d888889<>+48(SB)/8, $0x3d8888893d888889
+DATA lane3d888889<>+56(SB)/8, $0x3d8888893d888889
+GLOBL lane3d888889<>(SB), RODATA|NOPTR, $64
 DATA lane3dba2e8c<>+0(SB)/8, $0x3dba2e8c3dba2e8c
 DATA lane3dba2e8c<>+8(SB)/8, $0x3dba2e8c3dba2e8c
 DATA lane3dba2e8c<>+16(SB)/8, $0x3dba2e8c3dba2e8c
@@ -2463,75 +2220,156 @@ DATA lane3eaaaaab<>+40(SB)/8, $0x3eaaaaab3eaaaaab
 DATA lane3eaaaaab<>+48(SB)/8, $0x3eaaaaab3eaaaaab
 DATA lane3eaaaaab<>+56(SB)/8, $0x3eaaaaab3eaaaaab
 GLOBL lane3eaaaaab<>(SB), RODATA|NOPTR, $64
-DATA lane42b00000<>+0(SB)/8, $0x42b0000042b00000
-DATA lane42b00000<>+8(SB)/8, $0x42b0000042b00000
-DATA lane42b00000<>+16(SB)/8, $0x42b0000042b00000
-DATA lane42b00000<>+24(SB)/8, $0x42b0000042b00000
-DATA lane42b00000<>+32(SB)/8, $0x42b0000042b00000
-DATA lane42b00000<>+40(SB)/8, $0x42b0000042b00000
-DATA lane42b00000<>+48(SB)/8, $0x42b0000042b00000
-DATA lane42b00000<>+56(SB)/8, $0x42b0000042b00000
-GLOBL lane42b00000<>(SB), RODATA|NOPTR, $64
-DATA lanebbbaf0ea<>+0(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+8(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+16(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+24(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+32(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+40(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+48(SB)/8, $0xbbbaf0eabbbaf0ea
-DATA lanebbbaf0ea<>+56(SB)/8, $0xbbbaf0eabbbaf0ea
-GLOBL lanebbbaf0ea<>(SB), RODATA|NOPTR, $64
-DATA lane3ca9134e<>+0(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+8(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+16(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+24(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+32(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+40(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+48(SB)/8, $0x3ca9134e3ca9134e
-DATA lane3ca9134e<>+56(SB)/8, $0x3ca9134e3ca9134e
-GLOBL lane3ca9134e<>(SB), RODATA|NOPTR, $64
-DATA lanebd5c1e2d<>+0(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+8(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+16(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+24(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+32(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+40(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+48(SB)/8, $0xbd5c1e2dbd5c1e2d
-DATA lanebd5c1e2d<>+56(SB)/8, $0xbd5c1e2dbd5c1e2d
-GLOBL lanebd5c1e2d<>(SB), RODATA|NOPTR, $64
-DATA lane3e088393<>+0(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+8(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+16(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+24(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+32(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+40(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+48(SB)/8, $0x3e0883933e088393
-DATA lane3e088393<>+56(SB)/8, $0x3e0883933e088393
-GLOBL lane3e088393<>(SB), RODATA|NOPTR, $64
-DATA lanebeaaaa99<>+0(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+8(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+16(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+24(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+32(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+40(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+48(SB)/8, $0xbeaaaa99beaaaa99
-DATA lanebeaaaa99<>+56(SB)/8, $0xbeaaaa99beaaaa99
-GLOBL lanebeaaaa99<>(SB), RODATA|NOPTR, $64
-DATA lane3f200000<>+0(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+8(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+16(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+24(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+32(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+40(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+48(SB)/8, $0x3f2000003f200000
-DATA lane3f200000<>+56(SB)/8, $0x3f2000003f200000
-GLOBL lane3f200000<>(SB), RODATA|NOPTR, $64
-DATA lane80000000<>+0(SB)/8, $0x8000000080000000
-DATA lane80000000<>+8(SB)/8, $0x8000000080000000
-DATA lane80000000<>+16(SB)/8, $0x8000000080000000
-DATA lane80000000<>+24(SB)/8, $0x8000000080000000
-DATA lane80000000<>+32(SB)/8, $0x8000000080000000
-DATA lane80000000<>+40(SB)/8, $0x8000000080000000
-DATA lane80000000<>+48(SB)/8, $0x8000000080000000
-DATA lane80000000<>+56(SB)/8, $0x8000000080000000
-GLOBL lane80000000<>(SB), RODATA|NOPTR, $64
+DATA lane42ae999a<>+0(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+8(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+16(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+24(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+32(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+40(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+48(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+56(SB)/8, $0x42ae999a42ae999a
+GLOBL lane42ae999a<>(SB), RODATA|NOPTR, $64
+DATA lanec2b00000<>+0(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+8(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+16(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+24(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+32(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+40(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+48(SB)/8, $0xc2b00000c2b00000
+DATA lanec2b00000<>+56(SB)/8, $0xc2b00000c2b00000
+GLOBL lanec2b00000<>(SB), RODATA|NOPTR, $64
+DATA lanebfb8aa3b<>+0(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+8(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+16(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+24(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+32(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+40(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+48(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+56(SB)/8, $0xbfb8aa3bbfb8aa3b
+GLOBL lanebfb8aa3b<>(SB), RODATA|NOPTR, $64
+DATA lane3f318000<>+0(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+8(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+16(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+24(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+32(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+40(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+48(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+56(SB)/8, $0x3f3180003f318000
+GLOBL lane3f318000<>(SB), RODATA|NOPTR, $64
+DATA laneb95e8083<>+0(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+8(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+16(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+24(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+32(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+40(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+48(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+56(SB)/8, $0xb95e8083b95e8083
+GLOBL laneb95e8083<>(SB), RODATA|NOPTR, $64
+DATA lanebc083137<>+0(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+8(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+16(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+24(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+32(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+40(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+48(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+56(SB)/8, $0xbc083137bc083137
+GLOBL lanebc083137<>(SB), RODATA|NOPTR, $64
+DATA lanebe2aabd7<>+0(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+8(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+16(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+24(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+32(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+40(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+48(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+56(SB)/8, $0xbe2aabd7be2aabd7
+GLOBL lanebe2aabd7<>(SB), RODATA|NOPTR, $64
+DATA lanebf800000<>+0(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+8(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+16(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+24(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+32(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+40(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+48(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+56(SB)/8, $0xbf800000bf800000
+GLOBL lanebf800000<>(SB), RODATA|NOPTR, $64
+DATA lane4293eb85<>+0(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+8(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+16(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+24(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+32(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+40(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+48(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+56(SB)/8, $0x4293eb854293eb85
+GLOBL lane4293eb85<>(SB), RODATA|NOPTR, $64
+DATA lane37b19984<>+0(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+8(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+16(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+24(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+32(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+40(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+48(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+56(SB)/8, $0x37b1998437b19984
+GLOBL lane37b19984<>(SB), RODATA|NOPTR, $64
+DATA lane327309a5<>+0(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+8(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+16(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+24(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+32(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+40(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+48(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+56(SB)/8, $0x327309a5327309a5
+GLOBL lane327309a5<>(SB), RODATA|NOPTR, $64
+DATA lane3b674f9c<>+0(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+8(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+16(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+24(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+32(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+40(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+48(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+56(SB)/8, $0x3b674f9c3b674f9c
+GLOBL lane3b674f9c<>(SB), RODATA|NOPTR, $64
+DATA lane3e09505a<>+0(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+8(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+16(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+24(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+32(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+40(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+48(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+56(SB)/8, $0x3e09505a3e09505a
+GLOBL lane3e09505a<>(SB), RODATA|NOPTR, $64
+DATA lane39af2dec<>+0(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+8(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+16(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+24(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+32(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+40(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+48(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+56(SB)/8, $0x39af2dec39af2dec
+GLOBL lane39af2dec<>(SB), RODATA|NOPTR, $64
+DATA lane35595ee8<>+0(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+8(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+16(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+24(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+32(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+40(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+48(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+56(SB)/8, $0x35595ee835595ee8
+GLOBL lane35595ee8<>(SB), RODATA|NOPTR, $64
+DATA lane3cd50a66<>+0(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+8(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+16(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+24(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+32(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+40(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+48(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+56(SB)/8, $0x3cd50a663cd50a66
+GLOBL lane3cd50a66<>(SB), RODATA|NOPTR, $64
+DATA lane3eef52d7<>+0(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+8(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+16(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+24(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+32(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+40(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+48(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+56(SB)/8, $0x3eef52d73eef52d7
+GLOBL lane3eef52d7<>(SB), RODATA|NOPTR, $64

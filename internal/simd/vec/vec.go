@@ -1,8 +1,8 @@
 // Package vec holds kernels over float32 vectors, with the same bits on every kernel path.
 //
 // To give the same bits, every path performs the same roundings in the same order: sums run in 64 lanes that are merged as a fixed tree,
-// and a product is rounded before it is added. Only the payload of a NaN may differ. Vectors of different lengths are a programmer's
-// mistake and panic.
+// and a product is rounded before it is added, or by every path only with the sum: plain Go then rounds as a fused instruction does. Only
+// the payload of a NaN may differ. Vectors of different lengths are a programmer's mistake and panic.
 package vec
 
 import (
