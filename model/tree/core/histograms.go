@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	tile   = 512      // rows whose words are gathered at once
+	tile   = 1024     // rows whose words are gathered at once
 	runLen = tile + 8 // keeps the runs of a tile from sharing one cache set
-	group  = 16       // most blocks that are gathered at once: two cache lines of a row
+	group  = 8        // most blocks that are gathered at once: a cache line of a row
 )
 
 // worker has the buffers of one worker, and the range of blocks that it owns

@@ -14,7 +14,7 @@ const (
 	// splitRows is the number of rows from which several workers share a node.
 	splitRows = 8192
 	// pieceRows are the rows of a shared node that a worker takes at a time.
-	pieceRows = 4 * tile
+	pieceRows = 2 * tile
 	// rootRows are the least rows of a column that a worker takes at a time.
 	rootRows = 4096
 )
