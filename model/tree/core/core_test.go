@@ -278,20 +278,25 @@ func TestRoutePartitionsStably(t *testing.T) {
 					right = append(right, i)
 				}
 			}
-			buf := make([]uint32, len(idx))
-			sides, ends := (&Rule{Bin: bin, MissingLeft: missLeft}).sides(), make([]uint32, len(idx))
-			if n := routeEnds(col, &sides, idx, ends); !slices.Equal(ends[:n], left) {
-				t.Errorf("bin %d, missing left %v: wrong left rows", bin, missLeft)
+			set := &BinSet{}
+			for b := range bin {
+				set.Add(b + 1)
 			}
-			slices.Reverse(ends)
-			n := route(col, &sides, idx, idx, buf)
-			if !slices.Equal(ends[:len(idx)-n], right) {
-				t.Errorf("bin %d, missing left %v: wrong right rows", bin, missLeft)
+			if missLeft {
+				set.Add(MissingBin)
 			}
-			if !slices.Equal(idx[:n], left) || !slices.Equal(buf[:len(idx)-n], right) {
-				t.Errorf("bin %d, missing left %v: wrong division", bin, missLeft)
+			for _, rule := range []*Rule{{Bin: bin, MissingLeft: missLeft}, {Set: set}} {
+				into, buf := slices.Clone(idx), make([]uint32, len(idx))
+				n := route(col, rule, into, into, buf)
+				if !slices.Equal(into[:n], left) || !slices.Equal(buf[:len(idx)-n], right) {
+					t.Errorf("bin %d, missing left %v, set %v: wrong division", bin, missLeft, rule.Set != nil)
+				}
 			}
 		}
+	}
+	idx, out := []uint32{0, 1, 2, 9}, make([]uint32, 4)
+	if n := route(col, &Rule{Set: &BinSet{1 << MissingBin}}, idx, idx, out); n != 2 || idx[0] != 0 || idx[1] != 9 || out[0] != 1 || out[1] != 2 {
+		t.Errorf("missing values alone to the left: %v and %v", idx[:n], out)
 	}
 }
 

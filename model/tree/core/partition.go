@@ -25,48 +25,40 @@ func (s *BinSet) Has(b uint8) bool { return s[b>>6]>>(b&63)&1 == 1 }
 // Add puts bin b into the set.
 func (s *BinSet) Add(b uint8) { s[b>>6] |= 1 << (b & 63) }
 
-// sides is 1 for every bin that a rule sends left.
+// sides is 1 for every bin that a rule with a set sends left.
 func (r *Rule) sides() (left [hist.Bins]uint8) {
-	if r.Set != nil {
-		for b := range left {
-			left[b] = uint8(r.Set[b>>6] >> (b & 63) & 1) // #nosec G115 -- a bit
-		}
-		return left
-	}
-	for b := range int(r.Bin) {
-		left[b+1] = 1
-	}
-	if r.MissingLeft {
-		left[MissingBin] = 1
+	for b := range left {
+		left[b] = uint8(r.Set[b>>6] >> (b & 63) & 1) // #nosec G115 -- a bit
 	}
 	return left
 }
 
-// route sends the rows of idx, in order, to l where left is 1 for their bin, to
-// r where it is 0, and returns the number of left ones. Both must have room for
-// all rows; l may be idx itself. The loop has no branch that depends on data.
-func route(col []uint8, left *[hist.Bins]uint8, idx, l, r []uint32) int {
+// run is the bins that go left as count bins from first on, if they are one run.
+func (r *Rule) run() (first uint8, count int, ok bool) {
+	switch {
+	case r.Set != nil:
+		return MissingBin, 1, *r.Set == BinSet{1 << MissingBin}
+	case r.MissingLeft:
+		return MissingBin, int(r.Bin) + 1, true
+	}
+	return 1, int(r.Bin), true
+}
+
+// route sends the rows of idx, in order, to l where the rule says left for
+// their bin, to r where it does not, and returns the number of left ones. Both
+// must have room for all rows; l may be idx itself.
+func route(col []uint8, rule *Rule, idx, l, r []uint32) int {
+	if first, count, ok := rule.run(); ok {
+		return hist.Route(col, first, count, idx, l, r)
+	}
+	left := rule.sides()
 	l, r = l[:len(idx)], r[:len(idx)]
 	nl, nr := 0, 0
-	for _, row := range idx {
+	for _, row := range idx { // no branch depends on data
 		k := int(left[col[row]])
 		l[nl], r[nr] = row, row
 		nl += k
 		nr += 1 - k
-	}
-	return nl
-}
-
-// routeEnds is route into one list as long as idx: left rows in order from its
-// beginning, right rows in order from its end downwards.
-func routeEnds(col []uint8, left *[hist.Bins]uint8, idx, out []uint32) int {
-	out = out[:len(idx)]
-	nl, nr := 0, len(idx)-1
-	for _, row := range idx {
-		k := int(left[col[row]])
-		out[nl], out[nr] = row, row
-		nl += k
-		nr += k - 1
 	}
 	return nl
 }
@@ -130,9 +122,9 @@ func (g *Histograms) PartitionAll(parts []Part) {
 				continue
 			}
 			q := &pieces[t]
-			r := parts[q.part].Rule
-			left := r.sides()
-			q.nl = routeEnds(g.M.Col[r.Feature], &left, g.Idx[q.lo:q.hi], g.spare[q.lo:q.hi])
+			r, to, rest := parts[q.part].Rule, g.spare[q.lo:q.hi], g.room(w, q.hi-q.lo)
+			q.nl = route(g.M.Col[r.Feature], r, g.Idx[q.lo:q.hi], to, rest)
+			copy(to[q.nl:], rest)
 		}
 	})
 	if len(pieces) == 0 {
@@ -156,21 +148,24 @@ func (g *Histograms) PartitionAll(parts []Part) {
 			q := &pieces[t]
 			from := g.spare[q.lo:q.hi]
 			copy(g.Idx[q.left:], from[:q.nl])
-			to := g.Idx[q.right : q.right+len(from)-q.nl]
-			for i := range to {
-				to[i] = from[len(from)-1-i]
-			}
+			copy(g.Idx[q.right:], from[q.nl:])
 		}
 	})
 }
 
-// divide splits the rows of one node with the buffer of worker w.
-func (g *Histograms) divide(w int, p *Part) {
-	k, n := &g.ws[w], p.Hi-p.Lo
+// room is a buffer of worker w for n rows.
+func (g *Histograms) room(w, n int) []uint32 {
+	k := &g.ws[w]
 	if len(k.part) < n {
 		k.part = make([]uint32, max(n, min(len(g.Idx), 2*ParallelRows)))
 	}
-	left, seg := p.Rule.sides(), g.Idx[p.Lo:p.Hi]
-	p.Left = route(g.M.Col[p.Rule.Feature], &left, seg, seg, k.part)
-	copy(seg[p.Left:], k.part[:n-p.Left])
+	return k.part[:n]
+}
+
+// divide splits the rows of one node with the buffer of worker w.
+func (g *Histograms) divide(w int, p *Part) {
+	seg := g.Idx[p.Lo:p.Hi]
+	right := g.room(w, len(seg))
+	p.Left = route(g.M.Col[p.Rule.Feature], p.Rule, seg, seg, right)
+	copy(seg[p.Left:], right)
 }
