@@ -45,6 +45,9 @@ type Histograms struct {
 	free  []int
 	lists lists
 	spare []uint32 // of PartitionAll
+
+	marked bool     // whether leafOf holds the leaves of the last SumLeaves
+	leafOf []uint16 // of every row
 }
 
 // NewHistograms makes room for the workers of pl; all features are in use.

@@ -3,6 +3,7 @@ package lightgbm
 import (
 	"math"
 
+	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 )
 
@@ -19,17 +20,19 @@ func (t *trainer) finish(class int, g, h []float32, rate float64) (ensemble.Tree
 	gn := t.gr.nodes
 	type sums struct{ g, h float64 }
 	exact := make([]sums, len(gn))
-	t.pl.Each(len(gn), func(next func() int) {
-		for i := next(); i < len(gn); i = next() {
-			if gn[i].left != 0 {
-				continue
-			}
-			for _, r := range t.gr.Idx[gn[i].lo:gn[i].hi] {
-				exact[i].g += float64(g[r])
-				exact[i].h += float64(h[r])
-			}
+	at := make([]core.Leaf, 0, len(gn)/2+1)
+	for i := range gn {
+		if gn[i].left == 0 {
+			at = append(at, core.Leaf{Lo: gn[i].lo, Hi: gn[i].hi})
 		}
-	})
+	}
+	t.gr.SumLeaves(at, g, h)
+	for i, k := 0, 0; i < len(gn); i++ {
+		if gn[i].left == 0 {
+			exact[i] = sums{at[k].G, at[k].H}
+			k++
+		}
+	}
 	for i := len(gn) - 1; i >= 0; i-- { // children come after their parents
 		if l, r := gn[i].left, gn[i].right; l != 0 {
 			exact[i] = sums{exact[l].g + exact[r].g, exact[l].h + exact[r].h}

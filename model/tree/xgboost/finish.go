@@ -5,42 +5,39 @@ import (
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 )
 
-// leafRows are the rows idx[lo:hi] of a leaf, its node and its value.
-type leafRows struct {
-	lo, hi, node int
-	value        float32
-}
-
 // finish turns the nodes of a grown tree into their final form, breadth first
 // as XGBoost numbers them, and gives leaves their values from the exact
-// gradients of their rows. It returns the tree and its leaves.
-func (t *trainer) finish(g, h []float32) ([]ensemble.Node, []leafRows) {
+// gradients of their rows. It returns the tree, its leaves, and the node of each.
+func (t *trainer) finish(g, h []float32) (tree []ensemble.Node, leaves []core.Leaf, node []int) {
 	gn := t.gr.nodes
 	type sums struct {
 		g, h float64
 		n    int
 	}
 	exact := make([]sums, len(gn))
-	t.pl.Each(len(gn), func(next func() int) {
-		for i := next(); i < len(gn); i = next() {
-			if gn[i].left != 0 {
-				continue
-			}
-			s := &exact[i]
-			s.n = gn[i].hi - gn[i].lo
-			for _, r := range t.gr.Idx[gn[i].lo:gn[i].hi] {
-				s.g += float64(g[r])
-				s.h += float64(h[r])
-			}
+	leaves = make([]core.Leaf, 0, len(gn)/2+1)
+	for i := range gn {
+		if gn[i].left == 0 {
+			leaves = append(leaves, core.Leaf{Lo: gn[i].lo, Hi: gn[i].hi})
 		}
-	})
+	}
+	t.gr.SumLeaves(leaves, g, h)
+	node = make([]int, len(leaves))
+	place := make([]int, len(gn)) // of a leaf in leaves
+	k := 0
+	for i := range gn {
+		if gn[i].left == 0 {
+			lf := &leaves[k]
+			exact[i], place[i] = sums{lf.G, lf.H, lf.Hi - lf.Lo}, k
+			k++
+		}
+	}
 	for i := len(gn) - 1; i >= 0; i-- { // children come after their parents
 		if l, r := gn[i].left, gn[i].right; l != 0 {
 			exact[i] = sums{exact[l].g + exact[r].g, exact[l].h + exact[r].h, exact[l].n + exact[r].n}
 		}
 	}
 	out := make([]ensemble.Node, 0, len(gn))
-	leaves := make([]leafRows, 0, len(gn)/2+1)
 	order := make([]int, 1, len(gn))
 	out = append(out, ensemble.Node{})
 	for k := 0; k < len(order); k++ {
@@ -62,25 +59,25 @@ func (t *trainer) finish(g, h []float32) ([]ensemble.Node, []leafRows) {
 			out = append(out, ensemble.Node{}, ensemble.Node{})
 			order = append(order, gn[i].left, gn[i].right)
 		} else {
-			leaves = append(leaves, leafRows{gn[i].lo, gn[i].hi, k, value})
+			node[place[i]] = k
 		}
 		out[k] = nd
 	}
-	return out, leaves
+	return out, leaves, node
 }
 
 // quantiles sets every leaf to the quantile of the residuals of its rows, eta
 // included, as XGBoost does where the gradient says too little of the loss.
-func (t *trainer) quantiles(tree []ensemble.Node, leaves []leafRows) {
+func (t *trainer) quantiles(tree []ensemble.Node, leaves []core.Leaf, node []int) {
 	t.pl.Each(len(leaves), func(next func() int) {
 		var v, w []float32
 		for i := next(); i < len(leaves); i = next() {
 			lf := &leaves[i]
-			if lf.lo == lf.hi {
+			if lf.Lo == lf.Hi {
 				continue
 			}
 			v, w = v[:0], w[:0]
-			for _, r := range t.gr.Idx[lf.lo:lf.hi] {
+			for _, r := range t.gr.Idx[lf.Lo:lf.Hi] {
 				v = append(v, t.tg.Y[r]-t.score[r])
 				if t.tg.W != nil {
 					w = append(w, t.tg.W[r])
@@ -89,8 +86,7 @@ func (t *trainer) quantiles(tree []ensemble.Node, leaves []leafRows) {
 			if t.tg.W == nil {
 				w = nil
 			}
-			lf.value = float32(t.cfg.Eta) * core.QuantileOf(v, w, t.loss.Alpha)
-			tree[lf.node].Value = float64(lf.value)
+			tree[node[i]].Value = float64(float32(t.cfg.Eta) * core.QuantileOf(v, w, t.loss.Alpha))
 		}
 	})
 }

@@ -370,19 +370,16 @@ func (t *trainer) tree(c int, sumAbsG, sumH float64) []ensemble.Node {
 	}
 	t.gr.srch = newSearch(&t.cfg, t.mono, sc, wide)
 	t.gr.grow(tot)
-	tree, leaves := t.finish(t.g[c], t.h[c])
+	tree, leaves, node := t.finish(t.g[c], t.h[c])
 	if t.loss.Custom == nil && t.loss.Name == core.Quantile {
-		t.quantiles(tree, leaves)
+		t.quantiles(tree, leaves, node)
+	}
+	value := make([]float32, len(leaves))
+	for i, k := range node {
+		value[i] = float32(tree[k].Value)
 	}
 	k := t.loss.K
-	t.pl.Each(len(leaves), func(next func() int) {
-		for i := next(); i < len(leaves); i = next() {
-			lf := leaves[i]
-			for _, r := range t.gr.Idx[lf.lo:lf.hi] {
-				t.score[int(r)*k+c] += lf.value
-			}
-		}
-	})
+	t.gr.AddLeaves(leaves, value, t.score, k, c)
 	if len(t.left) > 0 {
 		bt := t.m.BinTree(tree)
 		n := (len(t.left) + core.Chunk - 1) / core.Chunk
