@@ -27,3 +27,5 @@ func softExp(e, top, sum []float32) int { return 0 }
 func softGrad(e, inv, y, w []float32, class float32, g, h []float32, sums *[16]float64) int { return 0 }
 
 func route(col []uint8, first uint8, count int, idx, l, r []uint32) (n, nl int) { return 0, 0 }
+
+func repeat(value []float32, count []uint8, dst []float32) (at, n int) { return 0, 0 }

@@ -1,9 +1,11 @@
 package core
 
 import (
+	"bytes"
 	"fmt"
 	"sort"
 
+	"github.com/mlfactory/mlfactory/internal/simd/hist"
 	"github.com/mlfactory/mlfactory/view"
 )
 
@@ -11,11 +13,15 @@ import (
 // that is a part of its rows gets its own bin edges, from these rows alone, for
 // the price of a count instead of a sort: a fold of a cross-validation, a
 // window of a walk forward, a trial of a search. It is read-only once built and
-// may be shared. It holds 4 bytes a cell and 4 for each distinct value.
+// may be shared. It holds 4 bytes a cell and up to 5 for each distinct value.
 type Ranked struct {
 	X     *view.Table
 	rank  [][]uint32  // of each column: the rank of each row, NaN last
 	value [][]float32 // of each column: the distinct values that are not NaN, ascending
+	// count is, of each column of many values, how many rows have each of them and
+	// then, modulo 256, how many are NaN; nil where a value has more than 255.
+	count [][]uint8
+	none  []bool // whether a column has NaN
 }
 
 // NewRanked sorts the columns of t. Equal values share a rank; −0 and 0 are
@@ -24,7 +30,7 @@ func NewRanked(t *view.Table, pl *Pool) (*Ranked, error) {
 	if t.N > MaxRows {
 		return nil, fmt.Errorf("model/tree: %d rows, at most %d are possible", t.N, MaxRows)
 	}
-	r := &Ranked{X: t, rank: make([][]uint32, t.P), value: make([][]float32, t.P)}
+	r := &Ranked{X: t, rank: make([][]uint32, t.P), value: make([][]float32, t.P), count: make([][]uint8, t.P), none: make([]bool, t.P)}
 	errs := make([]error, t.P)
 	pl.Each(t.P, func(next func() int) {
 		var a, b []uint64
@@ -74,41 +80,46 @@ func (r *Ranked) sort(j int, a, b []uint64) error {
 		}
 		rank[uint32(u)] = uint32(len(value) - 1) // #nosec G115
 	}
-	r.rank[j], r.value[j] = rank, value
+	r.rank[j], r.value[j], r.none[j] = rank, value, len(a) < len(col)
+	if distinct > manyValues {
+		r.count[j] = small(rank, distinct)
+	}
 	return nil
 }
 
-// manyValues is the number of distinct values from which counts of one byte,
-// which stay in cache, are tried first.
+// manyValues is the number of distinct values of a column from which tables of
+// a byte for each of them leave the first cache.
 const manyValues = 1 << 12
 
-// tally counts the rows of every rank, NaN last, in count. It reports whether
-// all counts are right: one of more rows than T holds begins anew.
-func tally[T uint8 | uint32](rank []uint32, rows []int, count []T) (ok bool) {
+// small counts the rows of each of n ranks, and of NaN modulo 256, in a byte
+// each; nil if more than 255 share a rank.
+func small(rank []uint32, n int) []uint8 {
+	count := make([]uint8, n+1)
+	for _, k := range rank {
+		if count[k]++; count[k] == 0 && int(k) < n {
+			return nil
+		}
+	}
+	return count
+}
+
+// tally counts the rows of every rank, NaN last, in count.
+func tally(rank []uint32, rows []int, count []uint32) {
 	clear(count)
-	ok = true
 	if rows == nil {
 		for _, k := range rank {
-			c := count[k] + 1
-			if count[k] = c; c == 0 {
-				ok = false
-			}
+			count[k]++
 		}
-		return ok
+		return
 	}
 	for _, i := range rows {
-		k := rank[i]
-		c := count[k] + 1
-		if count[k] = c; c == 0 {
-			ok = false
-		}
+		count[rank[i]]++
 	}
-	return ok
 }
 
 // lay writes every value as often as it was counted, in order, and returns how
 // many there are. dst has room for one more.
-func lay[T uint8 | uint32](value []float32, count []T, dst []float32) int {
+func lay(value []float32, count []uint32, dst []float32) int {
 	k := 0
 	for d, v := range value {
 		c := int(count[d])
@@ -133,10 +144,13 @@ func (r *Ranked) MatrixEach(rows []int, w []float32, cut func(column int) Cutter
 	m := newMatrix(r.X.N, r.X.P, rows)
 	m.columns()
 	err := m.fill(pl, func() binner {
-		s := ranker{r: r, rows: rows}
+		s := newRanker(r, rows)
 		return func(j int, dst []uint8) (bool, error) {
 			m.Cut[j] = s.cuts(j, w, cut(j))
 			m.NBin[j] = m.Cut[j].Bins()
+			if s.steps(j, &m.Cut[j]) {
+				return s.assignSteps(j, dst), nil
+			}
 			s.table(j, &m.Cut[j])
 			return s.assign(j, dst), nil
 		}
@@ -154,8 +168,11 @@ func (r *Ranked) Like(m *Matrix, rows []int, pl *Pool) (*Matrix, error) {
 	o := newMatrix(r.X.N, r.X.P, rows)
 	o.Cut, o.NBin = m.Cut, m.NBin
 	return o, o.fill(pl, func() binner {
-		s := ranker{r: r, rows: rows}
+		s := newRanker(r, rows)
 		return func(j int, dst []uint8) (bool, error) {
+			if s.steps(j, &m.Cut[j]) {
+				return s.assignSteps(j, dst), nil
+			}
 			s.table(j, &m.Cut[j])
 			return s.assign(j, dst), nil
 		}
@@ -166,10 +183,72 @@ func (r *Ranked) Like(m *Matrix, rows []int, pl *Pool) (*Matrix, error) {
 type ranker struct {
 	r            *Ranked
 	rows         []int
-	small        []uint8 // counts: of columns of many values, few rows share one
+	runs         [][2]int // the rows as ranges
+	out          []int    // rows of the table that are left out, if they are the fewer
+	small        []uint8
 	count, at    []uint32
 	sorted, wgts []float32
 	bin          []uint8 // of every rank
+
+	step []uint8           // bin of the first rank of every step
+	next [hist.Bins]uint32 // first rank beyond each bin
+}
+
+func newRanker(r *Ranked, rows []int) *ranker {
+	s := &ranker{r: r, rows: rows}
+	s.runs, s.out = ranges(rows, r.X.N)
+	return s
+}
+
+// ranges lists rows of a table of n as ranges, and, if that are fewer, the rows
+// that are not among them.
+func ranges(rows []int, n int) (runs [][2]int, out []int) {
+	if rows == nil {
+		return [][2]int{{0, n}}, nil
+	}
+	for i := 0; i < len(rows); {
+		lo := i
+		for i++; i < len(rows) && rows[i] == rows[i-1]+1; i++ {
+		}
+		runs = append(runs, [2]int{rows[lo], rows[i-1] + 1})
+	}
+	if 2*len(rows) <= n {
+		return runs, nil
+	}
+	out = make([]int, 0, n-len(rows))
+	at := 0
+	for _, run := range runs {
+		for ; at < run[0]; at++ {
+			out = append(out, at)
+		}
+		at = run[1]
+	}
+	for ; at < n; at++ {
+		out = append(out, at)
+	}
+	return runs, out
+}
+
+// few counts the rows of every rank in a byte: of all rows, less those that are
+// left out, or of the rows alone.
+func (s *ranker) few(j int) []uint8 {
+	rank, all := s.r.rank[j], s.r.count[j]
+	if s.small == nil {
+		s.small = make([]uint8, len(rank)+1)
+	}
+	count := s.small[:len(all)]
+	if s.rows != nil && 2*len(s.rows) <= len(rank) {
+		clear(count)
+		for _, i := range s.rows {
+			count[rank[i]]++
+		}
+		return count
+	}
+	copy(count, all)
+	for _, i := range s.out {
+		count[rank[i]]--
+	}
+	return count
 }
 
 // cuts lays out the values of the rows in order, by counting, and cuts them.
@@ -180,16 +259,10 @@ func (s *ranker) cuts(j int, w []float32, cut Cutter) Cuts {
 		n = len(rank)
 	}
 	if s.sorted == nil {
-		s.sorted = make([]float32, n+1)
+		s.sorted = make([]float32, n+hist.Lanes)
 	}
-	if w == nil && len(value) > manyValues {
-		if s.small == nil {
-			s.small = make([]uint8, len(rank)+1)
-		}
-		small := s.small[:len(value)+1]
-		if tally(rank, s.rows, small) {
-			return cut(s.sorted[:lay(value, small, s.sorted)], nil)
-		}
+	if w == nil && s.r.count[j] != nil {
+		return cut(s.sorted[:hist.Repeat(value, s.few(j)[:len(value)], s.sorted)], nil)
 	}
 	if s.count == nil {
 		s.count, s.at = make([]uint32, len(rank)+1), make([]uint32, len(rank)+1)
@@ -249,6 +322,70 @@ func (s *ranker) table(j int, c *Cuts) {
 	}
 	fill(len(value), len(c.Edge)+1)
 	s.bin[d] = MissingBin
+}
+
+// stepBits is the binary logarithm of the number of ranks of a step.
+const stepBits = 6
+
+// steps prepares assignSteps: of columns of many values it notes the bin of the
+// first rank of each step, and the ranks where bins end. It reports false for
+// others, and where bins are so narrow that two end in one step.
+func (s *ranker) steps(j int, c *Cuts) bool {
+	value := s.r.value[j]
+	if c.Category != nil || len(value) <= manyValues || len(s.runs) > s.r.X.N/16 {
+		return false
+	}
+	if s.step == nil {
+		s.step = make([]uint8, s.r.X.N>>stepBits+1)
+	}
+	d, last := 0, len(c.Edge)+1
+	for b := 1; b <= last; b++ {
+		end := len(value)
+		if b < last {
+			rest, e := value[d:], c.Edge[b-1]
+			end = d + sort.Search(len(rest), func(i int) bool { return rest[i] >= e })
+		}
+		if end-d < 1<<stepBits {
+			return false
+		}
+		s.next[b] = uint32(end) // #nosec G115 -- at most MaxRows
+		for k := (d + 1<<stepBits - 1) >> stepBits; k<<stepBits < end; k++ {
+			s.step[k] = uint8(b) // #nosec G115 -- at most 255
+		}
+		d = end
+	}
+	return true
+}
+
+// assignSteps is assign by what steps noted: all that it looks up stays in the
+// first cache.
+func (s *ranker) assignSteps(j int, dst []uint8) bool {
+	all, none := dst, uint32(len(s.r.value[j])) // #nosec G115 -- at most MaxRows
+	for _, run := range s.runs {
+		rank := s.r.rank[j][run[0]:run[1]]
+		binsOf(rank, s.step, &s.next, dst)
+		if s.r.none[j] {
+			for i, k := range rank {
+				if k == none {
+					dst[i] = MissingBin
+				}
+			}
+		}
+		dst = dst[len(rank):]
+	}
+	return bytes.IndexByte(all, MissingBin) >= 0
+}
+
+// binsOf writes the bins of ranks: that of the step, or the next. Inlined, it
+// would have too few registers.
+//
+//go:noinline
+func binsOf(rank []uint32, step []uint8, next *[hist.Bins]uint32, dst []uint8) {
+	dst = dst[:len(rank)]
+	for i, k := range rank {
+		b := uint32(step[k>>stepBits])
+		dst[i] = uint8(b - uint32(int32(next[b&(hist.Bins-1)]-1-k)>>31)) // #nosec G115 -- the difference is below 2³¹; at most 255
+	}
 }
 
 // assign writes the bin of every row and reports whether one is missing.
