@@ -9,7 +9,7 @@ func geluBias() *rowFunction {
 	x := f.add(f.in(0), f.in(1))
 	cdf, density := f.normal(x)
 	f.results = []val{f.fma(x, density, cdf), f.mul(x, cdf)}
-	return &rowFunction{*f}
+	return &rowFunction{*f, nil}
 }
 
 // biasAdd ends a residual block.
@@ -17,7 +17,7 @@ func biasAdd() *rowFunction {
 	f := &function{name: "BiasAdd", ins: []string{"y", "bias", "x"}, outs: []string{"y"},
 		doc: "adds bias to the rows of y and then x. The rows of bias may all be the same one."}
 	f.results = []val{f.add(f.in(2), f.add(f.in(1), f.in(0)))}
-	return &rowFunction{*f}
+	return &rowFunction{*f, nil}
 }
 
 func mulSum() *grid {

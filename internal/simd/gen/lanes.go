@@ -20,6 +20,7 @@ type function struct {
 	ops     []op
 	results []val // of each out, in order
 	held    []held
+	indexed bool // vectors are read from where a register says
 }
 
 // held is a constant that has a register of its own.
@@ -277,7 +278,11 @@ func (f *function) body(s *source, m machine, k *constants, where map[val]int, l
 		switch o.what {
 		case "in":
 			where[v] = take()
-			s.op("VMOVUPS", mem(o.block*m.bytes(), p[o.index]), m.reg(where[v]))
+			at := mem(o.block*m.bytes(), p[o.index])
+			if f.indexed {
+				at += "(" + index + "*1)"
+			}
+			s.op("VMOVUPS", at, m.reg(where[v]))
 		case "add", "sub", "mul", "div", "min", "max":
 			a, b := o.a, o.b
 			if f.ops[a].what == "const" && f.ops[b].what != "const" && (o.what == "add" || o.what == "mul") {

@@ -9,11 +9,16 @@ import (
 
 // rowFunction is an element-wise kernel over the rows of matrices, whose rows may each be any distance apart: the cells of a whole
 // mini-batch in one call. The inputs come first; an output that has the name of an input is written in its place.
-type rowFunction struct{ function }
+//
+// A long function runs over a row in passes, each a short chain of operations, so that the processor works on several blocks at once.
+type rowFunction struct {
+	function
+	passes []*function // nil: the whole is one
+}
 
 // rowFunctions lists the kernels of cells.
 func rowFunctions() []*rowFunction {
-	return []*rowFunction{sigmoidRows(), tanhRows(), lstmRows(), lstmGradRows(), gruRows(), gruGradRows(), geluBias(), biasAdd()}
+	return []*rowFunction{lstmRows(), lstmGradRows(), gruRows(), gruGradRows(), geluBias(), biasAdd()}
 }
 
 // vectors are the names of all matrices, once each.
@@ -27,35 +32,29 @@ func (f *rowFunction) vectors() []string {
 	return v
 }
 
-// A cell is computed in passes, each a short chain of operations, so that the processor works on several blocks at once.
-
-func sigmoidRows() *rowFunction {
-	f := sigmoid()
-	f.name, f.outs, f.doc = "SigmoidRows", []string{"x"}, "is [Sigmoid] of the rows of x, in place."
-	return &rowFunction{*f}
-}
-
-func tanhRows() *rowFunction {
-	f := tangent()
-	f.name, f.outs, f.doc = "TanhRows", []string{"x"}, "is [Tanh] of the rows of x, in place."
-	return &rowFunction{*f}
-}
-
 func lstmRows() *rowFunction {
-	f := &function{name: "LSTMStates", ins: []string{"i", "f", "u", "o", "c0"}, outs: []string{"c", "t", "h"},
-		doc: "is the second part of [LSTM] for rows of cells: from the gates and the cells c0 it sets c = f·c0 + i·u, t = tanh c\nand h = o·t. c may be c0."}
-	c := f.fma(f.in(1), f.in(4), f.mul(f.in(0), f.in(2)))
-	t := f.tanh(c)
-	f.results = []val{c, t, f.mul(f.in(3), t)}
-	return &rowFunction{*f}
+	f := lstm()
+	f.name, f.ins, f.outs = "LSTMRows", []string{"i", "f", "u", "o", "c0"}, []string{"i", "f", "u", "o", "c", "t", "h"}
+	f.doc = "is [LSTM] for rows of cells: the gates take the place of their sums. c may be c0."
+	gates := &function{name: f.name, ins: []string{"i", "f", "u", "o"}, outs: []string{"i", "f", "u", "o"}}
+	gates.results = []val{gates.logistic(gates.in(0)), gates.logistic(gates.in(1)), gates.tanh(gates.in(2)), gates.logistic(gates.in(3))}
+	states := &function{name: f.name, ins: []string{"i", "f", "u", "o", "c0"}, outs: []string{"c", "t", "h"}}
+	c := states.fma(states.in(1), states.in(4), states.mul(states.in(0), states.in(2)))
+	t := states.tanh(c)
+	states.results = []val{c, t, states.mul(states.in(3), t)}
+	return &rowFunction{*f, []*function{gates.byDepth(), states}}
 }
 
 func gruRows() *rowFunction {
-	f := &function{name: "GRUStates", ins: []string{"r", "z", "n", "hn", "h0"}, outs: []string{"n", "h"},
-		doc: "is the second part of [GRU] for rows of cells: from the gates r and z, the sums n and hn and the states h0 it sets\nn = tanh(n + r·hn) and h = (1−z)·n + z·h0. h may be h0."}
-	n := f.tanh(f.fma(f.in(0), f.in(3), f.in(2)))
-	f.results = []val{n, f.fma(f.in(1), f.sub(f.in(4), n), n)}
-	return &rowFunction{*f}
+	f := gru()
+	f.name, f.ins, f.outs = "GRURows", []string{"r", "z", "n", "hn", "h0"}, []string{"r", "z", "n", "h"}
+	f.doc = "is [GRU] for rows of cells: r, z and n take the place of ar, az and an. h may be h0."
+	gates := &function{name: f.name, ins: []string{"r", "z"}, outs: []string{"r", "z"}}
+	gates.results = []val{gates.logistic(gates.in(0)), gates.logistic(gates.in(1))}
+	states := &function{name: f.name, ins: []string{"r", "z", "n", "hn", "h0"}, outs: []string{"n", "h"}}
+	n := states.tanh(states.fma(states.in(0), states.in(3), states.in(2)))
+	states.results = []val{n, states.fma(states.in(1), states.sub(states.in(4), n), n)}
+	return &rowFunction{*f, []*function{gates.byDepth(), states}}
 }
 
 func lstmGradRows() *rowFunction {
@@ -71,7 +70,7 @@ func lstmGradRows() *rowFunction {
 		f.mul(f.mul(dct, i), f.fnma(g, g, one)),
 		f.gateGrad(f.mul(dh, t), o),
 	}
-	return &rowFunction{*f}
+	return &rowFunction{*f, nil}
 }
 
 func gruGradRows() *rowFunction {
@@ -87,17 +86,45 @@ func gruGradRows() *rowFunction {
 		dn,
 		f.mul(dn, r),
 	}
-	return &rowFunction{*f}
+	return &rowFunction{*f, nil}
 }
 
-// declaration is the Go declaration of the assembly; skips are the bytes from the end of a row to the next.
+// declaration is the Go declaration of the assembly; steps are the bytes from a row to the next.
 func (f *rowFunction) declaration(name string) string {
 	v := f.vectors()
-	skips := make([]string, len(v))
+	steps := make([]string, len(v))
 	for i := range v {
-		skips[i] = v[i] + "Skip"
+		steps[i] = v[i] + "Step"
 	}
-	return fmt.Sprintf("func %s(%s *float32, blocks, rows, %s int)", name, strings.Join(v, ", "), strings.Join(skips, ", "))
+	return fmt.Sprintf("func %s(%s *float32, blocks, rows, %s int)", name, strings.Join(v, ", "), strings.Join(steps, ", "))
+}
+
+// byDepth is f with the operations in the order of how many others they wait for, so that chains that are apart take turns.
+func (f *function) byDepth() *function {
+	depth, order := make([]int, len(f.ops)), make([]int, len(f.ops))
+	for i, o := range f.ops {
+		order[i] = i
+		for _, v := range f.operands(o) {
+			depth[i] = max(depth[i], depth[v]+1)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return depth[a] - depth[b] })
+	place, g := make([]val, len(f.ops)), *f
+	g.ops, g.results = nil, nil
+	for k, i := range order {
+		place[i] = val(k)
+	}
+	for _, i := range order {
+		o := f.ops[i]
+		if n := len(f.operands(o)); n > 0 {
+			o.a, o.b, o.c = place[o.a], place[o.b], place[o.c]
+		}
+		g.ops = append(g.ops, o)
+	}
+	for _, v := range f.results {
+		g.results = append(g.results, place[v])
+	}
+	return &g
 }
 
 // abreast is f for some blocks next to each other, whose operations take turns: each is a long chain, and a processor looks only so far
@@ -127,10 +154,18 @@ func (f *function) abreast(blocks int) *function {
 	return g
 }
 
-// blocks emits the work on some blocks next to each other and returns the number of registers that it needs.
-func (f *rowFunction) blocks(s *source, m machine, k *constants, blocks int) (registers int) {
-	g, vs := f.abreast(blocks), f.vectors()
-	g.held = f.held
+// index is the register that counts the bytes of a row that are done.
+const index = "AX"
+
+// blocks emits the work of a pass on some blocks next to each other and returns the number of registers that it needs.
+func (f *rowFunction) blocks(s *source, m machine, k *constants, pass *function, blocks int) (registers int) {
+	g, vs := pass.abreast(blocks), f.vectors()
+	g.held = pass.held
+	for i, o := range g.ops { // pointers are those of all vectors
+		if o.what == "in" {
+			g.ops[i].index = slices.Index(vs, pass.ins[o.index])
+		}
+	}
 	var free []int
 	take := func() int {
 		if len(free) == 0 {
@@ -143,56 +178,43 @@ func (f *rowFunction) blocks(s *source, m machine, k *constants, blocks int) (re
 	}
 	where, p := map[val]int{}, pointers()
 	scratch := take()
+	g.indexed = true
 	g.body(s, m, k, where, g.last(), take, func(r int) { free = append(free, r) }, scratch)
 	for i, v := range g.results {
-		o := f.outs[i%len(f.outs)]
-		s.op("VMOVUPS", m.reg(where[v]), mem(i/len(f.outs)*m.bytes(), p[slices.Index(vs, o)]))
+		o := pass.outs[i%len(pass.outs)]
+		s.op("VMOVUPS", m.reg(where[v]), mem(i/len(pass.outs)*m.bytes(), p[slices.Index(vs, o)])+"("+index+"*1)")
 	}
-	for i := range vs {
-		s.op("ADDQ", imm(blocks*m.bytes()), p[i])
-	}
+	s.op("ADDQ", imm(blocks*m.bytes()), index)
 	return registers
 }
 
 // abreastBlocks is the largest number of blocks next to each other.
 const abreastBlocks = 4
 
-// assembly emits the function for a machine: as many blocks at once as the registers allow, up to four, then single ones.
+// assembly emits the function for a machine.
 func (f *rowFunction) assembly(s *source, m machine, k *constants) {
 	name, vs := lower(f.name)+m.name, f.vectors()
-	n := len(vs)
-	s.text(name, 8*(2*n+2), f.declaration(name))
-	most := abreastBlocks
-	for most > 1 && f.blocks(newSource(), m, k, most) > 2*m.lanes { // 16 registers of 8 lanes, 32 of 16
-		most /= 2
+	n, p := len(vs), pointers()
+	if slices.Index(p, index) < n {
+		panic(name + ": out of pointers")
 	}
-	p := pointers()
+	s.text(name, 8*(2*n+2), f.declaration(name))
 	for i, v := range vs {
 		s.op("MOVQ", fmt.Sprintf("%s+%d(FP)", v, 8*i), p[i])
 	}
-	f.hold(s, m, k, f.blocks(newSource(), m, k, most), 2*m.lanes)
-	s.label("row")
-	s.op("MOVQ", fmt.Sprintf("blocks+%d(FP)", 8*n), "CX")
-	if most > 1 {
-		s.op("SUBQ", imm(most), "CX")
-		s.op("JLT", "rest")
-		s.op("PCALIGN", "$32")
-		s.label("abreast")
-		f.blocks(s, m, k, most)
-		s.op("SUBQ", imm(most), "CX")
-		s.op("JGE", "abreast")
-		s.label("rest")
-		s.op("ADDQ", imm(most), "CX")
-		s.op("JEQ", "next")
+	passes := f.passes
+	if passes == nil {
+		passes = []*function{&f.function}
 	}
-	s.op("PCALIGN", "$32")
-	s.label("block")
-	f.blocks(s, m, k, 1)
-	s.op("DECQ", "CX")
-	s.op("JNE", "block")
-	s.label("next")
+	if len(passes) == 1 { // the constants are loaded once
+		f.hold(s, m, k, f.blocks(newSource(), m, k, passes[0], f.most(m, k, passes[0])), 2*m.lanes)
+	}
+	s.label("row")
+	for i, pass := range passes {
+		f.pass(s, m, k, pass, i, len(passes) > 1)
+	}
 	for i, v := range vs {
-		s.op("ADDQ", fmt.Sprintf("%sSkip+%d(FP)", v, 8*(n+2+i)), p[i])
+		s.op("ADDQ", fmt.Sprintf("%sStep+%d(FP)", v, 8*(n+2+i)), p[i])
 	}
 	s.op("DECQ", fmt.Sprintf("rows+%d(FP)", 8*(n+1)))
 	s.op("JNE", "row")
@@ -201,14 +223,61 @@ func (f *rowFunction) assembly(s *source, m machine, k *constants) {
 	f.held = nil
 }
 
+// most is how many blocks next to each other the registers allow in a pass.
+func (f *rowFunction) most(m machine, k *constants, pass *function) int {
+	most := abreastBlocks
+	for most > 1 && f.blocks(newSource(), m, k, pass, most) > 2*m.lanes { // 16 registers of 8 lanes, 32 of 16
+		most /= 2
+	}
+	return most
+}
+
+// pass emits a pass over a row: as many blocks at once as the registers allow, then single ones.
+func (f *rowFunction) pass(s *source, m machine, k *constants, pass *function, number int, hold bool) {
+	most := f.most(m, k, pass)
+	if hold {
+		pass.hold(s, m, k, f.blocks(newSource(), m, k, pass, most), 2*m.lanes)
+	}
+	label := func(l string) string { return fmt.Sprintf("%s%d", l, number) }
+	s.op("XORQ", index, index)
+	s.op("MOVQ", fmt.Sprintf("blocks+%d(FP)", 8*len(f.vectors())), "CX")
+	if most > 1 {
+		s.op("SUBQ", imm(most), "CX")
+		s.op("JLT", label("rest"))
+		s.op("PCALIGN", "$32")
+		s.label(label("abreast"))
+		f.blocks(s, m, k, pass, most)
+		s.op("SUBQ", imm(most), "CX")
+		s.op("JGE", label("abreast"))
+		s.label(label("rest"))
+		s.op("ADDQ", imm(most), "CX")
+		s.op("JEQ", label("next"))
+	}
+	s.op("PCALIGN", "$32")
+	s.label(label("block"))
+	f.blocks(s, m, k, pass, 1)
+	s.op("DECQ", "CX")
+	s.op("JNE", label("block"))
+	s.label(label("next"))
+	if hold {
+		pass.held = nil
+	}
+}
+
 // exported emits the checked function and its twin.
 func (f *rowFunction) exported(b *bytes.Buffer) {
 	vs := f.vectors()
 	text := "// " + f.name + " " + f.doc
 	fmt.Fprintf(b, "\n%s\nfunc %s(rows, width int, %s Matrix) {\n", strings.ReplaceAll(text, "\n", "\n// "), f.name, strings.Join(vs, ", "))
+	holds := make([]string, 0, len(vs))
 	for _, v := range vs {
-		fmt.Fprintf(b, "\t%s.check(%q, rows, width)\n", v, f.name)
+		holds = append(holds, v+".holds(rows, width)")
 	}
+	fmt.Fprintf(b, "\tif !(%s) {\n", strings.Join(holds, " && "))
+	for _, v := range vs {
+		fmt.Fprintf(b, "\t\t%s.check(%q, rows, width)\n", v, f.name)
+	}
+	b.WriteString("\t}\n")
 	b.WriteString("\tif rows == 0 || width == 0 {\n\t\treturn\n\t}\n")
 	fmt.Fprintf(b, "\tdone := %sBlocks(simd.Current(), rows, width, &%s)\n", lower(f.name), strings.Join(vs, ", &"))
 	b.WriteString("\tif done == width {\n\t\treturn\n\t}\n\tfor k := range rows {\n")
@@ -239,13 +308,13 @@ func (f *rowFunction) dispatch(b *bytes.Buffer) {
 	fmt.Fprintf(b, "\nfunc %sBlocks(p simd.Path, rows, width int, %s *Matrix) int {\n\tswitch p {\n", lower(f.name), strings.Join(vs, ", "))
 	for _, m := range machines() {
 		call := lower(f.name) + m.name
-		args, skips, room := make([]string, 0, 2*len(vs)+2), make([]string, 0, len(vs)), make([]string, 0, 2*len(vs)+2)
+		args, steps, room := make([]string, 0, 2*len(vs)+2), make([]string, 0, len(vs)), make([]string, 0, 2*len(vs)+2)
 		for i, v := range vs {
 			args = append(args, "&"+v+".Data["+v+".First]")
-			skips = append(skips, fmt.Sprintf("4*(%s.Stride-done)", v))
+			steps = append(steps, fmt.Sprintf("4*%s.Stride", v))
 			room = append(room, fmt.Sprintf("&room[%d][0]", i))
 		}
-		args = append(append(args, "blocks", "rows"), skips...)
+		args = append(append(args, "blocks", "rows"), steps...)
 		room = append(room, "1", "1")
 		for range vs {
 			room = append(room, "0")

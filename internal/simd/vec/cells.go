@@ -8,26 +8,45 @@ import (
 	"github.com/mlfactory/mlfactory/internal/simd"
 )
 
-// SigmoidRows is [Sigmoid] of the rows of x, in place.
-func SigmoidRows(rows, width int, x Matrix) {
-	x.check("SigmoidRows", rows, width)
+// LSTMRows is [LSTM] for rows of cells: the gates take the place of their sums. c may be c0.
+func LSTMRows(rows, width int, i, f, u, o, c0, c, t, h Matrix) {
+	if !(i.holds(rows, width) && f.holds(rows, width) && u.holds(rows, width) && o.holds(rows, width) && c0.holds(rows, width) && c.holds(rows, width) && t.holds(rows, width) && h.holds(rows, width)) {
+		i.check("LSTMRows", rows, width)
+		f.check("LSTMRows", rows, width)
+		u.check("LSTMRows", rows, width)
+		o.check("LSTMRows", rows, width)
+		c0.check("LSTMRows", rows, width)
+		c.check("LSTMRows", rows, width)
+		t.check("LSTMRows", rows, width)
+		h.check("LSTMRows", rows, width)
+	}
 	if rows == 0 || width == 0 {
 		return
 	}
-	done := sigmoidRowsBlocks(simd.Current(), rows, width, &x)
+	done := lSTMRowsBlocks(simd.Current(), rows, width, &i, &f, &u, &o, &c0, &c, &t, &h)
 	if done == width {
 		return
 	}
 	for k := range rows {
-		sigmoidRowsGeneric(x.row(k, width)[done:], x.row(k, width)[done:])
+		lSTMRowsGeneric(i.row(k, width)[done:], f.row(k, width)[done:], u.row(k, width)[done:], o.row(k, width)[done:], c0.row(k, width)[done:], i.row(k, width)[done:], f.row(k, width)[done:], u.row(k, width)[done:], o.row(k, width)[done:], c.row(k, width)[done:], t.row(k, width)[done:], h.row(k, width)[done:])
 	}
 }
 
-// sigmoidRowsGeneric is the twin of the assembly.
-func sigmoidRowsGeneric(x, xOut []float32) {
-	xOut = xOut[:len(x)]
-	for e := range x {
-		x0 := x[e]
+// lSTMRowsGeneric is the twin of the assembly.
+func lSTMRowsGeneric(i, f, u, o, c0, iOut, fOut, uOut, oOut, cOut, tOut, hOut []float32) {
+	f = f[:len(i)]
+	u = u[:len(i)]
+	o = o[:len(i)]
+	c0 = c0[:len(i)]
+	iOut = iOut[:len(i)]
+	fOut = fOut[:len(i)]
+	uOut = uOut[:len(i)]
+	oOut = oOut[:len(i)]
+	cOut = cOut[:len(i)]
+	tOut = tOut[:len(i)]
+	hOut = hOut[:len(i)]
+	for e := range i {
+		x0 := i[e]
 		x3 := float32(x0)
 		if 87.3 < x0 {
 			x3 = 87.3
@@ -84,207 +103,263 @@ func sigmoidRowsGeneric(x, xOut []float32) {
 			x25 = fma(x23, x24, 1)
 		}
 		x26 := float32(1 / x25)
-		xOut[e] = x26
-	}
-}
-
-// TanhRows is [Tanh] of the rows of x, in place.
-func TanhRows(rows, width int, x Matrix) {
-	x.check("TanhRows", rows, width)
-	if rows == 0 || width == 0 {
-		return
-	}
-	done := tanhRowsBlocks(simd.Current(), rows, width, &x)
-	if done == width {
-		return
-	}
-	for k := range rows {
-		tanhRowsGeneric(x.row(k, width)[done:], x.row(k, width)[done:])
-	}
-}
-
-// tanhRowsGeneric is the twin of the assembly.
-func tanhRowsGeneric(x, xOut []float32) {
-	xOut = xOut[:len(x)]
-	for e := range x {
-		x0 := x[e]
-		x2 := float32(x0 * x0)
-		x3 := float32(x2)
-		if 73.96 < x2 {
-			x3 = 73.96
+		x27 := f[e]
+		x28 := float32(x27)
+		if 87.3 < x27 {
+			x28 = 87.3
 		}
-		s6 := float64(float32(1.41466545e-08))*float64(float32(x3)) + float64(float32(2.117153e-05))
-		x6 := float32(s6)
-		if between(s6) {
-			x6 = fma(1.41466545e-08, x3, 2.117153e-05)
-		}
-		s8 := float64(float32(x6))*float64(float32(x3)) + float64(float32(0.0035295254))
-		x8 := float32(s8)
-		if between(s8) {
-			x8 = fma(x6, x3, 0.0035295254)
-		}
-		s10 := float64(float32(x8))*float64(float32(x3)) + float64(float32(0.13409558))
-		x10 := float32(s10)
-		if between(s10) {
-			x10 = fma(x8, x3, 0.13409558)
-		}
-		s12 := float64(float32(x10))*float64(float32(x3)) + float64(float32(1))
-		x12 := float32(s12)
-		if between(s12) {
-			x12 = fma(x10, x3, 1)
-		}
-		s15 := float64(float32(8.0976906e-07))*float64(float32(x3)) + float64(float32(0.00033412816))
-		x15 := float32(s15)
-		if between(s15) {
-			x15 = fma(8.0976906e-07, x3, 0.00033412816)
-		}
-		s17 := float64(float32(x15))*float64(float32(x3)) + float64(float32(0.026005935))
-		x17 := float32(s17)
-		if between(s17) {
-			x17 = fma(x15, x3, 0.026005935)
-		}
-		s19 := float64(float32(x17))*float64(float32(x3)) + float64(float32(0.4674289))
-		x19 := float32(s19)
-		if between(s19) {
-			x19 = fma(x17, x3, 0.4674289)
-		}
-		s20 := float64(float32(x19))*float64(float32(x3)) + float64(float32(1))
-		x20 := float32(s20)
-		if between(s20) {
-			x20 = fma(x19, x3, 1)
-		}
-		x22 := float32(x12 * x0)
-		x23 := float32(x22 / x20)
-		x24 := float32(x23)
-		if 1 < x23 {
-			x24 = 1
-		}
-		x25 := float32(x24)
-		if -1 > x24 {
-			x25 = -1
-		}
-		xOut[e] = x25
-	}
-}
-
-// LSTMStates is the second part of [LSTM] for rows of cells: from the gates and the cells c0 it sets c = f·c0 + i·u, t = tanh c
-// and h = o·t. c may be c0.
-func LSTMStates(rows, width int, i, f, u, o, c0, c, t, h Matrix) {
-	i.check("LSTMStates", rows, width)
-	f.check("LSTMStates", rows, width)
-	u.check("LSTMStates", rows, width)
-	o.check("LSTMStates", rows, width)
-	c0.check("LSTMStates", rows, width)
-	c.check("LSTMStates", rows, width)
-	t.check("LSTMStates", rows, width)
-	h.check("LSTMStates", rows, width)
-	if rows == 0 || width == 0 {
-		return
-	}
-	done := lSTMStatesBlocks(simd.Current(), rows, width, &i, &f, &u, &o, &c0, &c, &t, &h)
-	if done == width {
-		return
-	}
-	for k := range rows {
-		lSTMStatesGeneric(i.row(k, width)[done:], f.row(k, width)[done:], u.row(k, width)[done:], o.row(k, width)[done:], c0.row(k, width)[done:], c.row(k, width)[done:], t.row(k, width)[done:], h.row(k, width)[done:])
-	}
-}
-
-// lSTMStatesGeneric is the twin of the assembly.
-func lSTMStatesGeneric(i, f, u, o, c0, cOut, tOut, hOut []float32) {
-	f = f[:len(i)]
-	u = u[:len(i)]
-	o = o[:len(i)]
-	c0 = c0[:len(i)]
-	cOut = cOut[:len(i)]
-	tOut = tOut[:len(i)]
-	hOut = hOut[:len(i)]
-	for e := range i {
-		x0 := f[e]
-		x1 := c0[e]
-		x2 := i[e]
-		x3 := u[e]
-		x4 := float32(x2 * x3)
-		s5 := float64(float32(x0))*float64(float32(x1)) + float64(float32(x4))
-		x5 := float32(s5)
-		if between(s5) {
-			x5 = fma(x0, x1, x4)
-		}
-		x7 := float32(x5 * x5)
-		x8 := float32(x7)
-		if 73.96 < x7 {
-			x8 = 73.96
-		}
-		s11 := float64(float32(1.41466545e-08))*float64(float32(x8)) + float64(float32(2.117153e-05))
-		x11 := float32(s11)
-		if between(s11) {
-			x11 = fma(1.41466545e-08, x8, 2.117153e-05)
-		}
-		s13 := float64(float32(x11))*float64(float32(x8)) + float64(float32(0.0035295254))
-		x13 := float32(s13)
-		if between(s13) {
-			x13 = fma(x11, x8, 0.0035295254)
-		}
-		s15 := float64(float32(x13))*float64(float32(x8)) + float64(float32(0.13409558))
-		x15 := float32(s15)
-		if between(s15) {
-			x15 = fma(x13, x8, 0.13409558)
-		}
-		s17 := float64(float32(x15))*float64(float32(x8)) + float64(float32(1))
-		x17 := float32(s17)
-		if between(s17) {
-			x17 = fma(x15, x8, 1)
-		}
-		s20 := float64(float32(8.0976906e-07))*float64(float32(x8)) + float64(float32(0.00033412816))
-		x20 := float32(s20)
-		if between(s20) {
-			x20 = fma(8.0976906e-07, x8, 0.00033412816)
-		}
-		s22 := float64(float32(x20))*float64(float32(x8)) + float64(float32(0.026005935))
-		x22 := float32(s22)
-		if between(s22) {
-			x22 = fma(x20, x8, 0.026005935)
-		}
-		s24 := float64(float32(x22))*float64(float32(x8)) + float64(float32(0.4674289))
-		x24 := float32(s24)
-		if between(s24) {
-			x24 = fma(x22, x8, 0.4674289)
-		}
-		s25 := float64(float32(x24))*float64(float32(x8)) + float64(float32(1))
-		x25 := float32(s25)
-		if between(s25) {
-			x25 = fma(x24, x8, 1)
-		}
-		x27 := float32(x17 * x5)
-		x28 := float32(x27 / x25)
 		x29 := float32(x28)
-		if 1 < x28 {
-			x29 = 1
+		if -88 > x28 {
+			x29 = -88
 		}
-		x30 := float32(x29)
-		if -1 > x29 {
-			x30 = -1
+		s30 := float64(float32(x29))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x30 := float32(s30)
+		if between(s30) {
+			x30 = fma(x29, -1.442695, 1.2583039e+07)
 		}
-		x31 := o[e]
-		x32 := float32(x31 * x30)
-		cOut[e] = x5
-		tOut[e] = x30
-		hOut[e] = x32
+		x31 := float32(x30 - 1.2583039e+07)
+		s32 := float64(float32(x31))*float64(float32(0.6933594)) + float64(float32(x29))
+		x32 := float32(s32)
+		if between(s32) {
+			x32 = fma(x31, 0.6933594, x29)
+		}
+		s33 := float64(float32(x31))*float64(float32(-0.00021219444)) + float64(float32(x32))
+		x33 := float32(s33)
+		if between(s33) {
+			x33 = fma(x31, -0.00021219444, x32)
+		}
+		s34 := float64(float32(-0.008312515))*float64(float32(x33)) + float64(float32(0.0418902))
+		x34 := float32(s34)
+		if between(s34) {
+			x34 = fma(-0.008312515, x33, 0.0418902)
+		}
+		s35 := float64(float32(x34))*float64(float32(x33)) + float64(float32(-0.16667114))
+		x35 := float32(s35)
+		if between(s35) {
+			x35 = fma(x34, x33, -0.16667114)
+		}
+		s36 := float64(float32(x35))*float64(float32(x33)) + float64(float32(0.4999923))
+		x36 := float32(s36)
+		if between(s36) {
+			x36 = fma(x35, x33, 0.4999923)
+		}
+		s37 := float64(float32(x36))*float64(float32(x33)) + float64(float32(-1))
+		x37 := float32(s37)
+		if between(s37) {
+			x37 = fma(x36, x33, -1)
+		}
+		s38 := float64(float32(x37))*float64(float32(x33)) + float64(float32(1))
+		x38 := float32(s38)
+		if between(s38) {
+			x38 = fma(x37, x33, 1)
+		}
+		x39 := math.Float32frombits(math.Float32bits(x30) << 23)
+		s40 := float64(float32(x38))*float64(float32(x39)) + float64(float32(1))
+		x40 := float32(s40)
+		if between(s40) {
+			x40 = fma(x38, x39, 1)
+		}
+		x41 := float32(1 / x40)
+		x42 := u[e]
+		x44 := float32(x42 * x42)
+		x45 := float32(x44)
+		if 73.96 < x44 {
+			x45 = 73.96
+		}
+		s48 := float64(float32(1.41466545e-08))*float64(float32(x45)) + float64(float32(2.117153e-05))
+		x48 := float32(s48)
+		if between(s48) {
+			x48 = fma(1.41466545e-08, x45, 2.117153e-05)
+		}
+		s50 := float64(float32(x48))*float64(float32(x45)) + float64(float32(0.0035295254))
+		x50 := float32(s50)
+		if between(s50) {
+			x50 = fma(x48, x45, 0.0035295254)
+		}
+		s52 := float64(float32(x50))*float64(float32(x45)) + float64(float32(0.13409558))
+		x52 := float32(s52)
+		if between(s52) {
+			x52 = fma(x50, x45, 0.13409558)
+		}
+		s53 := float64(float32(x52))*float64(float32(x45)) + float64(float32(1))
+		x53 := float32(s53)
+		if between(s53) {
+			x53 = fma(x52, x45, 1)
+		}
+		s56 := float64(float32(8.0976906e-07))*float64(float32(x45)) + float64(float32(0.00033412816))
+		x56 := float32(s56)
+		if between(s56) {
+			x56 = fma(8.0976906e-07, x45, 0.00033412816)
+		}
+		s58 := float64(float32(x56))*float64(float32(x45)) + float64(float32(0.026005935))
+		x58 := float32(s58)
+		if between(s58) {
+			x58 = fma(x56, x45, 0.026005935)
+		}
+		s60 := float64(float32(x58))*float64(float32(x45)) + float64(float32(0.4674289))
+		x60 := float32(s60)
+		if between(s60) {
+			x60 = fma(x58, x45, 0.4674289)
+		}
+		s61 := float64(float32(x60))*float64(float32(x45)) + float64(float32(1))
+		x61 := float32(s61)
+		if between(s61) {
+			x61 = fma(x60, x45, 1)
+		}
+		x62 := float32(x53 * x42)
+		x63 := float32(x62 / x61)
+		x64 := float32(x63)
+		if 1 < x63 {
+			x64 = 1
+		}
+		x65 := float32(x64)
+		if -1 > x64 {
+			x65 = -1
+		}
+		x66 := o[e]
+		x67 := float32(x66)
+		if 87.3 < x66 {
+			x67 = 87.3
+		}
+		x68 := float32(x67)
+		if -88 > x67 {
+			x68 = -88
+		}
+		s69 := float64(float32(x68))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x69 := float32(s69)
+		if between(s69) {
+			x69 = fma(x68, -1.442695, 1.2583039e+07)
+		}
+		x70 := float32(x69 - 1.2583039e+07)
+		s71 := float64(float32(x70))*float64(float32(0.6933594)) + float64(float32(x68))
+		x71 := float32(s71)
+		if between(s71) {
+			x71 = fma(x70, 0.6933594, x68)
+		}
+		s72 := float64(float32(x70))*float64(float32(-0.00021219444)) + float64(float32(x71))
+		x72 := float32(s72)
+		if between(s72) {
+			x72 = fma(x70, -0.00021219444, x71)
+		}
+		s73 := float64(float32(-0.008312515))*float64(float32(x72)) + float64(float32(0.0418902))
+		x73 := float32(s73)
+		if between(s73) {
+			x73 = fma(-0.008312515, x72, 0.0418902)
+		}
+		s74 := float64(float32(x73))*float64(float32(x72)) + float64(float32(-0.16667114))
+		x74 := float32(s74)
+		if between(s74) {
+			x74 = fma(x73, x72, -0.16667114)
+		}
+		s75 := float64(float32(x74))*float64(float32(x72)) + float64(float32(0.4999923))
+		x75 := float32(s75)
+		if between(s75) {
+			x75 = fma(x74, x72, 0.4999923)
+		}
+		s76 := float64(float32(x75))*float64(float32(x72)) + float64(float32(-1))
+		x76 := float32(s76)
+		if between(s76) {
+			x76 = fma(x75, x72, -1)
+		}
+		s77 := float64(float32(x76))*float64(float32(x72)) + float64(float32(1))
+		x77 := float32(s77)
+		if between(s77) {
+			x77 = fma(x76, x72, 1)
+		}
+		x78 := math.Float32frombits(math.Float32bits(x69) << 23)
+		s79 := float64(float32(x77))*float64(float32(x78)) + float64(float32(1))
+		x79 := float32(s79)
+		if between(s79) {
+			x79 = fma(x77, x78, 1)
+		}
+		x80 := float32(1 / x79)
+		x81 := c0[e]
+		x82 := float32(x26 * x65)
+		s83 := float64(float32(x41))*float64(float32(x81)) + float64(float32(x82))
+		x83 := float32(s83)
+		if between(s83) {
+			x83 = fma(x41, x81, x82)
+		}
+		x84 := float32(x83 * x83)
+		x85 := float32(x84)
+		if 73.96 < x84 {
+			x85 = 73.96
+		}
+		s86 := float64(float32(1.41466545e-08))*float64(float32(x85)) + float64(float32(2.117153e-05))
+		x86 := float32(s86)
+		if between(s86) {
+			x86 = fma(1.41466545e-08, x85, 2.117153e-05)
+		}
+		s87 := float64(float32(x86))*float64(float32(x85)) + float64(float32(0.0035295254))
+		x87 := float32(s87)
+		if between(s87) {
+			x87 = fma(x86, x85, 0.0035295254)
+		}
+		s88 := float64(float32(x87))*float64(float32(x85)) + float64(float32(0.13409558))
+		x88 := float32(s88)
+		if between(s88) {
+			x88 = fma(x87, x85, 0.13409558)
+		}
+		s89 := float64(float32(x88))*float64(float32(x85)) + float64(float32(1))
+		x89 := float32(s89)
+		if between(s89) {
+			x89 = fma(x88, x85, 1)
+		}
+		s90 := float64(float32(8.0976906e-07))*float64(float32(x85)) + float64(float32(0.00033412816))
+		x90 := float32(s90)
+		if between(s90) {
+			x90 = fma(8.0976906e-07, x85, 0.00033412816)
+		}
+		s91 := float64(float32(x90))*float64(float32(x85)) + float64(float32(0.026005935))
+		x91 := float32(s91)
+		if between(s91) {
+			x91 = fma(x90, x85, 0.026005935)
+		}
+		s92 := float64(float32(x91))*float64(float32(x85)) + float64(float32(0.4674289))
+		x92 := float32(s92)
+		if between(s92) {
+			x92 = fma(x91, x85, 0.4674289)
+		}
+		s93 := float64(float32(x92))*float64(float32(x85)) + float64(float32(1))
+		x93 := float32(s93)
+		if between(s93) {
+			x93 = fma(x92, x85, 1)
+		}
+		x94 := float32(x89 * x83)
+		x95 := float32(x94 / x93)
+		x96 := float32(x95)
+		if 1 < x95 {
+			x96 = 1
+		}
+		x97 := float32(x96)
+		if -1 > x96 {
+			x97 = -1
+		}
+		x98 := float32(x80 * x97)
+		iOut[e] = x26
+		fOut[e] = x41
+		uOut[e] = x65
+		oOut[e] = x80
+		cOut[e] = x83
+		tOut[e] = x97
+		hOut[e] = x98
 	}
 }
 
 // LSTMGradRows is [LSTMGrad] for rows of cells, where the gradient of h is dh + dy: the gates become the gradients of their sums
 // and dc, of c, that of c0.
 func LSTMGradRows(rows, width int, dh, dy, dc, i, f, u, o, t, c0 Matrix) {
-	dh.check("LSTMGradRows", rows, width)
-	dy.check("LSTMGradRows", rows, width)
-	dc.check("LSTMGradRows", rows, width)
-	i.check("LSTMGradRows", rows, width)
-	f.check("LSTMGradRows", rows, width)
-	u.check("LSTMGradRows", rows, width)
-	o.check("LSTMGradRows", rows, width)
-	t.check("LSTMGradRows", rows, width)
-	c0.check("LSTMGradRows", rows, width)
+	if !(dh.holds(rows, width) && dy.holds(rows, width) && dc.holds(rows, width) && i.holds(rows, width) && f.holds(rows, width) && u.holds(rows, width) && o.holds(rows, width) && t.holds(rows, width) && c0.holds(rows, width)) {
+		dh.check("LSTMGradRows", rows, width)
+		dy.check("LSTMGradRows", rows, width)
+		dc.check("LSTMGradRows", rows, width)
+		i.check("LSTMGradRows", rows, width)
+		f.check("LSTMGradRows", rows, width)
+		u.check("LSTMGradRows", rows, width)
+		o.check("LSTMGradRows", rows, width)
+		t.check("LSTMGradRows", rows, width)
+		c0.check("LSTMGradRows", rows, width)
+	}
 	if rows == 0 || width == 0 {
 		return
 	}
@@ -371,122 +446,241 @@ func lSTMGradRowsGeneric(dh, dy, dc, i, f, u, o, t, c0, dcOut, iOut, fOut, uOut,
 	}
 }
 
-// GRUStates is the second part of [GRU] for rows of cells: from the gates r and z, the sums n and hn and the states h0 it sets
-// n = tanh(n + r·hn) and h = (1−z)·n + z·h0. h may be h0.
-func GRUStates(rows, width int, r, z, n, hn, h0, h Matrix) {
-	r.check("GRUStates", rows, width)
-	z.check("GRUStates", rows, width)
-	n.check("GRUStates", rows, width)
-	hn.check("GRUStates", rows, width)
-	h0.check("GRUStates", rows, width)
-	h.check("GRUStates", rows, width)
+// GRURows is [GRU] for rows of cells: r, z and n take the place of ar, az and an. h may be h0.
+func GRURows(rows, width int, r, z, n, hn, h0, h Matrix) {
+	if !(r.holds(rows, width) && z.holds(rows, width) && n.holds(rows, width) && hn.holds(rows, width) && h0.holds(rows, width) && h.holds(rows, width)) {
+		r.check("GRURows", rows, width)
+		z.check("GRURows", rows, width)
+		n.check("GRURows", rows, width)
+		hn.check("GRURows", rows, width)
+		h0.check("GRURows", rows, width)
+		h.check("GRURows", rows, width)
+	}
 	if rows == 0 || width == 0 {
 		return
 	}
-	done := gRUStatesBlocks(simd.Current(), rows, width, &r, &z, &n, &hn, &h0, &h)
+	done := gRURowsBlocks(simd.Current(), rows, width, &r, &z, &n, &hn, &h0, &h)
 	if done == width {
 		return
 	}
 	for k := range rows {
-		gRUStatesGeneric(r.row(k, width)[done:], z.row(k, width)[done:], n.row(k, width)[done:], hn.row(k, width)[done:], h0.row(k, width)[done:], n.row(k, width)[done:], h.row(k, width)[done:])
+		gRURowsGeneric(r.row(k, width)[done:], z.row(k, width)[done:], n.row(k, width)[done:], hn.row(k, width)[done:], h0.row(k, width)[done:], r.row(k, width)[done:], z.row(k, width)[done:], n.row(k, width)[done:], h.row(k, width)[done:])
 	}
 }
 
-// gRUStatesGeneric is the twin of the assembly.
-func gRUStatesGeneric(r, z, n, hn, h0, nOut, hOut []float32) {
+// gRURowsGeneric is the twin of the assembly.
+func gRURowsGeneric(r, z, n, hn, h0, rOut, zOut, nOut, hOut []float32) {
 	z = z[:len(r)]
 	n = n[:len(r)]
 	hn = hn[:len(r)]
 	h0 = h0[:len(r)]
+	rOut = rOut[:len(r)]
+	zOut = zOut[:len(r)]
 	nOut = nOut[:len(r)]
 	hOut = hOut[:len(r)]
 	for e := range r {
 		x0 := r[e]
-		x1 := hn[e]
-		x2 := n[e]
-		s3 := float64(float32(x0))*float64(float32(x1)) + float64(float32(x2))
-		x3 := float32(s3)
-		if between(s3) {
-			x3 = fma(x0, x1, x2)
+		x3 := float32(x0)
+		if 87.3 < x0 {
+			x3 = 87.3
 		}
-		x5 := float32(x3 * x3)
-		x6 := float32(x5)
-		if 73.96 < x5 {
-			x6 = 73.96
+		x4 := float32(x3)
+		if -88 > x3 {
+			x4 = -88
 		}
-		s9 := float64(float32(1.41466545e-08))*float64(float32(x6)) + float64(float32(2.117153e-05))
-		x9 := float32(s9)
-		if between(s9) {
-			x9 = fma(1.41466545e-08, x6, 2.117153e-05)
+		s7 := float64(float32(x4))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x7 := float32(s7)
+		if between(s7) {
+			x7 = fma(x4, -1.442695, 1.2583039e+07)
 		}
-		s11 := float64(float32(x9))*float64(float32(x6)) + float64(float32(0.0035295254))
-		x11 := float32(s11)
-		if between(s11) {
-			x11 = fma(x9, x6, 0.0035295254)
+		x8 := float32(x7 - 1.2583039e+07)
+		s10 := float64(float32(x8))*float64(float32(0.6933594)) + float64(float32(x4))
+		x10 := float32(s10)
+		if between(s10) {
+			x10 = fma(x8, 0.6933594, x4)
 		}
-		s13 := float64(float32(x11))*float64(float32(x6)) + float64(float32(0.13409558))
-		x13 := float32(s13)
-		if between(s13) {
-			x13 = fma(x11, x6, 0.13409558)
+		s12 := float64(float32(x8))*float64(float32(-0.00021219444)) + float64(float32(x10))
+		x12 := float32(s12)
+		if between(s12) {
+			x12 = fma(x8, -0.00021219444, x10)
 		}
-		s15 := float64(float32(x13))*float64(float32(x6)) + float64(float32(1))
+		s15 := float64(float32(-0.008312515))*float64(float32(x12)) + float64(float32(0.0418902))
 		x15 := float32(s15)
 		if between(s15) {
-			x15 = fma(x13, x6, 1)
+			x15 = fma(-0.008312515, x12, 0.0418902)
 		}
-		s18 := float64(float32(8.0976906e-07))*float64(float32(x6)) + float64(float32(0.00033412816))
-		x18 := float32(s18)
-		if between(s18) {
-			x18 = fma(8.0976906e-07, x6, 0.00033412816)
+		s17 := float64(float32(x15))*float64(float32(x12)) + float64(float32(-0.16667114))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(x15, x12, -0.16667114)
 		}
-		s20 := float64(float32(x18))*float64(float32(x6)) + float64(float32(0.026005935))
-		x20 := float32(s20)
-		if between(s20) {
-			x20 = fma(x18, x6, 0.026005935)
+		s19 := float64(float32(x17))*float64(float32(x12)) + float64(float32(0.4999923))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(x17, x12, 0.4999923)
 		}
-		s22 := float64(float32(x20))*float64(float32(x6)) + float64(float32(0.4674289))
-		x22 := float32(s22)
-		if between(s22) {
-			x22 = fma(x20, x6, 0.4674289)
+		s21 := float64(float32(x19))*float64(float32(x12)) + float64(float32(-1))
+		x21 := float32(s21)
+		if between(s21) {
+			x21 = fma(x19, x12, -1)
 		}
-		s23 := float64(float32(x22))*float64(float32(x6)) + float64(float32(1))
+		s23 := float64(float32(x21))*float64(float32(x12)) + float64(float32(1))
 		x23 := float32(s23)
 		if between(s23) {
-			x23 = fma(x22, x6, 1)
+			x23 = fma(x21, x12, 1)
 		}
-		x25 := float32(x15 * x3)
-		x26 := float32(x25 / x23)
-		x27 := float32(x26)
-		if 1 < x26 {
-			x27 = 1
+		x24 := math.Float32frombits(math.Float32bits(x7) << 23)
+		s25 := float64(float32(x23))*float64(float32(x24)) + float64(float32(1))
+		x25 := float32(s25)
+		if between(s25) {
+			x25 = fma(x23, x24, 1)
 		}
+		x26 := float32(1 / x25)
+		x27 := z[e]
 		x28 := float32(x27)
-		if -1 > x27 {
-			x28 = -1
+		if 87.3 < x27 {
+			x28 = 87.3
 		}
-		x29 := z[e]
-		x30 := h0[e]
-		x31 := float32(x30 - x28)
-		s32 := float64(float32(x29))*float64(float32(x31)) + float64(float32(x28))
+		x29 := float32(x28)
+		if -88 > x28 {
+			x29 = -88
+		}
+		s30 := float64(float32(x29))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x30 := float32(s30)
+		if between(s30) {
+			x30 = fma(x29, -1.442695, 1.2583039e+07)
+		}
+		x31 := float32(x30 - 1.2583039e+07)
+		s32 := float64(float32(x31))*float64(float32(0.6933594)) + float64(float32(x29))
 		x32 := float32(s32)
 		if between(s32) {
-			x32 = fma(x29, x31, x28)
+			x32 = fma(x31, 0.6933594, x29)
 		}
-		nOut[e] = x28
-		hOut[e] = x32
+		s33 := float64(float32(x31))*float64(float32(-0.00021219444)) + float64(float32(x32))
+		x33 := float32(s33)
+		if between(s33) {
+			x33 = fma(x31, -0.00021219444, x32)
+		}
+		s34 := float64(float32(-0.008312515))*float64(float32(x33)) + float64(float32(0.0418902))
+		x34 := float32(s34)
+		if between(s34) {
+			x34 = fma(-0.008312515, x33, 0.0418902)
+		}
+		s35 := float64(float32(x34))*float64(float32(x33)) + float64(float32(-0.16667114))
+		x35 := float32(s35)
+		if between(s35) {
+			x35 = fma(x34, x33, -0.16667114)
+		}
+		s36 := float64(float32(x35))*float64(float32(x33)) + float64(float32(0.4999923))
+		x36 := float32(s36)
+		if between(s36) {
+			x36 = fma(x35, x33, 0.4999923)
+		}
+		s37 := float64(float32(x36))*float64(float32(x33)) + float64(float32(-1))
+		x37 := float32(s37)
+		if between(s37) {
+			x37 = fma(x36, x33, -1)
+		}
+		s38 := float64(float32(x37))*float64(float32(x33)) + float64(float32(1))
+		x38 := float32(s38)
+		if between(s38) {
+			x38 = fma(x37, x33, 1)
+		}
+		x39 := math.Float32frombits(math.Float32bits(x30) << 23)
+		s40 := float64(float32(x38))*float64(float32(x39)) + float64(float32(1))
+		x40 := float32(s40)
+		if between(s40) {
+			x40 = fma(x38, x39, 1)
+		}
+		x41 := float32(1 / x40)
+		x42 := hn[e]
+		x43 := n[e]
+		s44 := float64(float32(x26))*float64(float32(x42)) + float64(float32(x43))
+		x44 := float32(s44)
+		if between(s44) {
+			x44 = fma(x26, x42, x43)
+		}
+		x46 := float32(x44 * x44)
+		x47 := float32(x46)
+		if 73.96 < x46 {
+			x47 = 73.96
+		}
+		s50 := float64(float32(1.41466545e-08))*float64(float32(x47)) + float64(float32(2.117153e-05))
+		x50 := float32(s50)
+		if between(s50) {
+			x50 = fma(1.41466545e-08, x47, 2.117153e-05)
+		}
+		s52 := float64(float32(x50))*float64(float32(x47)) + float64(float32(0.0035295254))
+		x52 := float32(s52)
+		if between(s52) {
+			x52 = fma(x50, x47, 0.0035295254)
+		}
+		s54 := float64(float32(x52))*float64(float32(x47)) + float64(float32(0.13409558))
+		x54 := float32(s54)
+		if between(s54) {
+			x54 = fma(x52, x47, 0.13409558)
+		}
+		s55 := float64(float32(x54))*float64(float32(x47)) + float64(float32(1))
+		x55 := float32(s55)
+		if between(s55) {
+			x55 = fma(x54, x47, 1)
+		}
+		s58 := float64(float32(8.0976906e-07))*float64(float32(x47)) + float64(float32(0.00033412816))
+		x58 := float32(s58)
+		if between(s58) {
+			x58 = fma(8.0976906e-07, x47, 0.00033412816)
+		}
+		s60 := float64(float32(x58))*float64(float32(x47)) + float64(float32(0.026005935))
+		x60 := float32(s60)
+		if between(s60) {
+			x60 = fma(x58, x47, 0.026005935)
+		}
+		s62 := float64(float32(x60))*float64(float32(x47)) + float64(float32(0.4674289))
+		x62 := float32(s62)
+		if between(s62) {
+			x62 = fma(x60, x47, 0.4674289)
+		}
+		s63 := float64(float32(x62))*float64(float32(x47)) + float64(float32(1))
+		x63 := float32(s63)
+		if between(s63) {
+			x63 = fma(x62, x47, 1)
+		}
+		x64 := float32(x55 * x44)
+		x65 := float32(x64 / x63)
+		x66 := float32(x65)
+		if 1 < x65 {
+			x66 = 1
+		}
+		x67 := float32(x66)
+		if -1 > x66 {
+			x67 = -1
+		}
+		x68 := h0[e]
+		x69 := float32(x68 - x67)
+		s70 := float64(float32(x41))*float64(float32(x69)) + float64(float32(x67))
+		x70 := float32(s70)
+		if between(s70) {
+			x70 = fma(x41, x69, x67)
+		}
+		rOut[e] = x26
+		zOut[e] = x41
+		nOut[e] = x67
+		hOut[e] = x70
 	}
 }
 
 // GRUGradRows is [GRUGrad] for rows of cells, where the gradient of h is dh + dy: r, z, n and hn become the gradients of ar, az, an
 // and hn, and dh that of h0 as far as it does not pass through them.
 func GRUGradRows(rows, width int, dh, dy, r, z, n, hn, h0 Matrix) {
-	dh.check("GRUGradRows", rows, width)
-	dy.check("GRUGradRows", rows, width)
-	r.check("GRUGradRows", rows, width)
-	z.check("GRUGradRows", rows, width)
-	n.check("GRUGradRows", rows, width)
-	hn.check("GRUGradRows", rows, width)
-	h0.check("GRUGradRows", rows, width)
+	if !(dh.holds(rows, width) && dy.holds(rows, width) && r.holds(rows, width) && z.holds(rows, width) && n.holds(rows, width) && hn.holds(rows, width) && h0.holds(rows, width)) {
+		dh.check("GRUGradRows", rows, width)
+		dy.check("GRUGradRows", rows, width)
+		r.check("GRUGradRows", rows, width)
+		z.check("GRUGradRows", rows, width)
+		n.check("GRUGradRows", rows, width)
+		hn.check("GRUGradRows", rows, width)
+		h0.check("GRUGradRows", rows, width)
+	}
 	if rows == 0 || width == 0 {
 		return
 	}
@@ -560,9 +754,11 @@ func gRUGradRowsGeneric(dh, dy, r, z, n, hn, h0, dhOut, rOut, zOut, nOut, hnOut 
 // GELUBias adds bias to the rows of x, sets y to [GELU] of the sums and x to its derivative there, Φ(s) + s·φ(s), which [GELUGrad]
 // multiplies dy by. The rows of bias may all be the same one.
 func GELUBias(rows, width int, x, bias, y Matrix) {
-	x.check("GELUBias", rows, width)
-	bias.check("GELUBias", rows, width)
-	y.check("GELUBias", rows, width)
+	if !(x.holds(rows, width) && bias.holds(rows, width) && y.holds(rows, width)) {
+		x.check("GELUBias", rows, width)
+		bias.check("GELUBias", rows, width)
+		y.check("GELUBias", rows, width)
+	}
 	if rows == 0 || width == 0 {
 		return
 	}
@@ -686,9 +882,11 @@ func gELUBiasGeneric(x, bias, xOut, yOut []float32) {
 
 // BiasAdd adds bias to the rows of y and then x. The rows of bias may all be the same one.
 func BiasAdd(rows, width int, y, bias, x Matrix) {
-	y.check("BiasAdd", rows, width)
-	bias.check("BiasAdd", rows, width)
-	x.check("BiasAdd", rows, width)
+	if !(y.holds(rows, width) && bias.holds(rows, width) && x.holds(rows, width)) {
+		y.check("BiasAdd", rows, width)
+		bias.check("BiasAdd", rows, width)
+		x.check("BiasAdd", rows, width)
+	}
 	if rows == 0 || width == 0 {
 		return
 	}

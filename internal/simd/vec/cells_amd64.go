@@ -7,102 +7,18 @@ import (
 )
 
 //go:noescape
-func sigmoidRowsAVX2(x *float32, blocks, rows, xSkip int)
+func lSTMRowsAVX2(i, f, u, o, c0, c, t, h *float32, blocks, rows, iStep, fStep, uStep, oStep, c0Step, cStep, tStep, hStep int)
 
 //go:noescape
-func sigmoidRowsAVX512(x *float32, blocks, rows, xSkip int)
+func lSTMRowsAVX512(i, f, u, o, c0, c, t, h *float32, blocks, rows, iStep, fStep, uStep, oStep, c0Step, cStep, tStep, hStep int)
 
-func sigmoidRowsBlocks(p simd.Path, rows, width int, x *Matrix) int {
+func lSTMRowsBlocks(p simd.Path, rows, width int, i, f, u, o, c0, c, t, h *Matrix) int {
 	switch p {
 	case simd.AVX2:
 		blocks := width / 8
 		done := blocks * 8
 		if blocks > 0 {
-			sigmoidRowsAVX2(&x.Data[x.First], blocks, rows, 4*(x.Stride-done))
-		}
-		if done < width { // the rest, in a block
-			var room [1][8]float32
-			for k := range rows {
-				copy(room[0][:], x.row(k, width)[done:])
-				sigmoidRowsAVX2(&room[0][0], 1, 1, 0)
-				copy(x.row(k, width)[done:], room[0][:])
-			}
-		}
-		return width
-	case simd.AVX512:
-		blocks := width / 16
-		done := blocks * 16
-		if blocks > 0 {
-			sigmoidRowsAVX512(&x.Data[x.First], blocks, rows, 4*(x.Stride-done))
-		}
-		if done < width { // the rest, in a block
-			var room [1][16]float32
-			for k := range rows {
-				copy(room[0][:], x.row(k, width)[done:])
-				sigmoidRowsAVX512(&room[0][0], 1, 1, 0)
-				copy(x.row(k, width)[done:], room[0][:])
-			}
-		}
-		return width
-	}
-	return 0
-}
-
-//go:noescape
-func tanhRowsAVX2(x *float32, blocks, rows, xSkip int)
-
-//go:noescape
-func tanhRowsAVX512(x *float32, blocks, rows, xSkip int)
-
-func tanhRowsBlocks(p simd.Path, rows, width int, x *Matrix) int {
-	switch p {
-	case simd.AVX2:
-		blocks := width / 8
-		done := blocks * 8
-		if blocks > 0 {
-			tanhRowsAVX2(&x.Data[x.First], blocks, rows, 4*(x.Stride-done))
-		}
-		if done < width { // the rest, in a block
-			var room [1][8]float32
-			for k := range rows {
-				copy(room[0][:], x.row(k, width)[done:])
-				tanhRowsAVX2(&room[0][0], 1, 1, 0)
-				copy(x.row(k, width)[done:], room[0][:])
-			}
-		}
-		return width
-	case simd.AVX512:
-		blocks := width / 16
-		done := blocks * 16
-		if blocks > 0 {
-			tanhRowsAVX512(&x.Data[x.First], blocks, rows, 4*(x.Stride-done))
-		}
-		if done < width { // the rest, in a block
-			var room [1][16]float32
-			for k := range rows {
-				copy(room[0][:], x.row(k, width)[done:])
-				tanhRowsAVX512(&room[0][0], 1, 1, 0)
-				copy(x.row(k, width)[done:], room[0][:])
-			}
-		}
-		return width
-	}
-	return 0
-}
-
-//go:noescape
-func lSTMStatesAVX2(i, f, u, o, c0, c, t, h *float32, blocks, rows, iSkip, fSkip, uSkip, oSkip, c0Skip, cSkip, tSkip, hSkip int)
-
-//go:noescape
-func lSTMStatesAVX512(i, f, u, o, c0, c, t, h *float32, blocks, rows, iSkip, fSkip, uSkip, oSkip, c0Skip, cSkip, tSkip, hSkip int)
-
-func lSTMStatesBlocks(p simd.Path, rows, width int, i, f, u, o, c0, c, t, h *Matrix) int {
-	switch p {
-	case simd.AVX2:
-		blocks := width / 8
-		done := blocks * 8
-		if blocks > 0 {
-			lSTMStatesAVX2(&i.Data[i.First], &f.Data[f.First], &u.Data[u.First], &o.Data[o.First], &c0.Data[c0.First], &c.Data[c.First], &t.Data[t.First], &h.Data[h.First], blocks, rows, 4*(i.Stride-done), 4*(f.Stride-done), 4*(u.Stride-done), 4*(o.Stride-done), 4*(c0.Stride-done), 4*(c.Stride-done), 4*(t.Stride-done), 4*(h.Stride-done))
+			lSTMRowsAVX2(&i.Data[i.First], &f.Data[f.First], &u.Data[u.First], &o.Data[o.First], &c0.Data[c0.First], &c.Data[c.First], &t.Data[t.First], &h.Data[h.First], blocks, rows, 4*i.Stride, 4*f.Stride, 4*u.Stride, 4*o.Stride, 4*c0.Stride, 4*c.Stride, 4*t.Stride, 4*h.Stride)
 		}
 		if done < width { // the rest, in a block
 			var room [8][8]float32
@@ -112,7 +28,11 @@ func lSTMStatesBlocks(p simd.Path, rows, width int, i, f, u, o, c0, c, t, h *Mat
 				copy(room[2][:], u.row(k, width)[done:])
 				copy(room[3][:], o.row(k, width)[done:])
 				copy(room[4][:], c0.row(k, width)[done:])
-				lSTMStatesAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], 1, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+				lSTMRowsAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], 1, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+				copy(i.row(k, width)[done:], room[0][:])
+				copy(f.row(k, width)[done:], room[1][:])
+				copy(u.row(k, width)[done:], room[2][:])
+				copy(o.row(k, width)[done:], room[3][:])
 				copy(c.row(k, width)[done:], room[5][:])
 				copy(t.row(k, width)[done:], room[6][:])
 				copy(h.row(k, width)[done:], room[7][:])
@@ -123,7 +43,7 @@ func lSTMStatesBlocks(p simd.Path, rows, width int, i, f, u, o, c0, c, t, h *Mat
 		blocks := width / 16
 		done := blocks * 16
 		if blocks > 0 {
-			lSTMStatesAVX512(&i.Data[i.First], &f.Data[f.First], &u.Data[u.First], &o.Data[o.First], &c0.Data[c0.First], &c.Data[c.First], &t.Data[t.First], &h.Data[h.First], blocks, rows, 4*(i.Stride-done), 4*(f.Stride-done), 4*(u.Stride-done), 4*(o.Stride-done), 4*(c0.Stride-done), 4*(c.Stride-done), 4*(t.Stride-done), 4*(h.Stride-done))
+			lSTMRowsAVX512(&i.Data[i.First], &f.Data[f.First], &u.Data[u.First], &o.Data[o.First], &c0.Data[c0.First], &c.Data[c.First], &t.Data[t.First], &h.Data[h.First], blocks, rows, 4*i.Stride, 4*f.Stride, 4*u.Stride, 4*o.Stride, 4*c0.Stride, 4*c.Stride, 4*t.Stride, 4*h.Stride)
 		}
 		if done < width { // the rest, in a block
 			var room [8][16]float32
@@ -133,7 +53,11 @@ func lSTMStatesBlocks(p simd.Path, rows, width int, i, f, u, o, c0, c, t, h *Mat
 				copy(room[2][:], u.row(k, width)[done:])
 				copy(room[3][:], o.row(k, width)[done:])
 				copy(room[4][:], c0.row(k, width)[done:])
-				lSTMStatesAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], 1, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+				lSTMRowsAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], &room[6][0], &room[7][0], 1, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+				copy(i.row(k, width)[done:], room[0][:])
+				copy(f.row(k, width)[done:], room[1][:])
+				copy(u.row(k, width)[done:], room[2][:])
+				copy(o.row(k, width)[done:], room[3][:])
 				copy(c.row(k, width)[done:], room[5][:])
 				copy(t.row(k, width)[done:], room[6][:])
 				copy(h.row(k, width)[done:], room[7][:])
@@ -145,10 +69,10 @@ func lSTMStatesBlocks(p simd.Path, rows, width int, i, f, u, o, c0, c, t, h *Mat
 }
 
 //go:noescape
-func lSTMGradRowsAVX2(dh, dy, dc, i, f, u, o, t, c0 *float32, blocks, rows, dhSkip, dySkip, dcSkip, iSkip, fSkip, uSkip, oSkip, tSkip, c0Skip int)
+func lSTMGradRowsAVX2(dh, dy, dc, i, f, u, o, t, c0 *float32, blocks, rows, dhStep, dyStep, dcStep, iStep, fStep, uStep, oStep, tStep, c0Step int)
 
 //go:noescape
-func lSTMGradRowsAVX512(dh, dy, dc, i, f, u, o, t, c0 *float32, blocks, rows, dhSkip, dySkip, dcSkip, iSkip, fSkip, uSkip, oSkip, tSkip, c0Skip int)
+func lSTMGradRowsAVX512(dh, dy, dc, i, f, u, o, t, c0 *float32, blocks, rows, dhStep, dyStep, dcStep, iStep, fStep, uStep, oStep, tStep, c0Step int)
 
 func lSTMGradRowsBlocks(p simd.Path, rows, width int, dh, dy, dc, i, f, u, o, t, c0 *Matrix) int {
 	switch p {
@@ -156,7 +80,7 @@ func lSTMGradRowsBlocks(p simd.Path, rows, width int, dh, dy, dc, i, f, u, o, t,
 		blocks := width / 8
 		done := blocks * 8
 		if blocks > 0 {
-			lSTMGradRowsAVX2(&dh.Data[dh.First], &dy.Data[dy.First], &dc.Data[dc.First], &i.Data[i.First], &f.Data[f.First], &u.Data[u.First], &o.Data[o.First], &t.Data[t.First], &c0.Data[c0.First], blocks, rows, 4*(dh.Stride-done), 4*(dy.Stride-done), 4*(dc.Stride-done), 4*(i.Stride-done), 4*(f.Stride-done), 4*(u.Stride-done), 4*(o.Stride-done), 4*(t.Stride-done), 4*(c0.Stride-done))
+			lSTMGradRowsAVX2(&dh.Data[dh.First], &dy.Data[dy.First], &dc.Data[dc.First], &i.Data[i.First], &f.Data[f.First], &u.Data[u.First], &o.Data[o.First], &t.Data[t.First], &c0.Data[c0.First], blocks, rows, 4*dh.Stride, 4*dy.Stride, 4*dc.Stride, 4*i.Stride, 4*f.Stride, 4*u.Stride, 4*o.Stride, 4*t.Stride, 4*c0.Stride)
 		}
 		if done < width { // the rest, in a block
 			var room [9][8]float32
@@ -183,7 +107,7 @@ func lSTMGradRowsBlocks(p simd.Path, rows, width int, dh, dy, dc, i, f, u, o, t,
 		blocks := width / 16
 		done := blocks * 16
 		if blocks > 0 {
-			lSTMGradRowsAVX512(&dh.Data[dh.First], &dy.Data[dy.First], &dc.Data[dc.First], &i.Data[i.First], &f.Data[f.First], &u.Data[u.First], &o.Data[o.First], &t.Data[t.First], &c0.Data[c0.First], blocks, rows, 4*(dh.Stride-done), 4*(dy.Stride-done), 4*(dc.Stride-done), 4*(i.Stride-done), 4*(f.Stride-done), 4*(u.Stride-done), 4*(o.Stride-done), 4*(t.Stride-done), 4*(c0.Stride-done))
+			lSTMGradRowsAVX512(&dh.Data[dh.First], &dy.Data[dy.First], &dc.Data[dc.First], &i.Data[i.First], &f.Data[f.First], &u.Data[u.First], &o.Data[o.First], &t.Data[t.First], &c0.Data[c0.First], blocks, rows, 4*dh.Stride, 4*dy.Stride, 4*dc.Stride, 4*i.Stride, 4*f.Stride, 4*u.Stride, 4*o.Stride, 4*t.Stride, 4*c0.Stride)
 		}
 		if done < width { // the rest, in a block
 			var room [9][16]float32
@@ -211,18 +135,18 @@ func lSTMGradRowsBlocks(p simd.Path, rows, width int, dh, dy, dc, i, f, u, o, t,
 }
 
 //go:noescape
-func gRUStatesAVX2(r, z, n, hn, h0, h *float32, blocks, rows, rSkip, zSkip, nSkip, hnSkip, h0Skip, hSkip int)
+func gRURowsAVX2(r, z, n, hn, h0, h *float32, blocks, rows, rStep, zStep, nStep, hnStep, h0Step, hStep int)
 
 //go:noescape
-func gRUStatesAVX512(r, z, n, hn, h0, h *float32, blocks, rows, rSkip, zSkip, nSkip, hnSkip, h0Skip, hSkip int)
+func gRURowsAVX512(r, z, n, hn, h0, h *float32, blocks, rows, rStep, zStep, nStep, hnStep, h0Step, hStep int)
 
-func gRUStatesBlocks(p simd.Path, rows, width int, r, z, n, hn, h0, h *Matrix) int {
+func gRURowsBlocks(p simd.Path, rows, width int, r, z, n, hn, h0, h *Matrix) int {
 	switch p {
 	case simd.AVX2:
 		blocks := width / 8
 		done := blocks * 8
 		if blocks > 0 {
-			gRUStatesAVX2(&r.Data[r.First], &z.Data[z.First], &n.Data[n.First], &hn.Data[hn.First], &h0.Data[h0.First], &h.Data[h.First], blocks, rows, 4*(r.Stride-done), 4*(z.Stride-done), 4*(n.Stride-done), 4*(hn.Stride-done), 4*(h0.Stride-done), 4*(h.Stride-done))
+			gRURowsAVX2(&r.Data[r.First], &z.Data[z.First], &n.Data[n.First], &hn.Data[hn.First], &h0.Data[h0.First], &h.Data[h.First], blocks, rows, 4*r.Stride, 4*z.Stride, 4*n.Stride, 4*hn.Stride, 4*h0.Stride, 4*h.Stride)
 		}
 		if done < width { // the rest, in a block
 			var room [6][8]float32
@@ -232,7 +156,9 @@ func gRUStatesBlocks(p simd.Path, rows, width int, r, z, n, hn, h0, h *Matrix) i
 				copy(room[2][:], n.row(k, width)[done:])
 				copy(room[3][:], hn.row(k, width)[done:])
 				copy(room[4][:], h0.row(k, width)[done:])
-				gRUStatesAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], 1, 1, 0, 0, 0, 0, 0, 0)
+				gRURowsAVX2(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], 1, 1, 0, 0, 0, 0, 0, 0)
+				copy(r.row(k, width)[done:], room[0][:])
+				copy(z.row(k, width)[done:], room[1][:])
 				copy(n.row(k, width)[done:], room[2][:])
 				copy(h.row(k, width)[done:], room[5][:])
 			}
@@ -242,7 +168,7 @@ func gRUStatesBlocks(p simd.Path, rows, width int, r, z, n, hn, h0, h *Matrix) i
 		blocks := width / 16
 		done := blocks * 16
 		if blocks > 0 {
-			gRUStatesAVX512(&r.Data[r.First], &z.Data[z.First], &n.Data[n.First], &hn.Data[hn.First], &h0.Data[h0.First], &h.Data[h.First], blocks, rows, 4*(r.Stride-done), 4*(z.Stride-done), 4*(n.Stride-done), 4*(hn.Stride-done), 4*(h0.Stride-done), 4*(h.Stride-done))
+			gRURowsAVX512(&r.Data[r.First], &z.Data[z.First], &n.Data[n.First], &hn.Data[hn.First], &h0.Data[h0.First], &h.Data[h.First], blocks, rows, 4*r.Stride, 4*z.Stride, 4*n.Stride, 4*hn.Stride, 4*h0.Stride, 4*h.Stride)
 		}
 		if done < width { // the rest, in a block
 			var room [6][16]float32
@@ -252,7 +178,9 @@ func gRUStatesBlocks(p simd.Path, rows, width int, r, z, n, hn, h0, h *Matrix) i
 				copy(room[2][:], n.row(k, width)[done:])
 				copy(room[3][:], hn.row(k, width)[done:])
 				copy(room[4][:], h0.row(k, width)[done:])
-				gRUStatesAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], 1, 1, 0, 0, 0, 0, 0, 0)
+				gRURowsAVX512(&room[0][0], &room[1][0], &room[2][0], &room[3][0], &room[4][0], &room[5][0], 1, 1, 0, 0, 0, 0, 0, 0)
+				copy(r.row(k, width)[done:], room[0][:])
+				copy(z.row(k, width)[done:], room[1][:])
 				copy(n.row(k, width)[done:], room[2][:])
 				copy(h.row(k, width)[done:], room[5][:])
 			}
@@ -263,10 +191,10 @@ func gRUStatesBlocks(p simd.Path, rows, width int, r, z, n, hn, h0, h *Matrix) i
 }
 
 //go:noescape
-func gRUGradRowsAVX2(dh, dy, r, z, n, hn, h0 *float32, blocks, rows, dhSkip, dySkip, rSkip, zSkip, nSkip, hnSkip, h0Skip int)
+func gRUGradRowsAVX2(dh, dy, r, z, n, hn, h0 *float32, blocks, rows, dhStep, dyStep, rStep, zStep, nStep, hnStep, h0Step int)
 
 //go:noescape
-func gRUGradRowsAVX512(dh, dy, r, z, n, hn, h0 *float32, blocks, rows, dhSkip, dySkip, rSkip, zSkip, nSkip, hnSkip, h0Skip int)
+func gRUGradRowsAVX512(dh, dy, r, z, n, hn, h0 *float32, blocks, rows, dhStep, dyStep, rStep, zStep, nStep, hnStep, h0Step int)
 
 func gRUGradRowsBlocks(p simd.Path, rows, width int, dh, dy, r, z, n, hn, h0 *Matrix) int {
 	switch p {
@@ -274,7 +202,7 @@ func gRUGradRowsBlocks(p simd.Path, rows, width int, dh, dy, r, z, n, hn, h0 *Ma
 		blocks := width / 8
 		done := blocks * 8
 		if blocks > 0 {
-			gRUGradRowsAVX2(&dh.Data[dh.First], &dy.Data[dy.First], &r.Data[r.First], &z.Data[z.First], &n.Data[n.First], &hn.Data[hn.First], &h0.Data[h0.First], blocks, rows, 4*(dh.Stride-done), 4*(dy.Stride-done), 4*(r.Stride-done), 4*(z.Stride-done), 4*(n.Stride-done), 4*(hn.Stride-done), 4*(h0.Stride-done))
+			gRUGradRowsAVX2(&dh.Data[dh.First], &dy.Data[dy.First], &r.Data[r.First], &z.Data[z.First], &n.Data[n.First], &hn.Data[hn.First], &h0.Data[h0.First], blocks, rows, 4*dh.Stride, 4*dy.Stride, 4*r.Stride, 4*z.Stride, 4*n.Stride, 4*hn.Stride, 4*h0.Stride)
 		}
 		if done < width { // the rest, in a block
 			var room [7][8]float32
@@ -299,7 +227,7 @@ func gRUGradRowsBlocks(p simd.Path, rows, width int, dh, dy, r, z, n, hn, h0 *Ma
 		blocks := width / 16
 		done := blocks * 16
 		if blocks > 0 {
-			gRUGradRowsAVX512(&dh.Data[dh.First], &dy.Data[dy.First], &r.Data[r.First], &z.Data[z.First], &n.Data[n.First], &hn.Data[hn.First], &h0.Data[h0.First], blocks, rows, 4*(dh.Stride-done), 4*(dy.Stride-done), 4*(r.Stride-done), 4*(z.Stride-done), 4*(n.Stride-done), 4*(hn.Stride-done), 4*(h0.Stride-done))
+			gRUGradRowsAVX512(&dh.Data[dh.First], &dy.Data[dy.First], &r.Data[r.First], &z.Data[z.First], &n.Data[n.First], &hn.Data[hn.First], &h0.Data[h0.First], blocks, rows, 4*dh.Stride, 4*dy.Stride, 4*r.Stride, 4*z.Stride, 4*n.Stride, 4*hn.Stride, 4*h0.Stride)
 		}
 		if done < width { // the rest, in a block
 			var room [7][16]float32
@@ -325,10 +253,10 @@ func gRUGradRowsBlocks(p simd.Path, rows, width int, dh, dy, r, z, n, hn, h0 *Ma
 }
 
 //go:noescape
-func gELUBiasAVX2(x, bias, y *float32, blocks, rows, xSkip, biasSkip, ySkip int)
+func gELUBiasAVX2(x, bias, y *float32, blocks, rows, xStep, biasStep, yStep int)
 
 //go:noescape
-func gELUBiasAVX512(x, bias, y *float32, blocks, rows, xSkip, biasSkip, ySkip int)
+func gELUBiasAVX512(x, bias, y *float32, blocks, rows, xStep, biasStep, yStep int)
 
 func gELUBiasBlocks(p simd.Path, rows, width int, x, bias, y *Matrix) int {
 	switch p {
@@ -336,7 +264,7 @@ func gELUBiasBlocks(p simd.Path, rows, width int, x, bias, y *Matrix) int {
 		blocks := width / 8
 		done := blocks * 8
 		if blocks > 0 {
-			gELUBiasAVX2(&x.Data[x.First], &bias.Data[bias.First], &y.Data[y.First], blocks, rows, 4*(x.Stride-done), 4*(bias.Stride-done), 4*(y.Stride-done))
+			gELUBiasAVX2(&x.Data[x.First], &bias.Data[bias.First], &y.Data[y.First], blocks, rows, 4*x.Stride, 4*bias.Stride, 4*y.Stride)
 		}
 		if done < width { // the rest, in a block
 			var room [3][8]float32
@@ -353,7 +281,7 @@ func gELUBiasBlocks(p simd.Path, rows, width int, x, bias, y *Matrix) int {
 		blocks := width / 16
 		done := blocks * 16
 		if blocks > 0 {
-			gELUBiasAVX512(&x.Data[x.First], &bias.Data[bias.First], &y.Data[y.First], blocks, rows, 4*(x.Stride-done), 4*(bias.Stride-done), 4*(y.Stride-done))
+			gELUBiasAVX512(&x.Data[x.First], &bias.Data[bias.First], &y.Data[y.First], blocks, rows, 4*x.Stride, 4*bias.Stride, 4*y.Stride)
 		}
 		if done < width { // the rest, in a block
 			var room [3][16]float32
@@ -371,10 +299,10 @@ func gELUBiasBlocks(p simd.Path, rows, width int, x, bias, y *Matrix) int {
 }
 
 //go:noescape
-func biasAddAVX2(y, bias, x *float32, blocks, rows, ySkip, biasSkip, xSkip int)
+func biasAddAVX2(y, bias, x *float32, blocks, rows, yStep, biasStep, xStep int)
 
 //go:noescape
-func biasAddAVX512(y, bias, x *float32, blocks, rows, ySkip, biasSkip, xSkip int)
+func biasAddAVX512(y, bias, x *float32, blocks, rows, yStep, biasStep, xStep int)
 
 func biasAddBlocks(p simd.Path, rows, width int, y, bias, x *Matrix) int {
 	switch p {
@@ -382,14 +310,14 @@ func biasAddBlocks(p simd.Path, rows, width int, y, bias, x *Matrix) int {
 		blocks := width / 8
 		done := blocks * 8
 		if blocks > 0 {
-			biasAddAVX2(&y.Data[y.First], &bias.Data[bias.First], &x.Data[x.First], blocks, rows, 4*(y.Stride-done), 4*(bias.Stride-done), 4*(x.Stride-done))
+			biasAddAVX2(&y.Data[y.First], &bias.Data[bias.First], &x.Data[x.First], blocks, rows, 4*y.Stride, 4*bias.Stride, 4*x.Stride)
 		}
 		return done
 	case simd.AVX512:
 		blocks := width / 16
 		done := blocks * 16
 		if blocks > 0 {
-			biasAddAVX512(&y.Data[y.First], &bias.Data[bias.First], &x.Data[x.First], blocks, rows, 4*(y.Stride-done), 4*(bias.Stride-done), 4*(x.Stride-done))
+			biasAddAVX512(&y.Data[y.First], &bias.Data[bias.First], &x.Data[x.First], blocks, rows, 4*y.Stride, 4*bias.Stride, 4*x.Stride)
 		}
 		return done
 	}

@@ -2,501 +2,8 @@
 
 #include "textflag.h"
 
-// func sigmoidRowsAVX2(x *float32, blocks, rows, xSkip int)
-TEXT ·sigmoidRowsAVX2(SB), NOSPLIT, $0-32
-	MOVQ         x+0(FP), SI
-	VMOVUPS      lane3f800000<>(SB), Y13
-	VMOVUPS      lane4b40007f<>(SB), Y14
-	VMOVUPS      lane42ae999a<>(SB), Y15
-
-row:
-	MOVQ         blocks+8(FP), CX
-	SUBQ         $4, CX
-	JLT          rest
-	PCALIGN      $32
-
-abreast:
-	VMOVUPS      (SI), Y1
-	VMOVUPS      32(SI), Y2
-	VMOVUPS      64(SI), Y3
-	VMOVUPS      96(SI), Y4
-	VMINPS       Y1, Y15, Y1
-	VMINPS       Y2, Y15, Y2
-	VMINPS       Y3, Y15, Y3
-	VMINPS       Y4, Y15, Y4
-	VMOVUPS      lanec2b00000<>(SB), Y0
-	VMAXPS       Y1, Y0, Y1
-	VMOVUPS      lanec2b00000<>(SB), Y0
-	VMAXPS       Y2, Y0, Y2
-	VMOVUPS      lanec2b00000<>(SB), Y0
-	VMAXPS       Y3, Y0, Y3
-	VMOVUPS      lanec2b00000<>(SB), Y0
-	VMAXPS       Y4, Y0, Y4
-	VMOVAPS      Y14, Y5
-	VFMADD231PS  lanebfb8aa3b<>(SB), Y1, Y5
-	VMOVAPS      Y14, Y6
-	VFMADD231PS  lanebfb8aa3b<>(SB), Y2, Y6
-	VMOVAPS      Y14, Y7
-	VFMADD231PS  lanebfb8aa3b<>(SB), Y3, Y7
-	VMOVAPS      Y14, Y8
-	VFMADD231PS  lanebfb8aa3b<>(SB), Y4, Y8
-	VSUBPS       Y14, Y5, Y9
-	VSUBPS       Y14, Y6, Y10
-	VSUBPS       Y14, Y7, Y11
-	VSUBPS       Y14, Y8, Y12
-	VFMADD231PS  lane3f318000<>(SB), Y9, Y1
-	VFMADD231PS  lane3f318000<>(SB), Y10, Y2
-	VFMADD231PS  lane3f318000<>(SB), Y11, Y3
-	VFMADD231PS  lane3f318000<>(SB), Y12, Y4
-	VFMADD231PS  laneb95e8083<>(SB), Y9, Y1
-	VFMADD231PS  laneb95e8083<>(SB), Y10, Y2
-	VFMADD231PS  laneb95e8083<>(SB), Y11, Y3
-	VFMADD231PS  laneb95e8083<>(SB), Y12, Y4
-	VMOVUPS      lane3d2b950f<>(SB), Y12
-	VFMADD231PS  lanebc083137<>(SB), Y1, Y12
-	VMOVUPS      lane3d2b950f<>(SB), Y11
-	VFMADD231PS  lanebc083137<>(SB), Y2, Y11
-	VMOVUPS      lane3d2b950f<>(SB), Y10
-	VFMADD231PS  lanebc083137<>(SB), Y3, Y10
-	VMOVUPS      lane3d2b950f<>(SB), Y9
-	VFMADD231PS  lanebc083137<>(SB), Y4, Y9
-	VFMADD213PS  lanebe2aabd7<>(SB), Y1, Y12
-	VFMADD213PS  lanebe2aabd7<>(SB), Y2, Y11
-	VFMADD213PS  lanebe2aabd7<>(SB), Y3, Y10
-	VFMADD213PS  lanebe2aabd7<>(SB), Y4, Y9
-	VFMADD213PS  lane3efffefe<>(SB), Y1, Y12
-	VFMADD213PS  lane3efffefe<>(SB), Y2, Y11
-	VFMADD213PS  lane3efffefe<>(SB), Y3, Y10
-	VFMADD213PS  lane3efffefe<>(SB), Y4, Y9
-	VFMADD213PS  lanebf800000<>(SB), Y1, Y12
-	VFMADD213PS  lanebf800000<>(SB), Y2, Y11
-	VFMADD213PS  lanebf800000<>(SB), Y3, Y10
-	VFMADD213PS  lanebf800000<>(SB), Y4, Y9
-	VFMADD213PS  Y13, Y1, Y12
-	VFMADD213PS  Y13, Y2, Y11
-	VFMADD213PS  Y13, Y3, Y10
-	VFMADD213PS  Y13, Y4, Y9
-	VPSLLD       $23, Y5, Y5
-	VPSLLD       $23, Y6, Y6
-	VPSLLD       $23, Y7, Y7
-	VPSLLD       $23, Y8, Y8
-	VFMADD213PS  Y13, Y5, Y12
-	VFMADD213PS  Y13, Y6, Y11
-	VFMADD213PS  Y13, Y7, Y10
-	VFMADD213PS  Y13, Y8, Y9
-	VDIVPS       Y12, Y13, Y12
-	VDIVPS       Y11, Y13, Y11
-	VDIVPS       Y10, Y13, Y10
-	VDIVPS       Y9, Y13, Y9
-	VMOVUPS      Y12, (SI)
-	VMOVUPS      Y11, 32(SI)
-	VMOVUPS      Y10, 64(SI)
-	VMOVUPS      Y9, 96(SI)
-	ADDQ         $128, SI
-	SUBQ         $4, CX
-	JGE          abreast
-
-rest:
-	ADDQ         $4, CX
-	JEQ          next
-	PCALIGN      $32
-
-block:
-	VMOVUPS      (SI), Y1
-	VMINPS       Y1, Y15, Y1
-	VMOVUPS      lanec2b00000<>(SB), Y0
-	VMAXPS       Y1, Y0, Y1
-	VMOVAPS      Y14, Y2
-	VFMADD231PS  lanebfb8aa3b<>(SB), Y1, Y2
-	VSUBPS       Y14, Y2, Y3
-	VFMADD231PS  lane3f318000<>(SB), Y3, Y1
-	VFMADD231PS  laneb95e8083<>(SB), Y3, Y1
-	VMOVUPS      lane3d2b950f<>(SB), Y3
-	VFMADD231PS  lanebc083137<>(SB), Y1, Y3
-	VFMADD213PS  lanebe2aabd7<>(SB), Y1, Y3
-	VFMADD213PS  lane3efffefe<>(SB), Y1, Y3
-	VFMADD213PS  lanebf800000<>(SB), Y1, Y3
-	VFMADD213PS  Y13, Y1, Y3
-	VPSLLD       $23, Y2, Y2
-	VFMADD213PS  Y13, Y2, Y3
-	VDIVPS       Y3, Y13, Y3
-	VMOVUPS      Y3, (SI)
-	ADDQ         $32, SI
-	DECQ         CX
-	JNE          block
-
-next:
-	ADDQ         xSkip+24(FP), SI
-	DECQ         rows+16(FP)
-	JNE          row
-	VZEROUPPER
-	RET
-
-// func sigmoidRowsAVX512(x *float32, blocks, rows, xSkip int)
-TEXT ·sigmoidRowsAVX512(SB), NOSPLIT, $0-32
-	MOVQ         x+0(FP), SI
-	VMOVUPS      lane3f800000<>(SB), Z13
-	VMOVUPS      lane4b40007f<>(SB), Z14
-	VMOVUPS      lane42ae999a<>(SB), Z15
-	VMOVUPS      lanec2b00000<>(SB), Z16
-	VMOVUPS      lanebfb8aa3b<>(SB), Z17
-	VMOVUPS      lane3f318000<>(SB), Z18
-	VMOVUPS      laneb95e8083<>(SB), Z19
-	VMOVUPS      lanebc083137<>(SB), Z20
-	VMOVUPS      lane3d2b950f<>(SB), Z21
-	VMOVUPS      lanebe2aabd7<>(SB), Z22
-	VMOVUPS      lane3efffefe<>(SB), Z23
-	VMOVUPS      lanebf800000<>(SB), Z24
-
-row:
-	MOVQ         blocks+8(FP), CX
-	SUBQ         $4, CX
-	JLT          rest
-	PCALIGN      $32
-
-abreast:
-	VMOVUPS      (SI), Z1
-	VMOVUPS      64(SI), Z2
-	VMOVUPS      128(SI), Z3
-	VMOVUPS      192(SI), Z4
-	VMINPS       Z1, Z15, Z1
-	VMINPS       Z2, Z15, Z2
-	VMINPS       Z3, Z15, Z3
-	VMINPS       Z4, Z15, Z4
-	VMAXPS       Z1, Z16, Z1
-	VMAXPS       Z2, Z16, Z2
-	VMAXPS       Z3, Z16, Z3
-	VMAXPS       Z4, Z16, Z4
-	VMOVAPS      Z14, Z5
-	VFMADD231PS  Z17, Z1, Z5
-	VMOVAPS      Z14, Z6
-	VFMADD231PS  Z17, Z2, Z6
-	VMOVAPS      Z14, Z7
-	VFMADD231PS  Z17, Z3, Z7
-	VMOVAPS      Z14, Z8
-	VFMADD231PS  Z17, Z4, Z8
-	VSUBPS       Z14, Z5, Z9
-	VSUBPS       Z14, Z6, Z10
-	VSUBPS       Z14, Z7, Z11
-	VSUBPS       Z14, Z8, Z12
-	VFMADD231PS  Z18, Z9, Z1
-	VFMADD231PS  Z18, Z10, Z2
-	VFMADD231PS  Z18, Z11, Z3
-	VFMADD231PS  Z18, Z12, Z4
-	VFMADD231PS  Z19, Z9, Z1
-	VFMADD231PS  Z19, Z10, Z2
-	VFMADD231PS  Z19, Z11, Z3
-	VFMADD231PS  Z19, Z12, Z4
-	VMOVAPS      Z21, Z12
-	VFMADD231PS  Z20, Z1, Z12
-	VMOVAPS      Z21, Z11
-	VFMADD231PS  Z20, Z2, Z11
-	VMOVAPS      Z21, Z10
-	VFMADD231PS  Z20, Z3, Z10
-	VMOVAPS      Z21, Z9
-	VFMADD231PS  Z20, Z4, Z9
-	VFMADD213PS  Z22, Z1, Z12
-	VFMADD213PS  Z22, Z2, Z11
-	VFMADD213PS  Z22, Z3, Z10
-	VFMADD213PS  Z22, Z4, Z9
-	VFMADD213PS  Z23, Z1, Z12
-	VFMADD213PS  Z23, Z2, Z11
-	VFMADD213PS  Z23, Z3, Z10
-	VFMADD213PS  Z23, Z4, Z9
-	VFMADD213PS  Z24, Z1, Z12
-	VFMADD213PS  Z24, Z2, Z11
-	VFMADD213PS  Z24, Z3, Z10
-	VFMADD213PS  Z24, Z4, Z9
-	VFMADD213PS  Z13, Z1, Z12
-	VFMADD213PS  Z13, Z2, Z11
-	VFMADD213PS  Z13, Z3, Z10
-	VFMADD213PS  Z13, Z4, Z9
-	VPSLLD       $23, Z5, Z5
-	VPSLLD       $23, Z6, Z6
-	VPSLLD       $23, Z7, Z7
-	VPSLLD       $23, Z8, Z8
-	VFMADD213PS  Z13, Z5, Z12
-	VFMADD213PS  Z13, Z6, Z11
-	VFMADD213PS  Z13, Z7, Z10
-	VFMADD213PS  Z13, Z8, Z9
-	VDIVPS       Z12, Z13, Z12
-	VDIVPS       Z11, Z13, Z11
-	VDIVPS       Z10, Z13, Z10
-	VDIVPS       Z9, Z13, Z9
-	VMOVUPS      Z12, (SI)
-	VMOVUPS      Z11, 64(SI)
-	VMOVUPS      Z10, 128(SI)
-	VMOVUPS      Z9, 192(SI)
-	ADDQ         $256, SI
-	SUBQ         $4, CX
-	JGE          abreast
-
-rest:
-	ADDQ         $4, CX
-	JEQ          next
-	PCALIGN      $32
-
-block:
-	VMOVUPS      (SI), Z1
-	VMINPS       Z1, Z15, Z1
-	VMAXPS       Z1, Z16, Z1
-	VMOVAPS      Z14, Z2
-	VFMADD231PS  Z17, Z1, Z2
-	VSUBPS       Z14, Z2, Z3
-	VFMADD231PS  Z18, Z3, Z1
-	VFMADD231PS  Z19, Z3, Z1
-	VMOVAPS      Z21, Z3
-	VFMADD231PS  Z20, Z1, Z3
-	VFMADD213PS  Z22, Z1, Z3
-	VFMADD213PS  Z23, Z1, Z3
-	VFMADD213PS  Z24, Z1, Z3
-	VFMADD213PS  Z13, Z1, Z3
-	VPSLLD       $23, Z2, Z2
-	VFMADD213PS  Z13, Z2, Z3
-	VDIVPS       Z3, Z13, Z3
-	VMOVUPS      Z3, (SI)
-	ADDQ         $64, SI
-	DECQ         CX
-	JNE          block
-
-next:
-	ADDQ         xSkip+24(FP), SI
-	DECQ         rows+16(FP)
-	JNE          row
-	VZEROUPPER
-	RET
-
-// func tanhRowsAVX2(x *float32, blocks, rows, xSkip int)
-TEXT ·tanhRowsAVX2(SB), NOSPLIT, $0-32
-	MOVQ         x+0(FP), SI
-	VMOVUPS      lane3f800000<>(SB), Y9
-	VMOVUPS      lane4293eb85<>(SB), Y10
-	VMOVUPS      lane327309a5<>(SB), Y11
-	VMOVUPS      lane37b19984<>(SB), Y12
-	VMOVUPS      lane3b674f9c<>(SB), Y13
-	VMOVUPS      lane3e09505a<>(SB), Y14
-	VMOVUPS      lane35595ee8<>(SB), Y15
-
-row:
-	MOVQ         blocks+8(FP), CX
-	SUBQ         $2, CX
-	JLT          rest
-	PCALIGN      $32
-
-abreast:
-	VMOVUPS      (SI), Y1
-	VMOVUPS      32(SI), Y2
-	VMULPS       Y1, Y1, Y3
-	VMULPS       Y2, Y2, Y4
-	VMINPS       Y3, Y10, Y3
-	VMINPS       Y4, Y10, Y4
-	VMOVAPS      Y12, Y5
-	VFMADD231PS  Y11, Y3, Y5
-	VMOVAPS      Y12, Y6
-	VFMADD231PS  Y11, Y4, Y6
-	VFMADD213PS  Y13, Y3, Y5
-	VFMADD213PS  Y13, Y4, Y6
-	VFMADD213PS  Y14, Y3, Y5
-	VFMADD213PS  Y14, Y4, Y6
-	VFMADD213PS  Y9, Y3, Y5
-	VFMADD213PS  Y9, Y4, Y6
-	VMOVUPS      lane39af2dec<>(SB), Y7
-	VFMADD231PS  Y15, Y3, Y7
-	VMOVUPS      lane39af2dec<>(SB), Y8
-	VFMADD231PS  Y15, Y4, Y8
-	VFMADD213PS  lane3cd50a66<>(SB), Y3, Y7
-	VFMADD213PS  lane3cd50a66<>(SB), Y4, Y8
-	VFMADD213PS  lane3eef52d7<>(SB), Y3, Y7
-	VFMADD213PS  lane3eef52d7<>(SB), Y4, Y8
-	VFMADD213PS  Y9, Y3, Y7
-	VFMADD213PS  Y9, Y4, Y8
-	VMULPS       Y1, Y5, Y1
-	VMULPS       Y2, Y6, Y2
-	VDIVPS       Y7, Y1, Y7
-	VDIVPS       Y8, Y2, Y8
-	VMINPS       Y7, Y9, Y7
-	VMINPS       Y8, Y9, Y8
-	VMOVUPS      lanebf800000<>(SB), Y0
-	VMAXPS       Y7, Y0, Y7
-	VMOVUPS      lanebf800000<>(SB), Y0
-	VMAXPS       Y8, Y0, Y8
-	VMOVUPS      Y7, (SI)
-	VMOVUPS      Y8, 32(SI)
-	ADDQ         $64, SI
-	SUBQ         $2, CX
-	JGE          abreast
-
-rest:
-	ADDQ         $2, CX
-	JEQ          next
-	PCALIGN      $32
-
-block:
-	VMOVUPS      (SI), Y1
-	VMULPS       Y1, Y1, Y2
-	VMINPS       Y2, Y10, Y2
-	VMOVAPS      Y12, Y3
-	VFMADD231PS  Y11, Y2, Y3
-	VFMADD213PS  Y13, Y2, Y3
-	VFMADD213PS  Y14, Y2, Y3
-	VFMADD213PS  Y9, Y2, Y3
-	VMOVUPS      lane39af2dec<>(SB), Y4
-	VFMADD231PS  Y15, Y2, Y4
-	VFMADD213PS  lane3cd50a66<>(SB), Y2, Y4
-	VFMADD213PS  lane3eef52d7<>(SB), Y2, Y4
-	VFMADD213PS  Y9, Y2, Y4
-	VMULPS       Y1, Y3, Y1
-	VDIVPS       Y4, Y1, Y4
-	VMINPS       Y4, Y9, Y4
-	VMOVUPS      lanebf800000<>(SB), Y0
-	VMAXPS       Y4, Y0, Y4
-	VMOVUPS      Y4, (SI)
-	ADDQ         $32, SI
-	DECQ         CX
-	JNE          block
-
-next:
-	ADDQ         xSkip+24(FP), SI
-	DECQ         rows+16(FP)
-	JNE          row
-	VZEROUPPER
-	RET
-
-// func tanhRowsAVX512(x *float32, blocks, rows, xSkip int)
-TEXT ·tanhRowsAVX512(SB), NOSPLIT, $0-32
-	MOVQ         x+0(FP), SI
-	VMOVUPS      lane3f800000<>(SB), Z17
-	VMOVUPS      lane4293eb85<>(SB), Z18
-	VMOVUPS      lane327309a5<>(SB), Z19
-	VMOVUPS      lane37b19984<>(SB), Z20
-	VMOVUPS      lane3b674f9c<>(SB), Z21
-	VMOVUPS      lane3e09505a<>(SB), Z22
-	VMOVUPS      lane35595ee8<>(SB), Z23
-	VMOVUPS      lane39af2dec<>(SB), Z24
-	VMOVUPS      lane3cd50a66<>(SB), Z25
-	VMOVUPS      lane3eef52d7<>(SB), Z26
-	VMOVUPS      lanebf800000<>(SB), Z27
-
-row:
-	MOVQ         blocks+8(FP), CX
-	SUBQ         $4, CX
-	JLT          rest
-	PCALIGN      $32
-
-abreast:
-	VMOVUPS      (SI), Z1
-	VMOVUPS      64(SI), Z2
-	VMOVUPS      128(SI), Z3
-	VMOVUPS      192(SI), Z4
-	VMULPS       Z1, Z1, Z5
-	VMULPS       Z2, Z2, Z6
-	VMULPS       Z3, Z3, Z7
-	VMULPS       Z4, Z4, Z8
-	VMINPS       Z5, Z18, Z5
-	VMINPS       Z6, Z18, Z6
-	VMINPS       Z7, Z18, Z7
-	VMINPS       Z8, Z18, Z8
-	VMOVAPS      Z20, Z9
-	VFMADD231PS  Z19, Z5, Z9
-	VMOVAPS      Z20, Z10
-	VFMADD231PS  Z19, Z6, Z10
-	VMOVAPS      Z20, Z11
-	VFMADD231PS  Z19, Z7, Z11
-	VMOVAPS      Z20, Z12
-	VFMADD231PS  Z19, Z8, Z12
-	VFMADD213PS  Z21, Z5, Z9
-	VFMADD213PS  Z21, Z6, Z10
-	VFMADD213PS  Z21, Z7, Z11
-	VFMADD213PS  Z21, Z8, Z12
-	VFMADD213PS  Z22, Z5, Z9
-	VFMADD213PS  Z22, Z6, Z10
-	VFMADD213PS  Z22, Z7, Z11
-	VFMADD213PS  Z22, Z8, Z12
-	VFMADD213PS  Z17, Z5, Z9
-	VFMADD213PS  Z17, Z6, Z10
-	VFMADD213PS  Z17, Z7, Z11
-	VFMADD213PS  Z17, Z8, Z12
-	VMOVAPS      Z24, Z13
-	VFMADD231PS  Z23, Z5, Z13
-	VMOVAPS      Z24, Z14
-	VFMADD231PS  Z23, Z6, Z14
-	VMOVAPS      Z24, Z15
-	VFMADD231PS  Z23, Z7, Z15
-	VMOVAPS      Z24, Z16
-	VFMADD231PS  Z23, Z8, Z16
-	VFMADD213PS  Z25, Z5, Z13
-	VFMADD213PS  Z25, Z6, Z14
-	VFMADD213PS  Z25, Z7, Z15
-	VFMADD213PS  Z25, Z8, Z16
-	VFMADD213PS  Z26, Z5, Z13
-	VFMADD213PS  Z26, Z6, Z14
-	VFMADD213PS  Z26, Z7, Z15
-	VFMADD213PS  Z26, Z8, Z16
-	VFMADD213PS  Z17, Z5, Z13
-	VFMADD213PS  Z17, Z6, Z14
-	VFMADD213PS  Z17, Z7, Z15
-	VFMADD213PS  Z17, Z8, Z16
-	VMULPS       Z1, Z9, Z1
-	VMULPS       Z2, Z10, Z2
-	VMULPS       Z3, Z11, Z3
-	VMULPS       Z4, Z12, Z4
-	VDIVPS       Z13, Z1, Z13
-	VDIVPS       Z14, Z2, Z14
-	VDIVPS       Z15, Z3, Z15
-	VDIVPS       Z16, Z4, Z16
-	VMINPS       Z13, Z17, Z13
-	VMINPS       Z14, Z17, Z14
-	VMINPS       Z15, Z17, Z15
-	VMINPS       Z16, Z17, Z16
-	VMAXPS       Z13, Z27, Z13
-	VMAXPS       Z14, Z27, Z14
-	VMAXPS       Z15, Z27, Z15
-	VMAXPS       Z16, Z27, Z16
-	VMOVUPS      Z13, (SI)
-	VMOVUPS      Z14, 64(SI)
-	VMOVUPS      Z15, 128(SI)
-	VMOVUPS      Z16, 192(SI)
-	ADDQ         $256, SI
-	SUBQ         $4, CX
-	JGE          abreast
-
-rest:
-	ADDQ         $4, CX
-	JEQ          next
-	PCALIGN      $32
-
-block:
-	VMOVUPS      (SI), Z1
-	VMULPS       Z1, Z1, Z2
-	VMINPS       Z2, Z18, Z2
-	VMOVAPS      Z20, Z3
-	VFMADD231PS  Z19, Z2, Z3
-	VFMADD213PS  Z21, Z2, Z3
-	VFMADD213PS  Z22, Z2, Z3
-	VFMADD213PS  Z17, Z2, Z3
-	VMOVAPS      Z24, Z4
-	VFMADD231PS  Z23, Z2, Z4
-	VFMADD213PS  Z25, Z2, Z4
-	VFMADD213PS  Z26, Z2, Z4
-	VFMADD213PS  Z17, Z2, Z4
-	VMULPS       Z1, Z3, Z1
-	VDIVPS       Z4, Z1, Z4
-	VMINPS       Z4, Z17, Z4
-	VMAXPS       Z4, Z27, Z4
-	VMOVUPS      Z4, (SI)
-	ADDQ         $64, SI
-	DECQ         CX
-	JNE          block
-
-next:
-	ADDQ         xSkip+24(FP), SI
-	DECQ         rows+16(FP)
-	JNE          row
-	VZEROUPPER
-	RET
-
-// func lSTMStatesAVX2(i, f, u, o, c0, c, t, h *float32, blocks, rows, iSkip, fSkip, uSkip, oSkip, c0Skip, cSkip, tSkip, hSkip int)
-TEXT ·lSTMStatesAVX2(SB), NOSPLIT, $0-144
+// func lSTMRowsAVX2(i, f, u, o, c0, c, t, h *float32, blocks, rows, iStep, fStep, uStep, oStep, c0Step, cStep, tStep, hStep int)
+TEXT ·lSTMRowsAVX2(SB), NOSPLIT, $0-144
 	MOVQ         i+0(FP), SI
 	MOVQ         f+8(FP), DI
 	MOVQ         u+16(FP), DX
@@ -505,6 +12,100 @@ TEXT ·lSTMStatesAVX2(SB), NOSPLIT, $0-144
 	MOVQ         c+40(FP), R9
 	MOVQ         t+48(FP), R10
 	MOVQ         h+56(FP), R11
+
+row:
+	VMOVUPS      lane3f800000<>(SB), Y14
+	VMOVUPS      lane4b40007f<>(SB), Y15
+	XORQ         AX, AX
+	MOVQ         blocks+64(FP), CX
+	PCALIGN      $32
+
+block0:
+	VMOVUPS      (SI)(AX*1), Y1
+	VMOVUPS      (DI)(AX*1), Y2
+	VMOVUPS      (DX)(AX*1), Y3
+	VMOVUPS      (BX)(AX*1), Y4
+	VMOVUPS      lane42ae999a<>(SB), Y0
+	VMINPS       Y1, Y0, Y1
+	VMOVUPS      lane42ae999a<>(SB), Y0
+	VMINPS       Y2, Y0, Y2
+	VMULPS       Y3, Y3, Y5
+	VMOVUPS      lane42ae999a<>(SB), Y0
+	VMINPS       Y4, Y0, Y4
+	VMOVUPS      lanec2b00000<>(SB), Y0
+	VMAXPS       Y1, Y0, Y1
+	VMOVUPS      lanec2b00000<>(SB), Y0
+	VMAXPS       Y2, Y0, Y2
+	VMOVUPS      lane4293eb85<>(SB), Y0
+	VMINPS       Y5, Y0, Y5
+	VMOVUPS      lanec2b00000<>(SB), Y0
+	VMAXPS       Y4, Y0, Y4
+	VMOVAPS      Y15, Y6
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y1, Y6
+	VMOVAPS      Y15, Y7
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y2, Y7
+	VMOVUPS      lane37b19984<>(SB), Y8
+	VFMADD231PS  lane327309a5<>(SB), Y5, Y8
+	VMOVUPS      lane39af2dec<>(SB), Y9
+	VFMADD231PS  lane35595ee8<>(SB), Y5, Y9
+	VMOVAPS      Y15, Y10
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y4, Y10
+	VSUBPS       Y15, Y6, Y11
+	VPSLLD       $23, Y6, Y6
+	VSUBPS       Y15, Y7, Y12
+	VPSLLD       $23, Y7, Y7
+	VFMADD213PS  lane3b674f9c<>(SB), Y5, Y8
+	VFMADD213PS  lane3cd50a66<>(SB), Y5, Y9
+	VSUBPS       Y15, Y10, Y13
+	VPSLLD       $23, Y10, Y10
+	VFMADD231PS  lane3f318000<>(SB), Y11, Y1
+	VFMADD231PS  lane3f318000<>(SB), Y12, Y2
+	VFMADD213PS  lane3e09505a<>(SB), Y5, Y8
+	VFMADD213PS  lane3eef52d7<>(SB), Y5, Y9
+	VFMADD231PS  lane3f318000<>(SB), Y13, Y4
+	VFMADD231PS  laneb95e8083<>(SB), Y11, Y1
+	VFMADD231PS  laneb95e8083<>(SB), Y12, Y2
+	VFMADD213PS  Y14, Y5, Y8
+	VFMADD213PS  Y14, Y5, Y9
+	VFMADD231PS  laneb95e8083<>(SB), Y13, Y4
+	VMOVUPS      lane3d2b950f<>(SB), Y13
+	VFMADD231PS  lanebc083137<>(SB), Y1, Y13
+	VMOVUPS      lane3d2b950f<>(SB), Y5
+	VFMADD231PS  lanebc083137<>(SB), Y2, Y5
+	VMULPS       Y3, Y8, Y3
+	VMOVUPS      lane3d2b950f<>(SB), Y8
+	VFMADD231PS  lanebc083137<>(SB), Y4, Y8
+	VFMADD213PS  lanebe2aabd7<>(SB), Y1, Y13
+	VFMADD213PS  lanebe2aabd7<>(SB), Y2, Y5
+	VDIVPS       Y9, Y3, Y9
+	VFMADD213PS  lanebe2aabd7<>(SB), Y4, Y8
+	VFMADD213PS  lane3efffefe<>(SB), Y1, Y13
+	VFMADD213PS  lane3efffefe<>(SB), Y2, Y5
+	VMINPS       Y9, Y14, Y9
+	VFMADD213PS  lane3efffefe<>(SB), Y4, Y8
+	VFMADD213PS  lanebf800000<>(SB), Y1, Y13
+	VFMADD213PS  lanebf800000<>(SB), Y2, Y5
+	VMOVUPS      lanebf800000<>(SB), Y0
+	VMAXPS       Y9, Y0, Y9
+	VFMADD213PS  lanebf800000<>(SB), Y4, Y8
+	VFMADD213PS  Y14, Y1, Y13
+	VFMADD213PS  Y14, Y2, Y5
+	VFMADD213PS  Y14, Y4, Y8
+	VFMADD213PS  Y14, Y6, Y13
+	VFMADD213PS  Y14, Y7, Y5
+	VFMADD213PS  Y14, Y10, Y8
+	VDIVPS       Y13, Y14, Y13
+	VDIVPS       Y5, Y14, Y5
+	VDIVPS       Y8, Y14, Y8
+	VMOVUPS      Y13, (SI)(AX*1)
+	VMOVUPS      Y5, (DI)(AX*1)
+	VMOVUPS      Y9, (DX)(AX*1)
+	VMOVUPS      Y8, (BX)(AX*1)
+	ADDQ         $32, AX
+	DECQ         CX
+	JNE          block0
+
+next0:
 	VMOVUPS      lane3f800000<>(SB), Y9
 	VMOVUPS      lane4293eb85<>(SB), Y10
 	VMOVUPS      lane327309a5<>(SB), Y11
@@ -512,22 +113,21 @@ TEXT ·lSTMStatesAVX2(SB), NOSPLIT, $0-144
 	VMOVUPS      lane3b674f9c<>(SB), Y13
 	VMOVUPS      lane3e09505a<>(SB), Y14
 	VMOVUPS      lane35595ee8<>(SB), Y15
-
-row:
+	XORQ         AX, AX
 	MOVQ         blocks+64(FP), CX
 	SUBQ         $2, CX
-	JLT          rest
+	JLT          rest1
 	PCALIGN      $32
 
-abreast:
-	VMOVUPS      (DI), Y1
-	VMOVUPS      32(DI), Y2
-	VMOVUPS      (R8), Y3
-	VMOVUPS      32(R8), Y4
-	VMOVUPS      (SI), Y5
-	VMOVUPS      32(SI), Y6
-	VMOVUPS      (DX), Y7
-	VMOVUPS      32(DX), Y8
+abreast1:
+	VMOVUPS      (DI)(AX*1), Y1
+	VMOVUPS      32(DI)(AX*1), Y2
+	VMOVUPS      (R8)(AX*1), Y3
+	VMOVUPS      32(R8)(AX*1), Y4
+	VMOVUPS      (SI)(AX*1), Y5
+	VMOVUPS      32(SI)(AX*1), Y6
+	VMOVUPS      (DX)(AX*1), Y7
+	VMOVUPS      32(DX)(AX*1), Y8
 	VMULPS       Y7, Y5, Y7
 	VMULPS       Y8, Y6, Y8
 	VFMADD231PS  Y3, Y1, Y7
@@ -566,37 +166,30 @@ abreast:
 	VMAXPS       Y6, Y0, Y6
 	VMOVUPS      lanebf800000<>(SB), Y0
 	VMAXPS       Y5, Y0, Y5
-	VMOVUPS      (BX), Y1
-	VMOVUPS      32(BX), Y3
+	VMOVUPS      (BX)(AX*1), Y1
+	VMOVUPS      32(BX)(AX*1), Y3
 	VMULPS       Y6, Y1, Y1
 	VMULPS       Y5, Y3, Y3
-	VMOVUPS      Y7, (R9)
-	VMOVUPS      Y6, (R10)
-	VMOVUPS      Y1, (R11)
-	VMOVUPS      Y8, 32(R9)
-	VMOVUPS      Y5, 32(R10)
-	VMOVUPS      Y3, 32(R11)
-	ADDQ         $64, SI
-	ADDQ         $64, DI
-	ADDQ         $64, DX
-	ADDQ         $64, BX
-	ADDQ         $64, R8
-	ADDQ         $64, R9
-	ADDQ         $64, R10
-	ADDQ         $64, R11
+	VMOVUPS      Y7, (R9)(AX*1)
+	VMOVUPS      Y6, (R10)(AX*1)
+	VMOVUPS      Y1, (R11)(AX*1)
+	VMOVUPS      Y8, 32(R9)(AX*1)
+	VMOVUPS      Y5, 32(R10)(AX*1)
+	VMOVUPS      Y3, 32(R11)(AX*1)
+	ADDQ         $64, AX
 	SUBQ         $2, CX
-	JGE          abreast
+	JGE          abreast1
 
-rest:
+rest1:
 	ADDQ         $2, CX
-	JEQ          next
+	JEQ          next1
 	PCALIGN      $32
 
-block:
-	VMOVUPS      (DI), Y1
-	VMOVUPS      (R8), Y2
-	VMOVUPS      (SI), Y3
-	VMOVUPS      (DX), Y4
+block1:
+	VMOVUPS      (DI)(AX*1), Y1
+	VMOVUPS      (R8)(AX*1), Y2
+	VMOVUPS      (SI)(AX*1), Y3
+	VMOVUPS      (DX)(AX*1), Y4
 	VMULPS       Y4, Y3, Y4
 	VFMADD231PS  Y2, Y1, Y4
 	VMULPS       Y4, Y4, Y2
@@ -616,38 +209,31 @@ block:
 	VMINPS       Y3, Y9, Y3
 	VMOVUPS      lanebf800000<>(SB), Y0
 	VMAXPS       Y3, Y0, Y3
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (BX)(AX*1), Y1
 	VMULPS       Y3, Y1, Y1
-	VMOVUPS      Y4, (R9)
-	VMOVUPS      Y3, (R10)
-	VMOVUPS      Y1, (R11)
-	ADDQ         $32, SI
-	ADDQ         $32, DI
-	ADDQ         $32, DX
-	ADDQ         $32, BX
-	ADDQ         $32, R8
-	ADDQ         $32, R9
-	ADDQ         $32, R10
-	ADDQ         $32, R11
+	VMOVUPS      Y4, (R9)(AX*1)
+	VMOVUPS      Y3, (R10)(AX*1)
+	VMOVUPS      Y1, (R11)(AX*1)
+	ADDQ         $32, AX
 	DECQ         CX
-	JNE          block
+	JNE          block1
 
-next:
-	ADDQ         iSkip+80(FP), SI
-	ADDQ         fSkip+88(FP), DI
-	ADDQ         uSkip+96(FP), DX
-	ADDQ         oSkip+104(FP), BX
-	ADDQ         c0Skip+112(FP), R8
-	ADDQ         cSkip+120(FP), R9
-	ADDQ         tSkip+128(FP), R10
-	ADDQ         hSkip+136(FP), R11
+next1:
+	ADDQ         iStep+80(FP), SI
+	ADDQ         fStep+88(FP), DI
+	ADDQ         uStep+96(FP), DX
+	ADDQ         oStep+104(FP), BX
+	ADDQ         c0Step+112(FP), R8
+	ADDQ         cStep+120(FP), R9
+	ADDQ         tStep+128(FP), R10
+	ADDQ         hStep+136(FP), R11
 	DECQ         rows+72(FP)
 	JNE          row
 	VZEROUPPER
 	RET
 
-// func lSTMStatesAVX512(i, f, u, o, c0, c, t, h *float32, blocks, rows, iSkip, fSkip, uSkip, oSkip, c0Skip, cSkip, tSkip, hSkip int)
-TEXT ·lSTMStatesAVX512(SB), NOSPLIT, $0-144
+// func lSTMRowsAVX512(i, f, u, o, c0, c, t, h *float32, blocks, rows, iStep, fStep, uStep, oStep, c0Step, cStep, tStep, hStep int)
+TEXT ·lSTMRowsAVX512(SB), NOSPLIT, $0-144
 	MOVQ         i+0(FP), SI
 	MOVQ         f+8(FP), DI
 	MOVQ         u+16(FP), DX
@@ -656,6 +242,254 @@ TEXT ·lSTMStatesAVX512(SB), NOSPLIT, $0-144
 	MOVQ         c+40(FP), R9
 	MOVQ         t+48(FP), R10
 	MOVQ         h+56(FP), R11
+
+row:
+	VMOVUPS      lane3f800000<>(SB), Z27
+	VMOVUPS      lane4b40007f<>(SB), Z28
+	VMOVUPS      lanebf800000<>(SB), Z29
+	VMOVUPS      lane42ae999a<>(SB), Z30
+	VMOVUPS      lanec2b00000<>(SB), Z31
+	XORQ         AX, AX
+	MOVQ         blocks+64(FP), CX
+	SUBQ         $2, CX
+	JLT          rest0
+	PCALIGN      $32
+
+abreast0:
+	VMOVUPS      (SI)(AX*1), Z1
+	VMOVUPS      64(SI)(AX*1), Z2
+	VMOVUPS      (DI)(AX*1), Z3
+	VMOVUPS      64(DI)(AX*1), Z4
+	VMOVUPS      (DX)(AX*1), Z5
+	VMOVUPS      64(DX)(AX*1), Z6
+	VMOVUPS      (BX)(AX*1), Z7
+	VMOVUPS      64(BX)(AX*1), Z8
+	VMINPS       Z1, Z30, Z1
+	VMINPS       Z2, Z30, Z2
+	VMINPS       Z3, Z30, Z3
+	VMINPS       Z4, Z30, Z4
+	VMULPS       Z5, Z5, Z9
+	VMULPS       Z6, Z6, Z10
+	VMINPS       Z7, Z30, Z7
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z1, Z31, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMOVUPS      lane4293eb85<>(SB), Z0
+	VMINPS       Z9, Z0, Z9
+	VMOVUPS      lane4293eb85<>(SB), Z0
+	VMINPS       Z10, Z0, Z10
+	VMAXPS       Z7, Z31, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMOVAPS      Z28, Z11
+	VFMADD231PS  lanebfb8aa3b<>(SB), Z1, Z11
+	VMOVAPS      Z28, Z12
+	VFMADD231PS  lanebfb8aa3b<>(SB), Z2, Z12
+	VMOVAPS      Z28, Z13
+	VFMADD231PS  lanebfb8aa3b<>(SB), Z3, Z13
+	VMOVAPS      Z28, Z14
+	VFMADD231PS  lanebfb8aa3b<>(SB), Z4, Z14
+	VMOVUPS      lane37b19984<>(SB), Z15
+	VFMADD231PS  lane327309a5<>(SB), Z9, Z15
+	VMOVUPS      lane37b19984<>(SB), Z16
+	VFMADD231PS  lane327309a5<>(SB), Z10, Z16
+	VMOVUPS      lane39af2dec<>(SB), Z17
+	VFMADD231PS  lane35595ee8<>(SB), Z9, Z17
+	VMOVUPS      lane39af2dec<>(SB), Z18
+	VFMADD231PS  lane35595ee8<>(SB), Z10, Z18
+	VMOVAPS      Z28, Z19
+	VFMADD231PS  lanebfb8aa3b<>(SB), Z7, Z19
+	VMOVAPS      Z28, Z20
+	VFMADD231PS  lanebfb8aa3b<>(SB), Z8, Z20
+	VSUBPS       Z28, Z11, Z21
+	VSUBPS       Z28, Z12, Z22
+	VPSLLD       $23, Z11, Z11
+	VPSLLD       $23, Z12, Z12
+	VSUBPS       Z28, Z13, Z23
+	VSUBPS       Z28, Z14, Z24
+	VPSLLD       $23, Z13, Z13
+	VPSLLD       $23, Z14, Z14
+	VFMADD213PS  lane3b674f9c<>(SB), Z9, Z15
+	VFMADD213PS  lane3b674f9c<>(SB), Z10, Z16
+	VFMADD213PS  lane3cd50a66<>(SB), Z9, Z17
+	VFMADD213PS  lane3cd50a66<>(SB), Z10, Z18
+	VSUBPS       Z28, Z19, Z25
+	VSUBPS       Z28, Z20, Z26
+	VPSLLD       $23, Z19, Z19
+	VPSLLD       $23, Z20, Z20
+	VFMADD231PS  lane3f318000<>(SB), Z21, Z1
+	VFMADD231PS  lane3f318000<>(SB), Z22, Z2
+	VFMADD231PS  lane3f318000<>(SB), Z23, Z3
+	VFMADD231PS  lane3f318000<>(SB), Z24, Z4
+	VFMADD213PS  lane3e09505a<>(SB), Z9, Z15
+	VFMADD213PS  lane3e09505a<>(SB), Z10, Z16
+	VFMADD213PS  lane3eef52d7<>(SB), Z9, Z17
+	VFMADD213PS  lane3eef52d7<>(SB), Z10, Z18
+	VFMADD231PS  lane3f318000<>(SB), Z25, Z7
+	VFMADD231PS  lane3f318000<>(SB), Z26, Z8
+	VFMADD231PS  laneb95e8083<>(SB), Z21, Z1
+	VFMADD231PS  laneb95e8083<>(SB), Z22, Z2
+	VFMADD231PS  laneb95e8083<>(SB), Z23, Z3
+	VFMADD231PS  laneb95e8083<>(SB), Z24, Z4
+	VFMADD213PS  Z27, Z9, Z15
+	VFMADD213PS  Z27, Z10, Z16
+	VFMADD213PS  Z27, Z9, Z17
+	VFMADD213PS  Z27, Z10, Z18
+	VFMADD231PS  laneb95e8083<>(SB), Z25, Z7
+	VFMADD231PS  laneb95e8083<>(SB), Z26, Z8
+	VMOVUPS      lane3d2b950f<>(SB), Z26
+	VFMADD231PS  lanebc083137<>(SB), Z1, Z26
+	VMOVUPS      lane3d2b950f<>(SB), Z25
+	VFMADD231PS  lanebc083137<>(SB), Z2, Z25
+	VMOVUPS      lane3d2b950f<>(SB), Z10
+	VFMADD231PS  lanebc083137<>(SB), Z3, Z10
+	VMOVUPS      lane3d2b950f<>(SB), Z9
+	VFMADD231PS  lanebc083137<>(SB), Z4, Z9
+	VMULPS       Z5, Z15, Z5
+	VMULPS       Z6, Z16, Z6
+	VMOVUPS      lane3d2b950f<>(SB), Z16
+	VFMADD231PS  lanebc083137<>(SB), Z7, Z16
+	VMOVUPS      lane3d2b950f<>(SB), Z15
+	VFMADD231PS  lanebc083137<>(SB), Z8, Z15
+	VFMADD213PS  lanebe2aabd7<>(SB), Z1, Z26
+	VFMADD213PS  lanebe2aabd7<>(SB), Z2, Z25
+	VFMADD213PS  lanebe2aabd7<>(SB), Z3, Z10
+	VFMADD213PS  lanebe2aabd7<>(SB), Z4, Z9
+	VDIVPS       Z17, Z5, Z17
+	VDIVPS       Z18, Z6, Z18
+	VFMADD213PS  lanebe2aabd7<>(SB), Z7, Z16
+	VFMADD213PS  lanebe2aabd7<>(SB), Z8, Z15
+	VFMADD213PS  lane3efffefe<>(SB), Z1, Z26
+	VFMADD213PS  lane3efffefe<>(SB), Z2, Z25
+	VFMADD213PS  lane3efffefe<>(SB), Z3, Z10
+	VFMADD213PS  lane3efffefe<>(SB), Z4, Z9
+	VMINPS       Z17, Z27, Z17
+	VMINPS       Z18, Z27, Z18
+	VFMADD213PS  lane3efffefe<>(SB), Z7, Z16
+	VFMADD213PS  lane3efffefe<>(SB), Z8, Z15
+	VFMADD213PS  Z29, Z1, Z26
+	VFMADD213PS  Z29, Z2, Z25
+	VFMADD213PS  Z29, Z3, Z10
+	VFMADD213PS  Z29, Z4, Z9
+	VMAXPS       Z17, Z29, Z17
+	VMAXPS       Z18, Z29, Z18
+	VFMADD213PS  Z29, Z7, Z16
+	VFMADD213PS  Z29, Z8, Z15
+	VFMADD213PS  Z27, Z1, Z26
+	VFMADD213PS  Z27, Z2, Z25
+	VFMADD213PS  Z27, Z3, Z10
+	VFMADD213PS  Z27, Z4, Z9
+	VFMADD213PS  Z27, Z7, Z16
+	VFMADD213PS  Z27, Z8, Z15
+	VFMADD213PS  Z27, Z11, Z26
+	VFMADD213PS  Z27, Z12, Z25
+	VFMADD213PS  Z27, Z13, Z10
+	VFMADD213PS  Z27, Z14, Z9
+	VFMADD213PS  Z27, Z19, Z16
+	VFMADD213PS  Z27, Z20, Z15
+	VDIVPS       Z26, Z27, Z26
+	VDIVPS       Z25, Z27, Z25
+	VDIVPS       Z10, Z27, Z10
+	VDIVPS       Z9, Z27, Z9
+	VDIVPS       Z16, Z27, Z16
+	VDIVPS       Z15, Z27, Z15
+	VMOVUPS      Z26, (SI)(AX*1)
+	VMOVUPS      Z10, (DI)(AX*1)
+	VMOVUPS      Z17, (DX)(AX*1)
+	VMOVUPS      Z16, (BX)(AX*1)
+	VMOVUPS      Z25, 64(SI)(AX*1)
+	VMOVUPS      Z9, 64(DI)(AX*1)
+	VMOVUPS      Z18, 64(DX)(AX*1)
+	VMOVUPS      Z15, 64(BX)(AX*1)
+	ADDQ         $128, AX
+	SUBQ         $2, CX
+	JGE          abreast0
+
+rest0:
+	ADDQ         $2, CX
+	JEQ          next0
+	PCALIGN      $32
+
+block0:
+	VMOVUPS      (SI)(AX*1), Z1
+	VMOVUPS      (DI)(AX*1), Z2
+	VMOVUPS      (DX)(AX*1), Z3
+	VMOVUPS      (BX)(AX*1), Z4
+	VMINPS       Z1, Z30, Z1
+	VMINPS       Z2, Z30, Z2
+	VMULPS       Z3, Z3, Z5
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z1, Z31, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMOVUPS      lane4293eb85<>(SB), Z0
+	VMINPS       Z5, Z0, Z5
+	VMAXPS       Z4, Z31, Z4
+	VMOVAPS      Z28, Z6
+	VFMADD231PS  lanebfb8aa3b<>(SB), Z1, Z6
+	VMOVAPS      Z28, Z7
+	VFMADD231PS  lanebfb8aa3b<>(SB), Z2, Z7
+	VMOVUPS      lane37b19984<>(SB), Z8
+	VFMADD231PS  lane327309a5<>(SB), Z5, Z8
+	VMOVUPS      lane39af2dec<>(SB), Z9
+	VFMADD231PS  lane35595ee8<>(SB), Z5, Z9
+	VMOVAPS      Z28, Z10
+	VFMADD231PS  lanebfb8aa3b<>(SB), Z4, Z10
+	VSUBPS       Z28, Z6, Z11
+	VPSLLD       $23, Z6, Z6
+	VSUBPS       Z28, Z7, Z12
+	VPSLLD       $23, Z7, Z7
+	VFMADD213PS  lane3b674f9c<>(SB), Z5, Z8
+	VFMADD213PS  lane3cd50a66<>(SB), Z5, Z9
+	VSUBPS       Z28, Z10, Z13
+	VPSLLD       $23, Z10, Z10
+	VFMADD231PS  lane3f318000<>(SB), Z11, Z1
+	VFMADD231PS  lane3f318000<>(SB), Z12, Z2
+	VFMADD213PS  lane3e09505a<>(SB), Z5, Z8
+	VFMADD213PS  lane3eef52d7<>(SB), Z5, Z9
+	VFMADD231PS  lane3f318000<>(SB), Z13, Z4
+	VFMADD231PS  laneb95e8083<>(SB), Z11, Z1
+	VFMADD231PS  laneb95e8083<>(SB), Z12, Z2
+	VFMADD213PS  Z27, Z5, Z8
+	VFMADD213PS  Z27, Z5, Z9
+	VFMADD231PS  laneb95e8083<>(SB), Z13, Z4
+	VMOVUPS      lane3d2b950f<>(SB), Z13
+	VFMADD231PS  lanebc083137<>(SB), Z1, Z13
+	VMOVUPS      lane3d2b950f<>(SB), Z5
+	VFMADD231PS  lanebc083137<>(SB), Z2, Z5
+	VMULPS       Z3, Z8, Z3
+	VMOVUPS      lane3d2b950f<>(SB), Z8
+	VFMADD231PS  lanebc083137<>(SB), Z4, Z8
+	VFMADD213PS  lanebe2aabd7<>(SB), Z1, Z13
+	VFMADD213PS  lanebe2aabd7<>(SB), Z2, Z5
+	VDIVPS       Z9, Z3, Z9
+	VFMADD213PS  lanebe2aabd7<>(SB), Z4, Z8
+	VFMADD213PS  lane3efffefe<>(SB), Z1, Z13
+	VFMADD213PS  lane3efffefe<>(SB), Z2, Z5
+	VMINPS       Z9, Z27, Z9
+	VFMADD213PS  lane3efffefe<>(SB), Z4, Z8
+	VFMADD213PS  Z29, Z1, Z13
+	VFMADD213PS  Z29, Z2, Z5
+	VMAXPS       Z9, Z29, Z9
+	VFMADD213PS  Z29, Z4, Z8
+	VFMADD213PS  Z27, Z1, Z13
+	VFMADD213PS  Z27, Z2, Z5
+	VFMADD213PS  Z27, Z4, Z8
+	VFMADD213PS  Z27, Z6, Z13
+	VFMADD213PS  Z27, Z7, Z5
+	VFMADD213PS  Z27, Z10, Z8
+	VDIVPS       Z13, Z27, Z13
+	VDIVPS       Z5, Z27, Z5
+	VDIVPS       Z8, Z27, Z8
+	VMOVUPS      Z13, (SI)(AX*1)
+	VMOVUPS      Z5, (DI)(AX*1)
+	VMOVUPS      Z9, (DX)(AX*1)
+	VMOVUPS      Z8, (BX)(AX*1)
+	ADDQ         $64, AX
+	DECQ         CX
+	JNE          block0
+
+next0:
 	VMOVUPS      lane3f800000<>(SB), Z17
 	VMOVUPS      lane4293eb85<>(SB), Z18
 	VMOVUPS      lane327309a5<>(SB), Z19
@@ -667,30 +501,29 @@ TEXT ·lSTMStatesAVX512(SB), NOSPLIT, $0-144
 	VMOVUPS      lane3cd50a66<>(SB), Z25
 	VMOVUPS      lane3eef52d7<>(SB), Z26
 	VMOVUPS      lanebf800000<>(SB), Z27
-
-row:
+	XORQ         AX, AX
 	MOVQ         blocks+64(FP), CX
 	SUBQ         $4, CX
-	JLT          rest
+	JLT          rest1
 	PCALIGN      $32
 
-abreast:
-	VMOVUPS      (DI), Z1
-	VMOVUPS      64(DI), Z2
-	VMOVUPS      128(DI), Z3
-	VMOVUPS      192(DI), Z4
-	VMOVUPS      (R8), Z5
-	VMOVUPS      64(R8), Z6
-	VMOVUPS      128(R8), Z7
-	VMOVUPS      192(R8), Z8
-	VMOVUPS      (SI), Z9
-	VMOVUPS      64(SI), Z10
-	VMOVUPS      128(SI), Z11
-	VMOVUPS      192(SI), Z12
-	VMOVUPS      (DX), Z13
-	VMOVUPS      64(DX), Z14
-	VMOVUPS      128(DX), Z15
-	VMOVUPS      192(DX), Z16
+abreast1:
+	VMOVUPS      (DI)(AX*1), Z1
+	VMOVUPS      64(DI)(AX*1), Z2
+	VMOVUPS      128(DI)(AX*1), Z3
+	VMOVUPS      192(DI)(AX*1), Z4
+	VMOVUPS      (R8)(AX*1), Z5
+	VMOVUPS      64(R8)(AX*1), Z6
+	VMOVUPS      128(R8)(AX*1), Z7
+	VMOVUPS      192(R8)(AX*1), Z8
+	VMOVUPS      (SI)(AX*1), Z9
+	VMOVUPS      64(SI)(AX*1), Z10
+	VMOVUPS      128(SI)(AX*1), Z11
+	VMOVUPS      192(SI)(AX*1), Z12
+	VMOVUPS      (DX)(AX*1), Z13
+	VMOVUPS      64(DX)(AX*1), Z14
+	VMOVUPS      128(DX)(AX*1), Z15
+	VMOVUPS      192(DX)(AX*1), Z16
 	VMULPS       Z13, Z9, Z13
 	VMULPS       Z14, Z10, Z14
 	VMULPS       Z15, Z11, Z15
@@ -763,47 +596,40 @@ abreast:
 	VMAXPS       Z11, Z27, Z11
 	VMAXPS       Z10, Z27, Z10
 	VMAXPS       Z9, Z27, Z9
-	VMOVUPS      (BX), Z1
-	VMOVUPS      64(BX), Z5
-	VMOVUPS      128(BX), Z2
-	VMOVUPS      192(BX), Z6
+	VMOVUPS      (BX)(AX*1), Z1
+	VMOVUPS      64(BX)(AX*1), Z5
+	VMOVUPS      128(BX)(AX*1), Z2
+	VMOVUPS      192(BX)(AX*1), Z6
 	VMULPS       Z12, Z1, Z1
 	VMULPS       Z11, Z5, Z5
 	VMULPS       Z10, Z2, Z2
 	VMULPS       Z9, Z6, Z6
-	VMOVUPS      Z13, (R9)
-	VMOVUPS      Z12, (R10)
-	VMOVUPS      Z1, (R11)
-	VMOVUPS      Z14, 64(R9)
-	VMOVUPS      Z11, 64(R10)
-	VMOVUPS      Z5, 64(R11)
-	VMOVUPS      Z15, 128(R9)
-	VMOVUPS      Z10, 128(R10)
-	VMOVUPS      Z2, 128(R11)
-	VMOVUPS      Z16, 192(R9)
-	VMOVUPS      Z9, 192(R10)
-	VMOVUPS      Z6, 192(R11)
-	ADDQ         $256, SI
-	ADDQ         $256, DI
-	ADDQ         $256, DX
-	ADDQ         $256, BX
-	ADDQ         $256, R8
-	ADDQ         $256, R9
-	ADDQ         $256, R10
-	ADDQ         $256, R11
+	VMOVUPS      Z13, (R9)(AX*1)
+	VMOVUPS      Z12, (R10)(AX*1)
+	VMOVUPS      Z1, (R11)(AX*1)
+	VMOVUPS      Z14, 64(R9)(AX*1)
+	VMOVUPS      Z11, 64(R10)(AX*1)
+	VMOVUPS      Z5, 64(R11)(AX*1)
+	VMOVUPS      Z15, 128(R9)(AX*1)
+	VMOVUPS      Z10, 128(R10)(AX*1)
+	VMOVUPS      Z2, 128(R11)(AX*1)
+	VMOVUPS      Z16, 192(R9)(AX*1)
+	VMOVUPS      Z9, 192(R10)(AX*1)
+	VMOVUPS      Z6, 192(R11)(AX*1)
+	ADDQ         $256, AX
 	SUBQ         $4, CX
-	JGE          abreast
+	JGE          abreast1
 
-rest:
+rest1:
 	ADDQ         $4, CX
-	JEQ          next
+	JEQ          next1
 	PCALIGN      $32
 
-block:
-	VMOVUPS      (DI), Z1
-	VMOVUPS      (R8), Z2
-	VMOVUPS      (SI), Z3
-	VMOVUPS      (DX), Z4
+block1:
+	VMOVUPS      (DI)(AX*1), Z1
+	VMOVUPS      (R8)(AX*1), Z2
+	VMOVUPS      (SI)(AX*1), Z3
+	VMOVUPS      (DX)(AX*1), Z4
 	VMULPS       Z4, Z3, Z4
 	VFMADD231PS  Z2, Z1, Z4
 	VMULPS       Z4, Z4, Z2
@@ -822,37 +648,30 @@ block:
 	VDIVPS       Z3, Z1, Z3
 	VMINPS       Z3, Z17, Z3
 	VMAXPS       Z3, Z27, Z3
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (BX)(AX*1), Z1
 	VMULPS       Z3, Z1, Z1
-	VMOVUPS      Z4, (R9)
-	VMOVUPS      Z3, (R10)
-	VMOVUPS      Z1, (R11)
-	ADDQ         $64, SI
-	ADDQ         $64, DI
-	ADDQ         $64, DX
-	ADDQ         $64, BX
-	ADDQ         $64, R8
-	ADDQ         $64, R9
-	ADDQ         $64, R10
-	ADDQ         $64, R11
+	VMOVUPS      Z4, (R9)(AX*1)
+	VMOVUPS      Z3, (R10)(AX*1)
+	VMOVUPS      Z1, (R11)(AX*1)
+	ADDQ         $64, AX
 	DECQ         CX
-	JNE          block
+	JNE          block1
 
-next:
-	ADDQ         iSkip+80(FP), SI
-	ADDQ         fSkip+88(FP), DI
-	ADDQ         uSkip+96(FP), DX
-	ADDQ         oSkip+104(FP), BX
-	ADDQ         c0Skip+112(FP), R8
-	ADDQ         cSkip+120(FP), R9
-	ADDQ         tSkip+128(FP), R10
-	ADDQ         hSkip+136(FP), R11
+next1:
+	ADDQ         iStep+80(FP), SI
+	ADDQ         fStep+88(FP), DI
+	ADDQ         uStep+96(FP), DX
+	ADDQ         oStep+104(FP), BX
+	ADDQ         c0Step+112(FP), R8
+	ADDQ         cStep+120(FP), R9
+	ADDQ         tStep+128(FP), R10
+	ADDQ         hStep+136(FP), R11
 	DECQ         rows+72(FP)
 	JNE          row
 	VZEROUPPER
 	RET
 
-// func lSTMGradRowsAVX2(dh, dy, dc, i, f, u, o, t, c0 *float32, blocks, rows, dhSkip, dySkip, dcSkip, iSkip, fSkip, uSkip, oSkip, tSkip, c0Skip int)
+// func lSTMGradRowsAVX2(dh, dy, dc, i, f, u, o, t, c0 *float32, blocks, rows, dhStep, dyStep, dcStep, iStep, fStep, uStep, oStep, tStep, c0Step int)
 TEXT ·lSTMGradRowsAVX2(SB), NOSPLIT, $0-160
 	MOVQ         dh+0(FP), SI
 	MOVQ         dy+8(FP), DI
@@ -866,20 +685,21 @@ TEXT ·lSTMGradRowsAVX2(SB), NOSPLIT, $0-160
 	VMOVUPS      lane3f800000<>(SB), Y12
 
 row:
+	XORQ         AX, AX
 	MOVQ         blocks+72(FP), CX
 	PCALIGN      $32
 
-block:
-	VMOVUPS      (SI), Y1
-	VMOVUPS      (DI), Y2
+block0:
+	VMOVUPS      (SI)(AX*1), Y1
+	VMOVUPS      (DI)(AX*1), Y2
 	VADDPS       Y2, Y1, Y2
-	VMOVUPS      (DX), Y1
-	VMOVUPS      (BX), Y3
-	VMOVUPS      (R8), Y4
-	VMOVUPS      (R9), Y5
-	VMOVUPS      (R10), Y6
-	VMOVUPS      (R11), Y7
-	VMOVUPS      (R12), Y8
+	VMOVUPS      (DX)(AX*1), Y1
+	VMOVUPS      (BX)(AX*1), Y3
+	VMOVUPS      (R8)(AX*1), Y4
+	VMOVUPS      (R9)(AX*1), Y5
+	VMOVUPS      (R10)(AX*1), Y6
+	VMOVUPS      (R11)(AX*1), Y7
+	VMOVUPS      (R12)(AX*1), Y8
 	VMULPS       Y6, Y2, Y9
 	VMOVAPS      Y12, Y10
 	VFNMADD231PS Y7, Y7, Y10
@@ -900,39 +720,31 @@ block:
 	VMULPS       Y6, Y7, Y7
 	VMOVAPS      Y7, Y2
 	VFNMADD231PS Y6, Y7, Y2
-	VMOVUPS      Y10, (DX)
-	VMOVUPS      Y11, (BX)
-	VMOVUPS      Y9, (R8)
-	VMOVUPS      Y5, (R9)
-	VMOVUPS      Y2, (R10)
-	ADDQ         $32, SI
-	ADDQ         $32, DI
-	ADDQ         $32, DX
-	ADDQ         $32, BX
-	ADDQ         $32, R8
-	ADDQ         $32, R9
-	ADDQ         $32, R10
-	ADDQ         $32, R11
-	ADDQ         $32, R12
+	VMOVUPS      Y10, (DX)(AX*1)
+	VMOVUPS      Y11, (BX)(AX*1)
+	VMOVUPS      Y9, (R8)(AX*1)
+	VMOVUPS      Y5, (R9)(AX*1)
+	VMOVUPS      Y2, (R10)(AX*1)
+	ADDQ         $32, AX
 	DECQ         CX
-	JNE          block
+	JNE          block0
 
-next:
-	ADDQ         dhSkip+88(FP), SI
-	ADDQ         dySkip+96(FP), DI
-	ADDQ         dcSkip+104(FP), DX
-	ADDQ         iSkip+112(FP), BX
-	ADDQ         fSkip+120(FP), R8
-	ADDQ         uSkip+128(FP), R9
-	ADDQ         oSkip+136(FP), R10
-	ADDQ         tSkip+144(FP), R11
-	ADDQ         c0Skip+152(FP), R12
+next0:
+	ADDQ         dhStep+88(FP), SI
+	ADDQ         dyStep+96(FP), DI
+	ADDQ         dcStep+104(FP), DX
+	ADDQ         iStep+112(FP), BX
+	ADDQ         fStep+120(FP), R8
+	ADDQ         uStep+128(FP), R9
+	ADDQ         oStep+136(FP), R10
+	ADDQ         tStep+144(FP), R11
+	ADDQ         c0Step+152(FP), R12
 	DECQ         rows+80(FP)
 	JNE          row
 	VZEROUPPER
 	RET
 
-// func lSTMGradRowsAVX512(dh, dy, dc, i, f, u, o, t, c0 *float32, blocks, rows, dhSkip, dySkip, dcSkip, iSkip, fSkip, uSkip, oSkip, tSkip, c0Skip int)
+// func lSTMGradRowsAVX512(dh, dy, dc, i, f, u, o, t, c0 *float32, blocks, rows, dhStep, dyStep, dcStep, iStep, fStep, uStep, oStep, tStep, c0Step int)
 TEXT ·lSTMGradRowsAVX512(SB), NOSPLIT, $0-160
 	MOVQ         dh+0(FP), SI
 	MOVQ         dy+8(FP), DI
@@ -946,32 +758,33 @@ TEXT ·lSTMGradRowsAVX512(SB), NOSPLIT, $0-160
 	VMOVUPS      lane3f800000<>(SB), Z22
 
 row:
+	XORQ         AX, AX
 	MOVQ         blocks+72(FP), CX
 	SUBQ         $2, CX
-	JLT          rest
+	JLT          rest0
 	PCALIGN      $32
 
-abreast:
-	VMOVUPS      (SI), Z1
-	VMOVUPS      64(SI), Z2
-	VMOVUPS      (DI), Z3
-	VMOVUPS      64(DI), Z4
+abreast0:
+	VMOVUPS      (SI)(AX*1), Z1
+	VMOVUPS      64(SI)(AX*1), Z2
+	VMOVUPS      (DI)(AX*1), Z3
+	VMOVUPS      64(DI)(AX*1), Z4
 	VADDPS       Z3, Z1, Z3
 	VADDPS       Z4, Z2, Z4
-	VMOVUPS      (DX), Z2
-	VMOVUPS      64(DX), Z1
-	VMOVUPS      (BX), Z5
-	VMOVUPS      64(BX), Z6
-	VMOVUPS      (R8), Z7
-	VMOVUPS      64(R8), Z8
-	VMOVUPS      (R9), Z9
-	VMOVUPS      64(R9), Z10
-	VMOVUPS      (R10), Z11
-	VMOVUPS      64(R10), Z12
-	VMOVUPS      (R11), Z13
-	VMOVUPS      64(R11), Z14
-	VMOVUPS      (R12), Z15
-	VMOVUPS      64(R12), Z16
+	VMOVUPS      (DX)(AX*1), Z2
+	VMOVUPS      64(DX)(AX*1), Z1
+	VMOVUPS      (BX)(AX*1), Z5
+	VMOVUPS      64(BX)(AX*1), Z6
+	VMOVUPS      (R8)(AX*1), Z7
+	VMOVUPS      64(R8)(AX*1), Z8
+	VMOVUPS      (R9)(AX*1), Z9
+	VMOVUPS      64(R9)(AX*1), Z10
+	VMOVUPS      (R10)(AX*1), Z11
+	VMOVUPS      64(R10)(AX*1), Z12
+	VMOVUPS      (R11)(AX*1), Z13
+	VMOVUPS      64(R11)(AX*1), Z14
+	VMOVUPS      (R12)(AX*1), Z15
+	VMOVUPS      64(R12)(AX*1), Z16
 	VMULPS       Z11, Z3, Z17
 	VMULPS       Z12, Z4, Z18
 	VMOVAPS      Z22, Z19
@@ -1012,44 +825,36 @@ abreast:
 	VFNMADD231PS Z11, Z13, Z4
 	VMOVAPS      Z14, Z11
 	VFNMADD231PS Z12, Z14, Z11
-	VMOVUPS      Z20, (DX)
-	VMOVUPS      Z21, (BX)
-	VMOVUPS      Z17, (R8)
-	VMOVUPS      Z9, (R9)
-	VMOVUPS      Z4, (R10)
-	VMOVUPS      Z18, 64(DX)
-	VMOVUPS      Z19, 64(BX)
-	VMOVUPS      Z7, 64(R8)
-	VMOVUPS      Z10, 64(R9)
-	VMOVUPS      Z11, 64(R10)
-	ADDQ         $128, SI
-	ADDQ         $128, DI
-	ADDQ         $128, DX
-	ADDQ         $128, BX
-	ADDQ         $128, R8
-	ADDQ         $128, R9
-	ADDQ         $128, R10
-	ADDQ         $128, R11
-	ADDQ         $128, R12
+	VMOVUPS      Z20, (DX)(AX*1)
+	VMOVUPS      Z21, (BX)(AX*1)
+	VMOVUPS      Z17, (R8)(AX*1)
+	VMOVUPS      Z9, (R9)(AX*1)
+	VMOVUPS      Z4, (R10)(AX*1)
+	VMOVUPS      Z18, 64(DX)(AX*1)
+	VMOVUPS      Z19, 64(BX)(AX*1)
+	VMOVUPS      Z7, 64(R8)(AX*1)
+	VMOVUPS      Z10, 64(R9)(AX*1)
+	VMOVUPS      Z11, 64(R10)(AX*1)
+	ADDQ         $128, AX
 	SUBQ         $2, CX
-	JGE          abreast
+	JGE          abreast0
 
-rest:
+rest0:
 	ADDQ         $2, CX
-	JEQ          next
+	JEQ          next0
 	PCALIGN      $32
 
-block:
-	VMOVUPS      (SI), Z1
-	VMOVUPS      (DI), Z2
+block0:
+	VMOVUPS      (SI)(AX*1), Z1
+	VMOVUPS      (DI)(AX*1), Z2
 	VADDPS       Z2, Z1, Z2
-	VMOVUPS      (DX), Z1
-	VMOVUPS      (BX), Z3
-	VMOVUPS      (R8), Z4
-	VMOVUPS      (R9), Z5
-	VMOVUPS      (R10), Z6
-	VMOVUPS      (R11), Z7
-	VMOVUPS      (R12), Z8
+	VMOVUPS      (DX)(AX*1), Z1
+	VMOVUPS      (BX)(AX*1), Z3
+	VMOVUPS      (R8)(AX*1), Z4
+	VMOVUPS      (R9)(AX*1), Z5
+	VMOVUPS      (R10)(AX*1), Z6
+	VMOVUPS      (R11)(AX*1), Z7
+	VMOVUPS      (R12)(AX*1), Z8
 	VMULPS       Z6, Z2, Z9
 	VMOVAPS      Z22, Z10
 	VFNMADD231PS Z7, Z7, Z10
@@ -1070,46 +875,179 @@ block:
 	VMULPS       Z6, Z7, Z7
 	VMOVAPS      Z7, Z2
 	VFNMADD231PS Z6, Z7, Z2
-	VMOVUPS      Z10, (DX)
-	VMOVUPS      Z11, (BX)
-	VMOVUPS      Z9, (R8)
-	VMOVUPS      Z5, (R9)
-	VMOVUPS      Z2, (R10)
-	ADDQ         $64, SI
-	ADDQ         $64, DI
-	ADDQ         $64, DX
-	ADDQ         $64, BX
-	ADDQ         $64, R8
-	ADDQ         $64, R9
-	ADDQ         $64, R10
-	ADDQ         $64, R11
-	ADDQ         $64, R12
+	VMOVUPS      Z10, (DX)(AX*1)
+	VMOVUPS      Z11, (BX)(AX*1)
+	VMOVUPS      Z9, (R8)(AX*1)
+	VMOVUPS      Z5, (R9)(AX*1)
+	VMOVUPS      Z2, (R10)(AX*1)
+	ADDQ         $64, AX
 	DECQ         CX
-	JNE          block
+	JNE          block0
 
-next:
-	ADDQ         dhSkip+88(FP), SI
-	ADDQ         dySkip+96(FP), DI
-	ADDQ         dcSkip+104(FP), DX
-	ADDQ         iSkip+112(FP), BX
-	ADDQ         fSkip+120(FP), R8
-	ADDQ         uSkip+128(FP), R9
-	ADDQ         oSkip+136(FP), R10
-	ADDQ         tSkip+144(FP), R11
-	ADDQ         c0Skip+152(FP), R12
+next0:
+	ADDQ         dhStep+88(FP), SI
+	ADDQ         dyStep+96(FP), DI
+	ADDQ         dcStep+104(FP), DX
+	ADDQ         iStep+112(FP), BX
+	ADDQ         fStep+120(FP), R8
+	ADDQ         uStep+128(FP), R9
+	ADDQ         oStep+136(FP), R10
+	ADDQ         tStep+144(FP), R11
+	ADDQ         c0Step+152(FP), R12
 	DECQ         rows+80(FP)
 	JNE          row
 	VZEROUPPER
 	RET
 
-// func gRUStatesAVX2(r, z, n, hn, h0, h *float32, blocks, rows, rSkip, zSkip, nSkip, hnSkip, h0Skip, hSkip int)
-TEXT ·gRUStatesAVX2(SB), NOSPLIT, $0-112
+// func gRURowsAVX2(r, z, n, hn, h0, h *float32, blocks, rows, rStep, zStep, nStep, hnStep, h0Step, hStep int)
+TEXT ·gRURowsAVX2(SB), NOSPLIT, $0-112
 	MOVQ         r+0(FP), SI
 	MOVQ         z+8(FP), DI
 	MOVQ         n+16(FP), DX
 	MOVQ         hn+24(FP), BX
 	MOVQ         h0+32(FP), R8
 	MOVQ         h+40(FP), R9
+
+row:
+	VMOVUPS      lane3f800000<>(SB), Y13
+	VMOVUPS      lane4b40007f<>(SB), Y14
+	VMOVUPS      lane42ae999a<>(SB), Y15
+	XORQ         AX, AX
+	MOVQ         blocks+48(FP), CX
+	SUBQ         $2, CX
+	JLT          rest0
+	PCALIGN      $32
+
+abreast0:
+	VMOVUPS      (SI)(AX*1), Y1
+	VMOVUPS      32(SI)(AX*1), Y2
+	VMOVUPS      (DI)(AX*1), Y3
+	VMOVUPS      32(DI)(AX*1), Y4
+	VMINPS       Y1, Y15, Y1
+	VMINPS       Y2, Y15, Y2
+	VMINPS       Y3, Y15, Y3
+	VMINPS       Y4, Y15, Y4
+	VMOVUPS      lanec2b00000<>(SB), Y0
+	VMAXPS       Y1, Y0, Y1
+	VMOVUPS      lanec2b00000<>(SB), Y0
+	VMAXPS       Y2, Y0, Y2
+	VMOVUPS      lanec2b00000<>(SB), Y0
+	VMAXPS       Y3, Y0, Y3
+	VMOVUPS      lanec2b00000<>(SB), Y0
+	VMAXPS       Y4, Y0, Y4
+	VMOVAPS      Y14, Y5
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y1, Y5
+	VMOVAPS      Y14, Y6
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y2, Y6
+	VMOVAPS      Y14, Y7
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y3, Y7
+	VMOVAPS      Y14, Y8
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y4, Y8
+	VSUBPS       Y14, Y5, Y9
+	VSUBPS       Y14, Y6, Y10
+	VPSLLD       $23, Y5, Y5
+	VPSLLD       $23, Y6, Y6
+	VSUBPS       Y14, Y7, Y11
+	VSUBPS       Y14, Y8, Y12
+	VPSLLD       $23, Y7, Y7
+	VPSLLD       $23, Y8, Y8
+	VFMADD231PS  lane3f318000<>(SB), Y9, Y1
+	VFMADD231PS  lane3f318000<>(SB), Y10, Y2
+	VFMADD231PS  lane3f318000<>(SB), Y11, Y3
+	VFMADD231PS  lane3f318000<>(SB), Y12, Y4
+	VFMADD231PS  laneb95e8083<>(SB), Y9, Y1
+	VFMADD231PS  laneb95e8083<>(SB), Y10, Y2
+	VFMADD231PS  laneb95e8083<>(SB), Y11, Y3
+	VFMADD231PS  laneb95e8083<>(SB), Y12, Y4
+	VMOVUPS      lane3d2b950f<>(SB), Y12
+	VFMADD231PS  lanebc083137<>(SB), Y1, Y12
+	VMOVUPS      lane3d2b950f<>(SB), Y11
+	VFMADD231PS  lanebc083137<>(SB), Y2, Y11
+	VMOVUPS      lane3d2b950f<>(SB), Y10
+	VFMADD231PS  lanebc083137<>(SB), Y3, Y10
+	VMOVUPS      lane3d2b950f<>(SB), Y9
+	VFMADD231PS  lanebc083137<>(SB), Y4, Y9
+	VFMADD213PS  lanebe2aabd7<>(SB), Y1, Y12
+	VFMADD213PS  lanebe2aabd7<>(SB), Y2, Y11
+	VFMADD213PS  lanebe2aabd7<>(SB), Y3, Y10
+	VFMADD213PS  lanebe2aabd7<>(SB), Y4, Y9
+	VFMADD213PS  lane3efffefe<>(SB), Y1, Y12
+	VFMADD213PS  lane3efffefe<>(SB), Y2, Y11
+	VFMADD213PS  lane3efffefe<>(SB), Y3, Y10
+	VFMADD213PS  lane3efffefe<>(SB), Y4, Y9
+	VFMADD213PS  lanebf800000<>(SB), Y1, Y12
+	VFMADD213PS  lanebf800000<>(SB), Y2, Y11
+	VFMADD213PS  lanebf800000<>(SB), Y3, Y10
+	VFMADD213PS  lanebf800000<>(SB), Y4, Y9
+	VFMADD213PS  Y13, Y1, Y12
+	VFMADD213PS  Y13, Y2, Y11
+	VFMADD213PS  Y13, Y3, Y10
+	VFMADD213PS  Y13, Y4, Y9
+	VFMADD213PS  Y13, Y5, Y12
+	VFMADD213PS  Y13, Y6, Y11
+	VFMADD213PS  Y13, Y7, Y10
+	VFMADD213PS  Y13, Y8, Y9
+	VDIVPS       Y12, Y13, Y12
+	VDIVPS       Y11, Y13, Y11
+	VDIVPS       Y10, Y13, Y10
+	VDIVPS       Y9, Y13, Y9
+	VMOVUPS      Y12, (SI)(AX*1)
+	VMOVUPS      Y10, (DI)(AX*1)
+	VMOVUPS      Y11, 32(SI)(AX*1)
+	VMOVUPS      Y9, 32(DI)(AX*1)
+	ADDQ         $64, AX
+	SUBQ         $2, CX
+	JGE          abreast0
+
+rest0:
+	ADDQ         $2, CX
+	JEQ          next0
+	PCALIGN      $32
+
+block0:
+	VMOVUPS      (SI)(AX*1), Y1
+	VMOVUPS      (DI)(AX*1), Y2
+	VMINPS       Y1, Y15, Y1
+	VMINPS       Y2, Y15, Y2
+	VMOVUPS      lanec2b00000<>(SB), Y0
+	VMAXPS       Y1, Y0, Y1
+	VMOVUPS      lanec2b00000<>(SB), Y0
+	VMAXPS       Y2, Y0, Y2
+	VMOVAPS      Y14, Y3
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y1, Y3
+	VMOVAPS      Y14, Y4
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y2, Y4
+	VSUBPS       Y14, Y3, Y5
+	VPSLLD       $23, Y3, Y3
+	VSUBPS       Y14, Y4, Y6
+	VPSLLD       $23, Y4, Y4
+	VFMADD231PS  lane3f318000<>(SB), Y5, Y1
+	VFMADD231PS  lane3f318000<>(SB), Y6, Y2
+	VFMADD231PS  laneb95e8083<>(SB), Y5, Y1
+	VFMADD231PS  laneb95e8083<>(SB), Y6, Y2
+	VMOVUPS      lane3d2b950f<>(SB), Y6
+	VFMADD231PS  lanebc083137<>(SB), Y1, Y6
+	VMOVUPS      lane3d2b950f<>(SB), Y5
+	VFMADD231PS  lanebc083137<>(SB), Y2, Y5
+	VFMADD213PS  lanebe2aabd7<>(SB), Y1, Y6
+	VFMADD213PS  lanebe2aabd7<>(SB), Y2, Y5
+	VFMADD213PS  lane3efffefe<>(SB), Y1, Y6
+	VFMADD213PS  lane3efffefe<>(SB), Y2, Y5
+	VFMADD213PS  lanebf800000<>(SB), Y1, Y6
+	VFMADD213PS  lanebf800000<>(SB), Y2, Y5
+	VFMADD213PS  Y13, Y1, Y6
+	VFMADD213PS  Y13, Y2, Y5
+	VFMADD213PS  Y13, Y3, Y6
+	VFMADD213PS  Y13, Y4, Y5
+	VDIVPS       Y6, Y13, Y6
+	VDIVPS       Y5, Y13, Y5
+	VMOVUPS      Y6, (SI)(AX*1)
+	VMOVUPS      Y5, (DI)(AX*1)
+	ADDQ         $32, AX
+	DECQ         CX
+	JNE          block0
+
+next0:
 	VMOVUPS      lane3f800000<>(SB), Y9
 	VMOVUPS      lane4293eb85<>(SB), Y10
 	VMOVUPS      lane327309a5<>(SB), Y11
@@ -1117,20 +1055,19 @@ TEXT ·gRUStatesAVX2(SB), NOSPLIT, $0-112
 	VMOVUPS      lane3b674f9c<>(SB), Y13
 	VMOVUPS      lane3e09505a<>(SB), Y14
 	VMOVUPS      lane35595ee8<>(SB), Y15
-
-row:
+	XORQ         AX, AX
 	MOVQ         blocks+48(FP), CX
 	SUBQ         $2, CX
-	JLT          rest
+	JLT          rest1
 	PCALIGN      $32
 
-abreast:
-	VMOVUPS      (SI), Y1
-	VMOVUPS      32(SI), Y2
-	VMOVUPS      (BX), Y3
-	VMOVUPS      32(BX), Y4
-	VMOVUPS      (DX), Y5
-	VMOVUPS      32(DX), Y6
+abreast1:
+	VMOVUPS      (SI)(AX*1), Y1
+	VMOVUPS      32(SI)(AX*1), Y2
+	VMOVUPS      (BX)(AX*1), Y3
+	VMOVUPS      32(BX)(AX*1), Y4
+	VMOVUPS      (DX)(AX*1), Y5
+	VMOVUPS      32(DX)(AX*1), Y6
 	VFMADD231PS  Y3, Y1, Y5
 	VFMADD231PS  Y4, Y2, Y6
 	VMULPS       Y5, Y5, Y4
@@ -1167,36 +1104,31 @@ abreast:
 	VMAXPS       Y7, Y0, Y7
 	VMOVUPS      lanebf800000<>(SB), Y0
 	VMAXPS       Y8, Y0, Y8
-	VMOVUPS      (DI), Y6
-	VMOVUPS      32(DI), Y5
-	VMOVUPS      (R8), Y1
-	VMOVUPS      32(R8), Y3
+	VMOVUPS      (DI)(AX*1), Y6
+	VMOVUPS      32(DI)(AX*1), Y5
+	VMOVUPS      (R8)(AX*1), Y1
+	VMOVUPS      32(R8)(AX*1), Y3
 	VSUBPS       Y7, Y1, Y1
 	VSUBPS       Y8, Y3, Y3
 	VFMADD213PS  Y7, Y1, Y6
 	VFMADD213PS  Y8, Y3, Y5
-	VMOVUPS      Y7, (DX)
-	VMOVUPS      Y6, (R9)
-	VMOVUPS      Y8, 32(DX)
-	VMOVUPS      Y5, 32(R9)
-	ADDQ         $64, SI
-	ADDQ         $64, DI
-	ADDQ         $64, DX
-	ADDQ         $64, BX
-	ADDQ         $64, R8
-	ADDQ         $64, R9
+	VMOVUPS      Y7, (DX)(AX*1)
+	VMOVUPS      Y6, (R9)(AX*1)
+	VMOVUPS      Y8, 32(DX)(AX*1)
+	VMOVUPS      Y5, 32(R9)(AX*1)
+	ADDQ         $64, AX
 	SUBQ         $2, CX
-	JGE          abreast
+	JGE          abreast1
 
-rest:
+rest1:
 	ADDQ         $2, CX
-	JEQ          next
+	JEQ          next1
 	PCALIGN      $32
 
-block:
-	VMOVUPS      (SI), Y1
-	VMOVUPS      (BX), Y2
-	VMOVUPS      (DX), Y3
+block1:
+	VMOVUPS      (SI)(AX*1), Y1
+	VMOVUPS      (BX)(AX*1), Y2
+	VMOVUPS      (DX)(AX*1), Y3
 	VFMADD231PS  Y2, Y1, Y3
 	VMULPS       Y3, Y3, Y2
 	VMINPS       Y2, Y10, Y2
@@ -1215,41 +1147,247 @@ block:
 	VMINPS       Y4, Y9, Y4
 	VMOVUPS      lanebf800000<>(SB), Y0
 	VMAXPS       Y4, Y0, Y4
-	VMOVUPS      (DI), Y3
-	VMOVUPS      (R8), Y1
+	VMOVUPS      (DI)(AX*1), Y3
+	VMOVUPS      (R8)(AX*1), Y1
 	VSUBPS       Y4, Y1, Y1
 	VFMADD213PS  Y4, Y1, Y3
-	VMOVUPS      Y4, (DX)
-	VMOVUPS      Y3, (R9)
-	ADDQ         $32, SI
-	ADDQ         $32, DI
-	ADDQ         $32, DX
-	ADDQ         $32, BX
-	ADDQ         $32, R8
-	ADDQ         $32, R9
+	VMOVUPS      Y4, (DX)(AX*1)
+	VMOVUPS      Y3, (R9)(AX*1)
+	ADDQ         $32, AX
 	DECQ         CX
-	JNE          block
+	JNE          block1
 
-next:
-	ADDQ         rSkip+64(FP), SI
-	ADDQ         zSkip+72(FP), DI
-	ADDQ         nSkip+80(FP), DX
-	ADDQ         hnSkip+88(FP), BX
-	ADDQ         h0Skip+96(FP), R8
-	ADDQ         hSkip+104(FP), R9
+next1:
+	ADDQ         rStep+64(FP), SI
+	ADDQ         zStep+72(FP), DI
+	ADDQ         nStep+80(FP), DX
+	ADDQ         hnStep+88(FP), BX
+	ADDQ         h0Step+96(FP), R8
+	ADDQ         hStep+104(FP), R9
 	DECQ         rows+56(FP)
 	JNE          row
 	VZEROUPPER
 	RET
 
-// func gRUStatesAVX512(r, z, n, hn, h0, h *float32, blocks, rows, rSkip, zSkip, nSkip, hnSkip, h0Skip, hSkip int)
-TEXT ·gRUStatesAVX512(SB), NOSPLIT, $0-112
+// func gRURowsAVX512(r, z, n, hn, h0, h *float32, blocks, rows, rStep, zStep, nStep, hnStep, h0Step, hStep int)
+TEXT ·gRURowsAVX512(SB), NOSPLIT, $0-112
 	MOVQ         r+0(FP), SI
 	MOVQ         z+8(FP), DI
 	MOVQ         n+16(FP), DX
 	MOVQ         hn+24(FP), BX
 	MOVQ         h0+32(FP), R8
 	MOVQ         h+40(FP), R9
+
+row:
+	VMOVUPS      lane3f800000<>(SB), Z25
+	VMOVUPS      lane4b40007f<>(SB), Z26
+	VMOVUPS      lane42ae999a<>(SB), Z27
+	VMOVUPS      lanec2b00000<>(SB), Z28
+	VMOVUPS      lanebfb8aa3b<>(SB), Z29
+	VMOVUPS      lane3f318000<>(SB), Z30
+	VMOVUPS      laneb95e8083<>(SB), Z31
+	XORQ         AX, AX
+	MOVQ         blocks+48(FP), CX
+	SUBQ         $4, CX
+	JLT          rest0
+	PCALIGN      $32
+
+abreast0:
+	VMOVUPS      (SI)(AX*1), Z1
+	VMOVUPS      64(SI)(AX*1), Z2
+	VMOVUPS      128(SI)(AX*1), Z3
+	VMOVUPS      192(SI)(AX*1), Z4
+	VMOVUPS      (DI)(AX*1), Z5
+	VMOVUPS      64(DI)(AX*1), Z6
+	VMOVUPS      128(DI)(AX*1), Z7
+	VMOVUPS      192(DI)(AX*1), Z8
+	VMINPS       Z1, Z27, Z1
+	VMINPS       Z2, Z27, Z2
+	VMINPS       Z3, Z27, Z3
+	VMINPS       Z4, Z27, Z4
+	VMINPS       Z5, Z27, Z5
+	VMINPS       Z6, Z27, Z6
+	VMINPS       Z7, Z27, Z7
+	VMINPS       Z8, Z27, Z8
+	VMAXPS       Z1, Z28, Z1
+	VMAXPS       Z2, Z28, Z2
+	VMAXPS       Z3, Z28, Z3
+	VMAXPS       Z4, Z28, Z4
+	VMAXPS       Z5, Z28, Z5
+	VMAXPS       Z6, Z28, Z6
+	VMAXPS       Z7, Z28, Z7
+	VMAXPS       Z8, Z28, Z8
+	VMOVAPS      Z26, Z9
+	VFMADD231PS  Z29, Z1, Z9
+	VMOVAPS      Z26, Z10
+	VFMADD231PS  Z29, Z2, Z10
+	VMOVAPS      Z26, Z11
+	VFMADD231PS  Z29, Z3, Z11
+	VMOVAPS      Z26, Z12
+	VFMADD231PS  Z29, Z4, Z12
+	VMOVAPS      Z26, Z13
+	VFMADD231PS  Z29, Z5, Z13
+	VMOVAPS      Z26, Z14
+	VFMADD231PS  Z29, Z6, Z14
+	VMOVAPS      Z26, Z15
+	VFMADD231PS  Z29, Z7, Z15
+	VMOVAPS      Z26, Z16
+	VFMADD231PS  Z29, Z8, Z16
+	VSUBPS       Z26, Z9, Z17
+	VSUBPS       Z26, Z10, Z18
+	VSUBPS       Z26, Z11, Z19
+	VSUBPS       Z26, Z12, Z20
+	VPSLLD       $23, Z9, Z9
+	VPSLLD       $23, Z10, Z10
+	VPSLLD       $23, Z11, Z11
+	VPSLLD       $23, Z12, Z12
+	VSUBPS       Z26, Z13, Z21
+	VSUBPS       Z26, Z14, Z22
+	VSUBPS       Z26, Z15, Z23
+	VSUBPS       Z26, Z16, Z24
+	VPSLLD       $23, Z13, Z13
+	VPSLLD       $23, Z14, Z14
+	VPSLLD       $23, Z15, Z15
+	VPSLLD       $23, Z16, Z16
+	VFMADD231PS  Z30, Z17, Z1
+	VFMADD231PS  Z30, Z18, Z2
+	VFMADD231PS  Z30, Z19, Z3
+	VFMADD231PS  Z30, Z20, Z4
+	VFMADD231PS  Z30, Z21, Z5
+	VFMADD231PS  Z30, Z22, Z6
+	VFMADD231PS  Z30, Z23, Z7
+	VFMADD231PS  Z30, Z24, Z8
+	VFMADD231PS  Z31, Z17, Z1
+	VFMADD231PS  Z31, Z18, Z2
+	VFMADD231PS  Z31, Z19, Z3
+	VFMADD231PS  Z31, Z20, Z4
+	VFMADD231PS  Z31, Z21, Z5
+	VFMADD231PS  Z31, Z22, Z6
+	VFMADD231PS  Z31, Z23, Z7
+	VFMADD231PS  Z31, Z24, Z8
+	VMOVUPS      lane3d2b950f<>(SB), Z24
+	VFMADD231PS  lanebc083137<>(SB), Z1, Z24
+	VMOVUPS      lane3d2b950f<>(SB), Z23
+	VFMADD231PS  lanebc083137<>(SB), Z2, Z23
+	VMOVUPS      lane3d2b950f<>(SB), Z22
+	VFMADD231PS  lanebc083137<>(SB), Z3, Z22
+	VMOVUPS      lane3d2b950f<>(SB), Z21
+	VFMADD231PS  lanebc083137<>(SB), Z4, Z21
+	VMOVUPS      lane3d2b950f<>(SB), Z20
+	VFMADD231PS  lanebc083137<>(SB), Z5, Z20
+	VMOVUPS      lane3d2b950f<>(SB), Z19
+	VFMADD231PS  lanebc083137<>(SB), Z6, Z19
+	VMOVUPS      lane3d2b950f<>(SB), Z18
+	VFMADD231PS  lanebc083137<>(SB), Z7, Z18
+	VMOVUPS      lane3d2b950f<>(SB), Z17
+	VFMADD231PS  lanebc083137<>(SB), Z8, Z17
+	VFMADD213PS  lanebe2aabd7<>(SB), Z1, Z24
+	VFMADD213PS  lanebe2aabd7<>(SB), Z2, Z23
+	VFMADD213PS  lanebe2aabd7<>(SB), Z3, Z22
+	VFMADD213PS  lanebe2aabd7<>(SB), Z4, Z21
+	VFMADD213PS  lanebe2aabd7<>(SB), Z5, Z20
+	VFMADD213PS  lanebe2aabd7<>(SB), Z6, Z19
+	VFMADD213PS  lanebe2aabd7<>(SB), Z7, Z18
+	VFMADD213PS  lanebe2aabd7<>(SB), Z8, Z17
+	VFMADD213PS  lane3efffefe<>(SB), Z1, Z24
+	VFMADD213PS  lane3efffefe<>(SB), Z2, Z23
+	VFMADD213PS  lane3efffefe<>(SB), Z3, Z22
+	VFMADD213PS  lane3efffefe<>(SB), Z4, Z21
+	VFMADD213PS  lane3efffefe<>(SB), Z5, Z20
+	VFMADD213PS  lane3efffefe<>(SB), Z6, Z19
+	VFMADD213PS  lane3efffefe<>(SB), Z7, Z18
+	VFMADD213PS  lane3efffefe<>(SB), Z8, Z17
+	VFMADD213PS  lanebf800000<>(SB), Z1, Z24
+	VFMADD213PS  lanebf800000<>(SB), Z2, Z23
+	VFMADD213PS  lanebf800000<>(SB), Z3, Z22
+	VFMADD213PS  lanebf800000<>(SB), Z4, Z21
+	VFMADD213PS  lanebf800000<>(SB), Z5, Z20
+	VFMADD213PS  lanebf800000<>(SB), Z6, Z19
+	VFMADD213PS  lanebf800000<>(SB), Z7, Z18
+	VFMADD213PS  lanebf800000<>(SB), Z8, Z17
+	VFMADD213PS  Z25, Z1, Z24
+	VFMADD213PS  Z25, Z2, Z23
+	VFMADD213PS  Z25, Z3, Z22
+	VFMADD213PS  Z25, Z4, Z21
+	VFMADD213PS  Z25, Z5, Z20
+	VFMADD213PS  Z25, Z6, Z19
+	VFMADD213PS  Z25, Z7, Z18
+	VFMADD213PS  Z25, Z8, Z17
+	VFMADD213PS  Z25, Z9, Z24
+	VFMADD213PS  Z25, Z10, Z23
+	VFMADD213PS  Z25, Z11, Z22
+	VFMADD213PS  Z25, Z12, Z21
+	VFMADD213PS  Z25, Z13, Z20
+	VFMADD213PS  Z25, Z14, Z19
+	VFMADD213PS  Z25, Z15, Z18
+	VFMADD213PS  Z25, Z16, Z17
+	VDIVPS       Z24, Z25, Z24
+	VDIVPS       Z23, Z25, Z23
+	VDIVPS       Z22, Z25, Z22
+	VDIVPS       Z21, Z25, Z21
+	VDIVPS       Z20, Z25, Z20
+	VDIVPS       Z19, Z25, Z19
+	VDIVPS       Z18, Z25, Z18
+	VDIVPS       Z17, Z25, Z17
+	VMOVUPS      Z24, (SI)(AX*1)
+	VMOVUPS      Z20, (DI)(AX*1)
+	VMOVUPS      Z23, 64(SI)(AX*1)
+	VMOVUPS      Z19, 64(DI)(AX*1)
+	VMOVUPS      Z22, 128(SI)(AX*1)
+	VMOVUPS      Z18, 128(DI)(AX*1)
+	VMOVUPS      Z21, 192(SI)(AX*1)
+	VMOVUPS      Z17, 192(DI)(AX*1)
+	ADDQ         $256, AX
+	SUBQ         $4, CX
+	JGE          abreast0
+
+rest0:
+	ADDQ         $4, CX
+	JEQ          next0
+	PCALIGN      $32
+
+block0:
+	VMOVUPS      (SI)(AX*1), Z1
+	VMOVUPS      (DI)(AX*1), Z2
+	VMINPS       Z1, Z27, Z1
+	VMINPS       Z2, Z27, Z2
+	VMAXPS       Z1, Z28, Z1
+	VMAXPS       Z2, Z28, Z2
+	VMOVAPS      Z26, Z3
+	VFMADD231PS  Z29, Z1, Z3
+	VMOVAPS      Z26, Z4
+	VFMADD231PS  Z29, Z2, Z4
+	VSUBPS       Z26, Z3, Z5
+	VPSLLD       $23, Z3, Z3
+	VSUBPS       Z26, Z4, Z6
+	VPSLLD       $23, Z4, Z4
+	VFMADD231PS  Z30, Z5, Z1
+	VFMADD231PS  Z30, Z6, Z2
+	VFMADD231PS  Z31, Z5, Z1
+	VFMADD231PS  Z31, Z6, Z2
+	VMOVUPS      lane3d2b950f<>(SB), Z6
+	VFMADD231PS  lanebc083137<>(SB), Z1, Z6
+	VMOVUPS      lane3d2b950f<>(SB), Z5
+	VFMADD231PS  lanebc083137<>(SB), Z2, Z5
+	VFMADD213PS  lanebe2aabd7<>(SB), Z1, Z6
+	VFMADD213PS  lanebe2aabd7<>(SB), Z2, Z5
+	VFMADD213PS  lane3efffefe<>(SB), Z1, Z6
+	VFMADD213PS  lane3efffefe<>(SB), Z2, Z5
+	VFMADD213PS  lanebf800000<>(SB), Z1, Z6
+	VFMADD213PS  lanebf800000<>(SB), Z2, Z5
+	VFMADD213PS  Z25, Z1, Z6
+	VFMADD213PS  Z25, Z2, Z5
+	VFMADD213PS  Z25, Z3, Z6
+	VFMADD213PS  Z25, Z4, Z5
+	VDIVPS       Z6, Z25, Z6
+	VDIVPS       Z5, Z25, Z5
+	VMOVUPS      Z6, (SI)(AX*1)
+	VMOVUPS      Z5, (DI)(AX*1)
+	ADDQ         $64, AX
+	DECQ         CX
+	JNE          block0
+
+next0:
 	VMOVUPS      lane3f800000<>(SB), Z17
 	VMOVUPS      lane4293eb85<>(SB), Z18
 	VMOVUPS      lane327309a5<>(SB), Z19
@@ -1261,26 +1399,25 @@ TEXT ·gRUStatesAVX512(SB), NOSPLIT, $0-112
 	VMOVUPS      lane3cd50a66<>(SB), Z25
 	VMOVUPS      lane3eef52d7<>(SB), Z26
 	VMOVUPS      lanebf800000<>(SB), Z27
-
-row:
+	XORQ         AX, AX
 	MOVQ         blocks+48(FP), CX
 	SUBQ         $4, CX
-	JLT          rest
+	JLT          rest1
 	PCALIGN      $32
 
-abreast:
-	VMOVUPS      (SI), Z1
-	VMOVUPS      64(SI), Z2
-	VMOVUPS      128(SI), Z3
-	VMOVUPS      192(SI), Z4
-	VMOVUPS      (BX), Z5
-	VMOVUPS      64(BX), Z6
-	VMOVUPS      128(BX), Z7
-	VMOVUPS      192(BX), Z8
-	VMOVUPS      (DX), Z9
-	VMOVUPS      64(DX), Z10
-	VMOVUPS      128(DX), Z11
-	VMOVUPS      192(DX), Z12
+abreast1:
+	VMOVUPS      (SI)(AX*1), Z1
+	VMOVUPS      64(SI)(AX*1), Z2
+	VMOVUPS      128(SI)(AX*1), Z3
+	VMOVUPS      192(SI)(AX*1), Z4
+	VMOVUPS      (BX)(AX*1), Z5
+	VMOVUPS      64(BX)(AX*1), Z6
+	VMOVUPS      128(BX)(AX*1), Z7
+	VMOVUPS      192(BX)(AX*1), Z8
+	VMOVUPS      (DX)(AX*1), Z9
+	VMOVUPS      64(DX)(AX*1), Z10
+	VMOVUPS      128(DX)(AX*1), Z11
+	VMOVUPS      192(DX)(AX*1), Z12
 	VFMADD231PS  Z5, Z1, Z9
 	VFMADD231PS  Z6, Z2, Z10
 	VFMADD231PS  Z7, Z3, Z11
@@ -1349,14 +1486,14 @@ abreast:
 	VMAXPS       Z14, Z27, Z14
 	VMAXPS       Z15, Z27, Z15
 	VMAXPS       Z16, Z27, Z16
-	VMOVUPS      (DI), Z12
-	VMOVUPS      64(DI), Z11
-	VMOVUPS      128(DI), Z10
-	VMOVUPS      192(DI), Z9
-	VMOVUPS      (R8), Z1
-	VMOVUPS      64(R8), Z5
-	VMOVUPS      128(R8), Z2
-	VMOVUPS      192(R8), Z6
+	VMOVUPS      (DI)(AX*1), Z12
+	VMOVUPS      64(DI)(AX*1), Z11
+	VMOVUPS      128(DI)(AX*1), Z10
+	VMOVUPS      192(DI)(AX*1), Z9
+	VMOVUPS      (R8)(AX*1), Z1
+	VMOVUPS      64(R8)(AX*1), Z5
+	VMOVUPS      128(R8)(AX*1), Z2
+	VMOVUPS      192(R8)(AX*1), Z6
 	VSUBPS       Z13, Z1, Z1
 	VSUBPS       Z14, Z5, Z5
 	VSUBPS       Z15, Z2, Z2
@@ -1365,32 +1502,27 @@ abreast:
 	VFMADD213PS  Z14, Z5, Z11
 	VFMADD213PS  Z15, Z2, Z10
 	VFMADD213PS  Z16, Z6, Z9
-	VMOVUPS      Z13, (DX)
-	VMOVUPS      Z12, (R9)
-	VMOVUPS      Z14, 64(DX)
-	VMOVUPS      Z11, 64(R9)
-	VMOVUPS      Z15, 128(DX)
-	VMOVUPS      Z10, 128(R9)
-	VMOVUPS      Z16, 192(DX)
-	VMOVUPS      Z9, 192(R9)
-	ADDQ         $256, SI
-	ADDQ         $256, DI
-	ADDQ         $256, DX
-	ADDQ         $256, BX
-	ADDQ         $256, R8
-	ADDQ         $256, R9
+	VMOVUPS      Z13, (DX)(AX*1)
+	VMOVUPS      Z12, (R9)(AX*1)
+	VMOVUPS      Z14, 64(DX)(AX*1)
+	VMOVUPS      Z11, 64(R9)(AX*1)
+	VMOVUPS      Z15, 128(DX)(AX*1)
+	VMOVUPS      Z10, 128(R9)(AX*1)
+	VMOVUPS      Z16, 192(DX)(AX*1)
+	VMOVUPS      Z9, 192(R9)(AX*1)
+	ADDQ         $256, AX
 	SUBQ         $4, CX
-	JGE          abreast
+	JGE          abreast1
 
-rest:
+rest1:
 	ADDQ         $4, CX
-	JEQ          next
+	JEQ          next1
 	PCALIGN      $32
 
-block:
-	VMOVUPS      (SI), Z1
-	VMOVUPS      (BX), Z2
-	VMOVUPS      (DX), Z3
+block1:
+	VMOVUPS      (SI)(AX*1), Z1
+	VMOVUPS      (BX)(AX*1), Z2
+	VMOVUPS      (DX)(AX*1), Z3
 	VFMADD231PS  Z2, Z1, Z3
 	VMULPS       Z3, Z3, Z2
 	VMINPS       Z2, Z18, Z2
@@ -1408,34 +1540,29 @@ block:
 	VDIVPS       Z4, Z3, Z4
 	VMINPS       Z4, Z17, Z4
 	VMAXPS       Z4, Z27, Z4
-	VMOVUPS      (DI), Z3
-	VMOVUPS      (R8), Z1
+	VMOVUPS      (DI)(AX*1), Z3
+	VMOVUPS      (R8)(AX*1), Z1
 	VSUBPS       Z4, Z1, Z1
 	VFMADD213PS  Z4, Z1, Z3
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z3, (R9)
-	ADDQ         $64, SI
-	ADDQ         $64, DI
-	ADDQ         $64, DX
-	ADDQ         $64, BX
-	ADDQ         $64, R8
-	ADDQ         $64, R9
+	VMOVUPS      Z4, (DX)(AX*1)
+	VMOVUPS      Z3, (R9)(AX*1)
+	ADDQ         $64, AX
 	DECQ         CX
-	JNE          block
+	JNE          block1
 
-next:
-	ADDQ         rSkip+64(FP), SI
-	ADDQ         zSkip+72(FP), DI
-	ADDQ         nSkip+80(FP), DX
-	ADDQ         hnSkip+88(FP), BX
-	ADDQ         h0Skip+96(FP), R8
-	ADDQ         hSkip+104(FP), R9
+next1:
+	ADDQ         rStep+64(FP), SI
+	ADDQ         zStep+72(FP), DI
+	ADDQ         nStep+80(FP), DX
+	ADDQ         hnStep+88(FP), BX
+	ADDQ         h0Step+96(FP), R8
+	ADDQ         hStep+104(FP), R9
 	DECQ         rows+56(FP)
 	JNE          row
 	VZEROUPPER
 	RET
 
-// func gRUGradRowsAVX2(dh, dy, r, z, n, hn, h0 *float32, blocks, rows, dhSkip, dySkip, rSkip, zSkip, nSkip, hnSkip, h0Skip int)
+// func gRUGradRowsAVX2(dh, dy, r, z, n, hn, h0 *float32, blocks, rows, dhStep, dyStep, rStep, zStep, nStep, hnStep, h0Step int)
 TEXT ·gRUGradRowsAVX2(SB), NOSPLIT, $0-128
 	MOVQ         dh+0(FP), SI
 	MOVQ         dy+8(FP), DI
@@ -1447,18 +1574,19 @@ TEXT ·gRUGradRowsAVX2(SB), NOSPLIT, $0-128
 	VMOVUPS      lane3f800000<>(SB), Y10
 
 row:
+	XORQ         AX, AX
 	MOVQ         blocks+56(FP), CX
 	PCALIGN      $32
 
-block:
-	VMOVUPS      (SI), Y1
-	VMOVUPS      (DI), Y2
+block0:
+	VMOVUPS      (SI)(AX*1), Y1
+	VMOVUPS      (DI)(AX*1), Y2
 	VADDPS       Y2, Y1, Y2
-	VMOVUPS      (DX), Y1
-	VMOVUPS      (BX), Y3
-	VMOVUPS      (R8), Y4
-	VMOVUPS      (R9), Y5
-	VMOVUPS      (R10), Y6
+	VMOVUPS      (DX)(AX*1), Y1
+	VMOVUPS      (BX)(AX*1), Y3
+	VMOVUPS      (R8)(AX*1), Y4
+	VMOVUPS      (R9)(AX*1), Y5
+	VMOVUPS      (R10)(AX*1), Y6
 	VMOVAPS      Y2, Y7
 	VFNMADD231PS Y3, Y2, Y7
 	VMOVAPS      Y10, Y8
@@ -1475,35 +1603,29 @@ block:
 	VMOVAPS      Y4, Y2
 	VFNMADD231PS Y3, Y4, Y2
 	VMULPS       Y1, Y8, Y1
-	VMOVUPS      Y7, (SI)
-	VMOVUPS      Y9, (DX)
-	VMOVUPS      Y2, (BX)
-	VMOVUPS      Y8, (R8)
-	VMOVUPS      Y1, (R9)
-	ADDQ         $32, SI
-	ADDQ         $32, DI
-	ADDQ         $32, DX
-	ADDQ         $32, BX
-	ADDQ         $32, R8
-	ADDQ         $32, R9
-	ADDQ         $32, R10
+	VMOVUPS      Y7, (SI)(AX*1)
+	VMOVUPS      Y9, (DX)(AX*1)
+	VMOVUPS      Y2, (BX)(AX*1)
+	VMOVUPS      Y8, (R8)(AX*1)
+	VMOVUPS      Y1, (R9)(AX*1)
+	ADDQ         $32, AX
 	DECQ         CX
-	JNE          block
+	JNE          block0
 
-next:
-	ADDQ         dhSkip+72(FP), SI
-	ADDQ         dySkip+80(FP), DI
-	ADDQ         rSkip+88(FP), DX
-	ADDQ         zSkip+96(FP), BX
-	ADDQ         nSkip+104(FP), R8
-	ADDQ         hnSkip+112(FP), R9
-	ADDQ         h0Skip+120(FP), R10
+next0:
+	ADDQ         dhStep+72(FP), SI
+	ADDQ         dyStep+80(FP), DI
+	ADDQ         rStep+88(FP), DX
+	ADDQ         zStep+96(FP), BX
+	ADDQ         nStep+104(FP), R8
+	ADDQ         hnStep+112(FP), R9
+	ADDQ         h0Step+120(FP), R10
 	DECQ         rows+64(FP)
 	JNE          row
 	VZEROUPPER
 	RET
 
-// func gRUGradRowsAVX512(dh, dy, r, z, n, hn, h0 *float32, blocks, rows, dhSkip, dySkip, rSkip, zSkip, nSkip, hnSkip, h0Skip int)
+// func gRUGradRowsAVX512(dh, dy, r, z, n, hn, h0 *float32, blocks, rows, dhStep, dyStep, rStep, zStep, nStep, hnStep, h0Step int)
 TEXT ·gRUGradRowsAVX512(SB), NOSPLIT, $0-128
 	MOVQ         dh+0(FP), SI
 	MOVQ         dy+8(FP), DI
@@ -1515,28 +1637,29 @@ TEXT ·gRUGradRowsAVX512(SB), NOSPLIT, $0-128
 	VMOVUPS      lane3f800000<>(SB), Z18
 
 row:
+	XORQ         AX, AX
 	MOVQ         blocks+56(FP), CX
 	SUBQ         $2, CX
-	JLT          rest
+	JLT          rest0
 	PCALIGN      $32
 
-abreast:
-	VMOVUPS      (SI), Z1
-	VMOVUPS      64(SI), Z2
-	VMOVUPS      (DI), Z3
-	VMOVUPS      64(DI), Z4
+abreast0:
+	VMOVUPS      (SI)(AX*1), Z1
+	VMOVUPS      64(SI)(AX*1), Z2
+	VMOVUPS      (DI)(AX*1), Z3
+	VMOVUPS      64(DI)(AX*1), Z4
 	VADDPS       Z3, Z1, Z3
 	VADDPS       Z4, Z2, Z4
-	VMOVUPS      (DX), Z2
-	VMOVUPS      64(DX), Z1
-	VMOVUPS      (BX), Z5
-	VMOVUPS      64(BX), Z6
-	VMOVUPS      (R8), Z7
-	VMOVUPS      64(R8), Z8
-	VMOVUPS      (R9), Z9
-	VMOVUPS      64(R9), Z10
-	VMOVUPS      (R10), Z11
-	VMOVUPS      64(R10), Z12
+	VMOVUPS      (DX)(AX*1), Z2
+	VMOVUPS      64(DX)(AX*1), Z1
+	VMOVUPS      (BX)(AX*1), Z5
+	VMOVUPS      64(BX)(AX*1), Z6
+	VMOVUPS      (R8)(AX*1), Z7
+	VMOVUPS      64(R8)(AX*1), Z8
+	VMOVUPS      (R9)(AX*1), Z9
+	VMOVUPS      64(R9)(AX*1), Z10
+	VMOVUPS      (R10)(AX*1), Z11
+	VMOVUPS      64(R10)(AX*1), Z12
 	VMOVAPS      Z3, Z13
 	VFNMADD231PS Z5, Z3, Z13
 	VMOVAPS      Z4, Z14
@@ -1569,40 +1692,34 @@ abreast:
 	VFNMADD231PS Z6, Z8, Z5
 	VMULPS       Z2, Z15, Z2
 	VMULPS       Z1, Z16, Z1
-	VMOVUPS      Z14, (SI)
-	VMOVUPS      Z17, (DX)
-	VMOVUPS      Z4, (BX)
-	VMOVUPS      Z15, (R8)
-	VMOVUPS      Z2, (R9)
-	VMOVUPS      Z13, 64(SI)
-	VMOVUPS      Z9, 64(DX)
-	VMOVUPS      Z5, 64(BX)
-	VMOVUPS      Z16, 64(R8)
-	VMOVUPS      Z1, 64(R9)
-	ADDQ         $128, SI
-	ADDQ         $128, DI
-	ADDQ         $128, DX
-	ADDQ         $128, BX
-	ADDQ         $128, R8
-	ADDQ         $128, R9
-	ADDQ         $128, R10
+	VMOVUPS      Z14, (SI)(AX*1)
+	VMOVUPS      Z17, (DX)(AX*1)
+	VMOVUPS      Z4, (BX)(AX*1)
+	VMOVUPS      Z15, (R8)(AX*1)
+	VMOVUPS      Z2, (R9)(AX*1)
+	VMOVUPS      Z13, 64(SI)(AX*1)
+	VMOVUPS      Z9, 64(DX)(AX*1)
+	VMOVUPS      Z5, 64(BX)(AX*1)
+	VMOVUPS      Z16, 64(R8)(AX*1)
+	VMOVUPS      Z1, 64(R9)(AX*1)
+	ADDQ         $128, AX
 	SUBQ         $2, CX
-	JGE          abreast
+	JGE          abreast0
 
-rest:
+rest0:
 	ADDQ         $2, CX
-	JEQ          next
+	JEQ          next0
 	PCALIGN      $32
 
-block:
-	VMOVUPS      (SI), Z1
-	VMOVUPS      (DI), Z2
+block0:
+	VMOVUPS      (SI)(AX*1), Z1
+	VMOVUPS      (DI)(AX*1), Z2
 	VADDPS       Z2, Z1, Z2
-	VMOVUPS      (DX), Z1
-	VMOVUPS      (BX), Z3
-	VMOVUPS      (R8), Z4
-	VMOVUPS      (R9), Z5
-	VMOVUPS      (R10), Z6
+	VMOVUPS      (DX)(AX*1), Z1
+	VMOVUPS      (BX)(AX*1), Z3
+	VMOVUPS      (R8)(AX*1), Z4
+	VMOVUPS      (R9)(AX*1), Z5
+	VMOVUPS      (R10)(AX*1), Z6
 	VMOVAPS      Z2, Z7
 	VFNMADD231PS Z3, Z2, Z7
 	VMOVAPS      Z18, Z8
@@ -1619,35 +1736,29 @@ block:
 	VMOVAPS      Z4, Z2
 	VFNMADD231PS Z3, Z4, Z2
 	VMULPS       Z1, Z8, Z1
-	VMOVUPS      Z7, (SI)
-	VMOVUPS      Z9, (DX)
-	VMOVUPS      Z2, (BX)
-	VMOVUPS      Z8, (R8)
-	VMOVUPS      Z1, (R9)
-	ADDQ         $64, SI
-	ADDQ         $64, DI
-	ADDQ         $64, DX
-	ADDQ         $64, BX
-	ADDQ         $64, R8
-	ADDQ         $64, R9
-	ADDQ         $64, R10
+	VMOVUPS      Z7, (SI)(AX*1)
+	VMOVUPS      Z9, (DX)(AX*1)
+	VMOVUPS      Z2, (BX)(AX*1)
+	VMOVUPS      Z8, (R8)(AX*1)
+	VMOVUPS      Z1, (R9)(AX*1)
+	ADDQ         $64, AX
 	DECQ         CX
-	JNE          block
+	JNE          block0
 
-next:
-	ADDQ         dhSkip+72(FP), SI
-	ADDQ         dySkip+80(FP), DI
-	ADDQ         rSkip+88(FP), DX
-	ADDQ         zSkip+96(FP), BX
-	ADDQ         nSkip+104(FP), R8
-	ADDQ         hnSkip+112(FP), R9
-	ADDQ         h0Skip+120(FP), R10
+next0:
+	ADDQ         dhStep+72(FP), SI
+	ADDQ         dyStep+80(FP), DI
+	ADDQ         rStep+88(FP), DX
+	ADDQ         zStep+96(FP), BX
+	ADDQ         nStep+104(FP), R8
+	ADDQ         hnStep+112(FP), R9
+	ADDQ         h0Step+120(FP), R10
 	DECQ         rows+64(FP)
 	JNE          row
 	VZEROUPPER
 	RET
 
-// func gELUBiasAVX2(x, bias, y *float32, blocks, rows, xSkip, biasSkip, ySkip int)
+// func gELUBiasAVX2(x, bias, y *float32, blocks, rows, xStep, biasStep, yStep int)
 TEXT ·gELUBiasAVX2(SB), NOSPLIT, $0-64
 	MOVQ         x+0(FP), SI
 	MOVQ         bias+8(FP), DI
@@ -1659,16 +1770,17 @@ TEXT ·gELUBiasAVX2(SB), NOSPLIT, $0-64
 	VMOVUPS      lane3ea7ba05<>(SB), Y15
 
 row:
+	XORQ         AX, AX
 	MOVQ         blocks+24(FP), CX
 	SUBQ         $2, CX
-	JLT          rest
+	JLT          rest0
 	PCALIGN      $32
 
-abreast:
-	VMOVUPS      (SI), Y1
-	VMOVUPS      32(SI), Y2
-	VMOVUPS      (DI), Y3
-	VMOVUPS      32(DI), Y4
+abreast0:
+	VMOVUPS      (SI)(AX*1), Y1
+	VMOVUPS      32(SI)(AX*1), Y2
+	VMOVUPS      (DI)(AX*1), Y3
+	VMOVUPS      32(DI)(AX*1), Y4
 	VADDPS       Y3, Y1, Y3
 	VADDPS       Y4, Y2, Y4
 	VANDPS       lane7fffffff<>(SB), Y3, Y2
@@ -1745,24 +1857,22 @@ abreast:
 	VFMADD213PS  Y2, Y4, Y8
 	VMULPS       Y1, Y3, Y1
 	VMULPS       Y2, Y4, Y2
-	VMOVUPS      Y7, (SI)
-	VMOVUPS      Y1, (DX)
-	VMOVUPS      Y8, 32(SI)
-	VMOVUPS      Y2, 32(DX)
-	ADDQ         $64, SI
-	ADDQ         $64, DI
-	ADDQ         $64, DX
+	VMOVUPS      Y7, (SI)(AX*1)
+	VMOVUPS      Y1, (DX)(AX*1)
+	VMOVUPS      Y8, 32(SI)(AX*1)
+	VMOVUPS      Y2, 32(DX)(AX*1)
+	ADDQ         $64, AX
 	SUBQ         $2, CX
-	JGE          abreast
+	JGE          abreast0
 
-rest:
+rest0:
 	ADDQ         $2, CX
-	JEQ          next
+	JEQ          next0
 	PCALIGN      $32
 
-block:
-	VMOVUPS      (SI), Y1
-	VMOVUPS      (DI), Y2
+block0:
+	VMOVUPS      (SI)(AX*1), Y1
+	VMOVUPS      (DI)(AX*1), Y2
 	VADDPS       Y2, Y1, Y2
 	VANDPS       lane7fffffff<>(SB), Y2, Y1
 	VMULPS       Y14, Y1, Y1
@@ -1801,24 +1911,22 @@ block:
 	VMULPS       lane3ecc422a<>(SB), Y4, Y4
 	VFMADD213PS  Y1, Y2, Y4
 	VMULPS       Y1, Y2, Y1
-	VMOVUPS      Y4, (SI)
-	VMOVUPS      Y1, (DX)
-	ADDQ         $32, SI
-	ADDQ         $32, DI
-	ADDQ         $32, DX
+	VMOVUPS      Y4, (SI)(AX*1)
+	VMOVUPS      Y1, (DX)(AX*1)
+	ADDQ         $32, AX
 	DECQ         CX
-	JNE          block
+	JNE          block0
 
-next:
-	ADDQ         xSkip+40(FP), SI
-	ADDQ         biasSkip+48(FP), DI
-	ADDQ         ySkip+56(FP), DX
+next0:
+	ADDQ         xStep+40(FP), SI
+	ADDQ         biasStep+48(FP), DI
+	ADDQ         yStep+56(FP), DX
 	DECQ         rows+32(FP)
 	JNE          row
 	VZEROUPPER
 	RET
 
-// func gELUBiasAVX512(x, bias, y *float32, blocks, rows, xSkip, biasSkip, ySkip int)
+// func gELUBiasAVX512(x, bias, y *float32, blocks, rows, xStep, biasStep, yStep int)
 TEXT ·gELUBiasAVX512(SB), NOSPLIT, $0-64
 	MOVQ         x+0(FP), SI
 	MOVQ         bias+8(FP), DI
@@ -1836,20 +1944,21 @@ TEXT ·gELUBiasAVX512(SB), NOSPLIT, $0-64
 	VMOVUPS      lane3c083137<>(SB), Z31
 
 row:
+	XORQ         AX, AX
 	MOVQ         blocks+24(FP), CX
 	SUBQ         $4, CX
-	JLT          rest
+	JLT          rest0
 	PCALIGN      $32
 
-abreast:
-	VMOVUPS      (SI), Z1
-	VMOVUPS      64(SI), Z2
-	VMOVUPS      128(SI), Z3
-	VMOVUPS      192(SI), Z4
-	VMOVUPS      (DI), Z5
-	VMOVUPS      64(DI), Z6
-	VMOVUPS      128(DI), Z7
-	VMOVUPS      192(DI), Z8
+abreast0:
+	VMOVUPS      (SI)(AX*1), Z1
+	VMOVUPS      64(SI)(AX*1), Z2
+	VMOVUPS      128(SI)(AX*1), Z3
+	VMOVUPS      192(SI)(AX*1), Z4
+	VMOVUPS      (DI)(AX*1), Z5
+	VMOVUPS      64(DI)(AX*1), Z6
+	VMOVUPS      128(DI)(AX*1), Z7
+	VMOVUPS      192(DI)(AX*1), Z8
 	VADDPS       Z5, Z1, Z5
 	VADDPS       Z6, Z2, Z6
 	VADDPS       Z7, Z3, Z7
@@ -1994,28 +2103,26 @@ abreast:
 	VMULPS       Z19, Z6, Z19
 	VMULPS       Z18, Z7, Z18
 	VMULPS       Z17, Z8, Z17
-	VMOVUPS      Z13, (SI)
-	VMOVUPS      Z20, (DX)
-	VMOVUPS      Z14, 64(SI)
-	VMOVUPS      Z19, 64(DX)
-	VMOVUPS      Z15, 128(SI)
-	VMOVUPS      Z18, 128(DX)
-	VMOVUPS      Z16, 192(SI)
-	VMOVUPS      Z17, 192(DX)
-	ADDQ         $256, SI
-	ADDQ         $256, DI
-	ADDQ         $256, DX
+	VMOVUPS      Z13, (SI)(AX*1)
+	VMOVUPS      Z20, (DX)(AX*1)
+	VMOVUPS      Z14, 64(SI)(AX*1)
+	VMOVUPS      Z19, 64(DX)(AX*1)
+	VMOVUPS      Z15, 128(SI)(AX*1)
+	VMOVUPS      Z18, 128(DX)(AX*1)
+	VMOVUPS      Z16, 192(SI)(AX*1)
+	VMOVUPS      Z17, 192(DX)(AX*1)
+	ADDQ         $256, AX
 	SUBQ         $4, CX
-	JGE          abreast
+	JGE          abreast0
 
-rest:
+rest0:
 	ADDQ         $4, CX
-	JEQ          next
+	JEQ          next0
 	PCALIGN      $32
 
-block:
-	VMOVUPS      (SI), Z1
-	VMOVUPS      (DI), Z2
+block0:
+	VMOVUPS      (SI)(AX*1), Z1
+	VMOVUPS      (DI)(AX*1), Z2
 	VADDPS       Z2, Z1, Z2
 	VANDPS       lane7fffffff<>(SB), Z2, Z1
 	VMULPS       Z24, Z1, Z1
@@ -2052,48 +2159,47 @@ block:
 	VMULPS       lane3ecc422a<>(SB), Z4, Z4
 	VFMADD213PS  Z5, Z2, Z4
 	VMULPS       Z5, Z2, Z5
-	VMOVUPS      Z4, (SI)
-	VMOVUPS      Z5, (DX)
-	ADDQ         $64, SI
-	ADDQ         $64, DI
-	ADDQ         $64, DX
+	VMOVUPS      Z4, (SI)(AX*1)
+	VMOVUPS      Z5, (DX)(AX*1)
+	ADDQ         $64, AX
 	DECQ         CX
-	JNE          block
+	JNE          block0
 
-next:
-	ADDQ         xSkip+40(FP), SI
-	ADDQ         biasSkip+48(FP), DI
-	ADDQ         ySkip+56(FP), DX
+next0:
+	ADDQ         xStep+40(FP), SI
+	ADDQ         biasStep+48(FP), DI
+	ADDQ         yStep+56(FP), DX
 	DECQ         rows+32(FP)
 	JNE          row
 	VZEROUPPER
 	RET
 
-// func biasAddAVX2(y, bias, x *float32, blocks, rows, ySkip, biasSkip, xSkip int)
+// func biasAddAVX2(y, bias, x *float32, blocks, rows, yStep, biasStep, xStep int)
 TEXT ·biasAddAVX2(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), SI
 	MOVQ         bias+8(FP), DI
 	MOVQ         x+16(FP), DX
 
 row:
+	XORQ         AX, AX
 	MOVQ         blocks+24(FP), CX
 	SUBQ         $4, CX
-	JLT          rest
+	JLT          rest0
 	PCALIGN      $32
 
-abreast:
-	VMOVUPS      (DX), Y1
-	VMOVUPS      32(DX), Y2
-	VMOVUPS      64(DX), Y3
-	VMOVUPS      96(DX), Y4
-	VMOVUPS      (DI), Y5
-	VMOVUPS      32(DI), Y6
-	VMOVUPS      64(DI), Y7
-	VMOVUPS      96(DI), Y8
-	VMOVUPS      (SI), Y9
-	VMOVUPS      32(SI), Y10
-	VMOVUPS      64(SI), Y11
-	VMOVUPS      96(SI), Y12
+abreast0:
+	VMOVUPS      (DX)(AX*1), Y1
+	VMOVUPS      32(DX)(AX*1), Y2
+	VMOVUPS      64(DX)(AX*1), Y3
+	VMOVUPS      96(DX)(AX*1), Y4
+	VMOVUPS      (DI)(AX*1), Y5
+	VMOVUPS      32(DI)(AX*1), Y6
+	VMOVUPS      64(DI)(AX*1), Y7
+	VMOVUPS      96(DI)(AX*1), Y8
+	VMOVUPS      (SI)(AX*1), Y9
+	VMOVUPS      32(SI)(AX*1), Y10
+	VMOVUPS      64(SI)(AX*1), Y11
+	VMOVUPS      96(SI)(AX*1), Y12
 	VADDPS       Y9, Y5, Y9
 	VADDPS       Y10, Y6, Y10
 	VADDPS       Y11, Y7, Y11
@@ -2102,68 +2208,65 @@ abreast:
 	VADDPS       Y10, Y2, Y10
 	VADDPS       Y11, Y3, Y11
 	VADDPS       Y12, Y4, Y12
-	VMOVUPS      Y9, (SI)
-	VMOVUPS      Y10, 32(SI)
-	VMOVUPS      Y11, 64(SI)
-	VMOVUPS      Y12, 96(SI)
-	ADDQ         $128, SI
-	ADDQ         $128, DI
-	ADDQ         $128, DX
+	VMOVUPS      Y9, (SI)(AX*1)
+	VMOVUPS      Y10, 32(SI)(AX*1)
+	VMOVUPS      Y11, 64(SI)(AX*1)
+	VMOVUPS      Y12, 96(SI)(AX*1)
+	ADDQ         $128, AX
 	SUBQ         $4, CX
-	JGE          abreast
+	JGE          abreast0
 
-rest:
+rest0:
 	ADDQ         $4, CX
-	JEQ          next
+	JEQ          next0
 	PCALIGN      $32
 
-block:
-	VMOVUPS      (DX), Y1
-	VMOVUPS      (DI), Y2
-	VMOVUPS      (SI), Y3
+block0:
+	VMOVUPS      (DX)(AX*1), Y1
+	VMOVUPS      (DI)(AX*1), Y2
+	VMOVUPS      (SI)(AX*1), Y3
 	VADDPS       Y3, Y2, Y3
 	VADDPS       Y3, Y1, Y3
-	VMOVUPS      Y3, (SI)
-	ADDQ         $32, SI
-	ADDQ         $32, DI
-	ADDQ         $32, DX
+	VMOVUPS      Y3, (SI)(AX*1)
+	ADDQ         $32, AX
 	DECQ         CX
-	JNE          block
+	JNE          block0
 
-next:
-	ADDQ         ySkip+40(FP), SI
-	ADDQ         biasSkip+48(FP), DI
-	ADDQ         xSkip+56(FP), DX
+next0:
+	ADDQ         yStep+40(FP), SI
+	ADDQ         biasStep+48(FP), DI
+	ADDQ         xStep+56(FP), DX
 	DECQ         rows+32(FP)
 	JNE          row
 	VZEROUPPER
 	RET
 
-// func biasAddAVX512(y, bias, x *float32, blocks, rows, ySkip, biasSkip, xSkip int)
+// func biasAddAVX512(y, bias, x *float32, blocks, rows, yStep, biasStep, xStep int)
 TEXT ·biasAddAVX512(SB), NOSPLIT, $0-64
 	MOVQ         y+0(FP), SI
 	MOVQ         bias+8(FP), DI
 	MOVQ         x+16(FP), DX
 
 row:
+	XORQ         AX, AX
 	MOVQ         blocks+24(FP), CX
 	SUBQ         $4, CX
-	JLT          rest
+	JLT          rest0
 	PCALIGN      $32
 
-abreast:
-	VMOVUPS      (DX), Z1
-	VMOVUPS      64(DX), Z2
-	VMOVUPS      128(DX), Z3
-	VMOVUPS      192(DX), Z4
-	VMOVUPS      (DI), Z5
-	VMOVUPS      64(DI), Z6
-	VMOVUPS      128(DI), Z7
-	VMOVUPS      192(DI), Z8
-	VMOVUPS      (SI), Z9
-	VMOVUPS      64(SI), Z10
-	VMOVUPS      128(SI), Z11
-	VMOVUPS      192(SI), Z12
+abreast0:
+	VMOVUPS      (DX)(AX*1), Z1
+	VMOVUPS      64(DX)(AX*1), Z2
+	VMOVUPS      128(DX)(AX*1), Z3
+	VMOVUPS      192(DX)(AX*1), Z4
+	VMOVUPS      (DI)(AX*1), Z5
+	VMOVUPS      64(DI)(AX*1), Z6
+	VMOVUPS      128(DI)(AX*1), Z7
+	VMOVUPS      192(DI)(AX*1), Z8
+	VMOVUPS      (SI)(AX*1), Z9
+	VMOVUPS      64(SI)(AX*1), Z10
+	VMOVUPS      128(SI)(AX*1), Z11
+	VMOVUPS      192(SI)(AX*1), Z12
 	VADDPS       Z9, Z5, Z9
 	VADDPS       Z10, Z6, Z10
 	VADDPS       Z11, Z7, Z11
@@ -2172,38 +2275,34 @@ abreast:
 	VADDPS       Z10, Z2, Z10
 	VADDPS       Z11, Z3, Z11
 	VADDPS       Z12, Z4, Z12
-	VMOVUPS      Z9, (SI)
-	VMOVUPS      Z10, 64(SI)
-	VMOVUPS      Z11, 128(SI)
-	VMOVUPS      Z12, 192(SI)
-	ADDQ         $256, SI
-	ADDQ         $256, DI
-	ADDQ         $256, DX
+	VMOVUPS      Z9, (SI)(AX*1)
+	VMOVUPS      Z10, 64(SI)(AX*1)
+	VMOVUPS      Z11, 128(SI)(AX*1)
+	VMOVUPS      Z12, 192(SI)(AX*1)
+	ADDQ         $256, AX
 	SUBQ         $4, CX
-	JGE          abreast
+	JGE          abreast0
 
-rest:
+rest0:
 	ADDQ         $4, CX
-	JEQ          next
+	JEQ          next0
 	PCALIGN      $32
 
-block:
-	VMOVUPS      (DX), Z1
-	VMOVUPS      (DI), Z2
-	VMOVUPS      (SI), Z3
+block0:
+	VMOVUPS      (DX)(AX*1), Z1
+	VMOVUPS      (DI)(AX*1), Z2
+	VMOVUPS      (SI)(AX*1), Z3
 	VADDPS       Z3, Z2, Z3
 	VADDPS       Z3, Z1, Z3
-	VMOVUPS      Z3, (SI)
-	ADDQ         $64, SI
-	ADDQ         $64, DI
-	ADDQ         $64, DX
+	VMOVUPS      Z3, (SI)(AX*1)
+	ADDQ         $64, AX
 	DECQ         CX
-	JNE          block
+	JNE          block0
 
-next:
-	ADDQ         ySkip+40(FP), SI
-	ADDQ         biasSkip+48(FP), DI
-	ADDQ         xSkip+56(FP), DX
+next0:
+	ADDQ         yStep+40(FP), SI
+	ADDQ         biasStep+48(FP), DI
+	ADDQ         xStep+56(FP), DX
 	DECQ         rows+32(FP)
 	JNE          row
 	VZEROUPPER
@@ -2227,6 +2326,15 @@ DATA lanec2b00000<>+40(SB)/8, $0xc2b00000c2b00000
 DATA lanec2b00000<>+48(SB)/8, $0xc2b00000c2b00000
 DATA lanec2b00000<>+56(SB)/8, $0xc2b00000c2b00000
 GLOBL lanec2b00000<>(SB), RODATA|NOPTR, $64
+DATA lane4293eb85<>+0(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+8(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+16(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+24(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+32(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+40(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+48(SB)/8, $0x4293eb854293eb85
+DATA lane4293eb85<>+56(SB)/8, $0x4293eb854293eb85
+GLOBL lane4293eb85<>(SB), RODATA|NOPTR, $64
 DATA lane4b40007f<>+0(SB)/8, $0x4b40007f4b40007f
 DATA lane4b40007f<>+8(SB)/8, $0x4b40007f4b40007f
 DATA lane4b40007f<>+16(SB)/8, $0x4b40007f4b40007f
@@ -2245,6 +2353,60 @@ DATA lanebfb8aa3b<>+40(SB)/8, $0xbfb8aa3bbfb8aa3b
 DATA lanebfb8aa3b<>+48(SB)/8, $0xbfb8aa3bbfb8aa3b
 DATA lanebfb8aa3b<>+56(SB)/8, $0xbfb8aa3bbfb8aa3b
 GLOBL lanebfb8aa3b<>(SB), RODATA|NOPTR, $64
+DATA lane37b19984<>+0(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+8(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+16(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+24(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+32(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+40(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+48(SB)/8, $0x37b1998437b19984
+DATA lane37b19984<>+56(SB)/8, $0x37b1998437b19984
+GLOBL lane37b19984<>(SB), RODATA|NOPTR, $64
+DATA lane327309a5<>+0(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+8(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+16(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+24(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+32(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+40(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+48(SB)/8, $0x327309a5327309a5
+DATA lane327309a5<>+56(SB)/8, $0x327309a5327309a5
+GLOBL lane327309a5<>(SB), RODATA|NOPTR, $64
+DATA lane39af2dec<>+0(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+8(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+16(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+24(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+32(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+40(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+48(SB)/8, $0x39af2dec39af2dec
+DATA lane39af2dec<>+56(SB)/8, $0x39af2dec39af2dec
+GLOBL lane39af2dec<>(SB), RODATA|NOPTR, $64
+DATA lane35595ee8<>+0(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+8(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+16(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+24(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+32(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+40(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+48(SB)/8, $0x35595ee835595ee8
+DATA lane35595ee8<>+56(SB)/8, $0x35595ee835595ee8
+GLOBL lane35595ee8<>(SB), RODATA|NOPTR, $64
+DATA lane3b674f9c<>+0(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+8(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+16(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+24(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+32(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+40(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+48(SB)/8, $0x3b674f9c3b674f9c
+DATA lane3b674f9c<>+56(SB)/8, $0x3b674f9c3b674f9c
+GLOBL lane3b674f9c<>(SB), RODATA|NOPTR, $64
+DATA lane3cd50a66<>+0(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+8(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+16(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+24(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+32(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+40(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+48(SB)/8, $0x3cd50a663cd50a66
+DATA lane3cd50a66<>+56(SB)/8, $0x3cd50a663cd50a66
+GLOBL lane3cd50a66<>(SB), RODATA|NOPTR, $64
 DATA lane3f318000<>+0(SB)/8, $0x3f3180003f318000
 DATA lane3f318000<>+8(SB)/8, $0x3f3180003f318000
 DATA lane3f318000<>+16(SB)/8, $0x3f3180003f318000
@@ -2254,6 +2416,24 @@ DATA lane3f318000<>+40(SB)/8, $0x3f3180003f318000
 DATA lane3f318000<>+48(SB)/8, $0x3f3180003f318000
 DATA lane3f318000<>+56(SB)/8, $0x3f3180003f318000
 GLOBL lane3f318000<>(SB), RODATA|NOPTR, $64
+DATA lane3e09505a<>+0(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+8(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+16(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+24(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+32(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+40(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+48(SB)/8, $0x3e09505a3e09505a
+DATA lane3e09505a<>+56(SB)/8, $0x3e09505a3e09505a
+GLOBL lane3e09505a<>(SB), RODATA|NOPTR, $64
+DATA lane3eef52d7<>+0(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+8(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+16(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+24(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+32(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+40(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+48(SB)/8, $0x3eef52d73eef52d7
+DATA lane3eef52d7<>+56(SB)/8, $0x3eef52d73eef52d7
+GLOBL lane3eef52d7<>(SB), RODATA|NOPTR, $64
 DATA laneb95e8083<>+0(SB)/8, $0xb95e8083b95e8083
 DATA laneb95e8083<>+8(SB)/8, $0xb95e8083b95e8083
 DATA laneb95e8083<>+16(SB)/8, $0xb95e8083b95e8083
@@ -2263,6 +2443,15 @@ DATA laneb95e8083<>+40(SB)/8, $0xb95e8083b95e8083
 DATA laneb95e8083<>+48(SB)/8, $0xb95e8083b95e8083
 DATA laneb95e8083<>+56(SB)/8, $0xb95e8083b95e8083
 GLOBL laneb95e8083<>(SB), RODATA|NOPTR, $64
+DATA lane3f800000<>+0(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+8(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+16(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+24(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+32(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+40(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+48(SB)/8, $0x3f8000003f800000
+DATA lane3f800000<>+56(SB)/8, $0x3f8000003f800000
+GLOBL lane3f800000<>(SB), RODATA|NOPTR, $64
 DATA lane3d2b950f<>+0(SB)/8, $0x3d2b950f3d2b950f
 DATA lane3d2b950f<>+8(SB)/8, $0x3d2b950f3d2b950f
 DATA lane3d2b950f<>+16(SB)/8, $0x3d2b950f3d2b950f
@@ -2308,96 +2497,6 @@ DATA lanebf800000<>+40(SB)/8, $0xbf800000bf800000
 DATA lanebf800000<>+48(SB)/8, $0xbf800000bf800000
 DATA lanebf800000<>+56(SB)/8, $0xbf800000bf800000
 GLOBL lanebf800000<>(SB), RODATA|NOPTR, $64
-DATA lane3f800000<>+0(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+8(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+16(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+24(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+32(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+40(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+48(SB)/8, $0x3f8000003f800000
-DATA lane3f800000<>+56(SB)/8, $0x3f8000003f800000
-GLOBL lane3f800000<>(SB), RODATA|NOPTR, $64
-DATA lane4293eb85<>+0(SB)/8, $0x4293eb854293eb85
-DATA lane4293eb85<>+8(SB)/8, $0x4293eb854293eb85
-DATA lane4293eb85<>+16(SB)/8, $0x4293eb854293eb85
-DATA lane4293eb85<>+24(SB)/8, $0x4293eb854293eb85
-DATA lane4293eb85<>+32(SB)/8, $0x4293eb854293eb85
-DATA lane4293eb85<>+40(SB)/8, $0x4293eb854293eb85
-DATA lane4293eb85<>+48(SB)/8, $0x4293eb854293eb85
-DATA lane4293eb85<>+56(SB)/8, $0x4293eb854293eb85
-GLOBL lane4293eb85<>(SB), RODATA|NOPTR, $64
-DATA lane37b19984<>+0(SB)/8, $0x37b1998437b19984
-DATA lane37b19984<>+8(SB)/8, $0x37b1998437b19984
-DATA lane37b19984<>+16(SB)/8, $0x37b1998437b19984
-DATA lane37b19984<>+24(SB)/8, $0x37b1998437b19984
-DATA lane37b19984<>+32(SB)/8, $0x37b1998437b19984
-DATA lane37b19984<>+40(SB)/8, $0x37b1998437b19984
-DATA lane37b19984<>+48(SB)/8, $0x37b1998437b19984
-DATA lane37b19984<>+56(SB)/8, $0x37b1998437b19984
-GLOBL lane37b19984<>(SB), RODATA|NOPTR, $64
-DATA lane327309a5<>+0(SB)/8, $0x327309a5327309a5
-DATA lane327309a5<>+8(SB)/8, $0x327309a5327309a5
-DATA lane327309a5<>+16(SB)/8, $0x327309a5327309a5
-DATA lane327309a5<>+24(SB)/8, $0x327309a5327309a5
-DATA lane327309a5<>+32(SB)/8, $0x327309a5327309a5
-DATA lane327309a5<>+40(SB)/8, $0x327309a5327309a5
-DATA lane327309a5<>+48(SB)/8, $0x327309a5327309a5
-DATA lane327309a5<>+56(SB)/8, $0x327309a5327309a5
-GLOBL lane327309a5<>(SB), RODATA|NOPTR, $64
-DATA lane3b674f9c<>+0(SB)/8, $0x3b674f9c3b674f9c
-DATA lane3b674f9c<>+8(SB)/8, $0x3b674f9c3b674f9c
-DATA lane3b674f9c<>+16(SB)/8, $0x3b674f9c3b674f9c
-DATA lane3b674f9c<>+24(SB)/8, $0x3b674f9c3b674f9c
-DATA lane3b674f9c<>+32(SB)/8, $0x3b674f9c3b674f9c
-DATA lane3b674f9c<>+40(SB)/8, $0x3b674f9c3b674f9c
-DATA lane3b674f9c<>+48(SB)/8, $0x3b674f9c3b674f9c
-DATA lane3b674f9c<>+56(SB)/8, $0x3b674f9c3b674f9c
-GLOBL lane3b674f9c<>(SB), RODATA|NOPTR, $64
-DATA lane3e09505a<>+0(SB)/8, $0x3e09505a3e09505a
-DATA lane3e09505a<>+8(SB)/8, $0x3e09505a3e09505a
-DATA lane3e09505a<>+16(SB)/8, $0x3e09505a3e09505a
-DATA lane3e09505a<>+24(SB)/8, $0x3e09505a3e09505a
-DATA lane3e09505a<>+32(SB)/8, $0x3e09505a3e09505a
-DATA lane3e09505a<>+40(SB)/8, $0x3e09505a3e09505a
-DATA lane3e09505a<>+48(SB)/8, $0x3e09505a3e09505a
-DATA lane3e09505a<>+56(SB)/8, $0x3e09505a3e09505a
-GLOBL lane3e09505a<>(SB), RODATA|NOPTR, $64
-DATA lane39af2dec<>+0(SB)/8, $0x39af2dec39af2dec
-DATA lane39af2dec<>+8(SB)/8, $0x39af2dec39af2dec
-DATA lane39af2dec<>+16(SB)/8, $0x39af2dec39af2dec
-DATA lane39af2dec<>+24(SB)/8, $0x39af2dec39af2dec
-DATA lane39af2dec<>+32(SB)/8, $0x39af2dec39af2dec
-DATA lane39af2dec<>+40(SB)/8, $0x39af2dec39af2dec
-DATA lane39af2dec<>+48(SB)/8, $0x39af2dec39af2dec
-DATA lane39af2dec<>+56(SB)/8, $0x39af2dec39af2dec
-GLOBL lane39af2dec<>(SB), RODATA|NOPTR, $64
-DATA lane35595ee8<>+0(SB)/8, $0x35595ee835595ee8
-DATA lane35595ee8<>+8(SB)/8, $0x35595ee835595ee8
-DATA lane35595ee8<>+16(SB)/8, $0x35595ee835595ee8
-DATA lane35595ee8<>+24(SB)/8, $0x35595ee835595ee8
-DATA lane35595ee8<>+32(SB)/8, $0x35595ee835595ee8
-DATA lane35595ee8<>+40(SB)/8, $0x35595ee835595ee8
-DATA lane35595ee8<>+48(SB)/8, $0x35595ee835595ee8
-DATA lane35595ee8<>+56(SB)/8, $0x35595ee835595ee8
-GLOBL lane35595ee8<>(SB), RODATA|NOPTR, $64
-DATA lane3cd50a66<>+0(SB)/8, $0x3cd50a663cd50a66
-DATA lane3cd50a66<>+8(SB)/8, $0x3cd50a663cd50a66
-DATA lane3cd50a66<>+16(SB)/8, $0x3cd50a663cd50a66
-DATA lane3cd50a66<>+24(SB)/8, $0x3cd50a663cd50a66
-DATA lane3cd50a66<>+32(SB)/8, $0x3cd50a663cd50a66
-DATA lane3cd50a66<>+40(SB)/8, $0x3cd50a663cd50a66
-DATA lane3cd50a66<>+48(SB)/8, $0x3cd50a663cd50a66
-DATA lane3cd50a66<>+56(SB)/8, $0x3cd50a663cd50a66
-GLOBL lane3cd50a66<>(SB), RODATA|NOPTR, $64
-DATA lane3eef52d7<>+0(SB)/8, $0x3eef52d73eef52d7
-DATA lane3eef52d7<>+8(SB)/8, $0x3eef52d73eef52d7
-DATA lane3eef52d7<>+16(SB)/8, $0x3eef52d73eef52d7
-DATA lane3eef52d7<>+24(SB)/8, $0x3eef52d73eef52d7
-DATA lane3eef52d7<>+32(SB)/8, $0x3eef52d73eef52d7
-DATA lane3eef52d7<>+40(SB)/8, $0x3eef52d73eef52d7
-DATA lane3eef52d7<>+48(SB)/8, $0x3eef52d73eef52d7
-DATA lane3eef52d7<>+56(SB)/8, $0x3eef52d73eef52d7
-GLOBL lane3eef52d7<>(SB), RODATA|NOPTR, $64
 DATA lane7fffffff<>+0(SB)/8, $0x7fffffff7fffffff
 DATA lane7fffffff<>+8(SB)/8, $0x7fffffff7fffffff
 DATA lane7fffffff<>+16(SB)/8, $0x7fffffff7fffffff

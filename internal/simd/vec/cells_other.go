@@ -8,11 +8,7 @@ import (
 	"github.com/mlfactory/mlfactory/internal/simd"
 )
 
-func sigmoidRowsBlocks(simd.Path, int, int, *Matrix) int { return 0 }
-
-func tanhRowsBlocks(simd.Path, int, int, *Matrix) int { return 0 }
-
-func lSTMStatesBlocks(simd.Path, int, int, *Matrix, *Matrix, *Matrix, *Matrix, *Matrix, *Matrix, *Matrix, *Matrix) int {
+func lSTMRowsBlocks(simd.Path, int, int, *Matrix, *Matrix, *Matrix, *Matrix, *Matrix, *Matrix, *Matrix, *Matrix) int {
 	return 0
 }
 
@@ -20,7 +16,7 @@ func lSTMGradRowsBlocks(simd.Path, int, int, *Matrix, *Matrix, *Matrix, *Matrix,
 	return 0
 }
 
-func gRUStatesBlocks(simd.Path, int, int, *Matrix, *Matrix, *Matrix, *Matrix, *Matrix, *Matrix) int {
+func gRURowsBlocks(simd.Path, int, int, *Matrix, *Matrix, *Matrix, *Matrix, *Matrix, *Matrix) int {
 	return 0
 }
 

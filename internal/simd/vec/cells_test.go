@@ -18,14 +18,8 @@ type cellCall struct {
 
 func cellCalls() []cellCall {
 	return []cellCall{
-		{"SigmoidRows", 1, func(k, n int, m []Matrix) { SigmoidRows(k, n, m[0]) }, func(v [][]float32) { Sigmoid(v[0], v[0]) }},
-		{"TanhRows", 1, func(k, n int, m []Matrix) { TanhRows(k, n, m[0]) }, func(v [][]float32) { Tanh(v[0], v[0]) }},
-		{"LSTMStates", 8, func(k, n int, m []Matrix) {
-			SigmoidRows(k, n, m[0])
-			SigmoidRows(k, n, m[1])
-			TanhRows(k, n, m[2])
-			SigmoidRows(k, n, m[3])
-			LSTMStates(k, n, m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7])
+		{"LSTMRows", 8, func(k, n int, m []Matrix) {
+			LSTMRows(k, n, m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7])
 		}, func(v [][]float32) {
 			LSTM(v[0], v[1], v[2], v[3], v[4], v[0], v[1], v[2], v[3], v[5], v[6], v[7])
 		}},
@@ -36,11 +30,9 @@ func cellCalls() []cellCall {
 			Add(v[0], v[1], dh)
 			LSTMGrad(dh, v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[3], v[4], v[5], v[6], v[2])
 		}},
-		{"GRUStates", 6, func(k, n int, m []Matrix) {
-			SigmoidRows(k, n, m[0])
-			SigmoidRows(k, n, m[1])
-			GRUStates(k, n, m[0], m[1], m[2], m[3], m[4], m[5])
-		}, func(v [][]float32) { GRU(v[0], v[1], v[2], v[3], v[4], v[0], v[1], v[2], v[5]) }},
+		{"GRURows", 6, func(k, n int, m []Matrix) { GRURows(k, n, m[0], m[1], m[2], m[3], m[4], m[5]) }, func(v [][]float32) {
+			GRU(v[0], v[1], v[2], v[3], v[4], v[0], v[1], v[2], v[5])
+		}},
 		{"GRUGradRows", 7, func(k, n int, m []Matrix) { GRUGradRows(k, n, m[0], m[1], m[2], m[3], m[4], m[5], m[6]) }, func(v [][]float32) {
 			dh := make([]float32, len(v[0]))
 			Add(v[0], v[1], dh)
@@ -144,5 +136,6 @@ func TestCellsRefuseRowsThatAreNotThere(t *testing.T) {
 			t.Error("a matrix that is too short passes")
 		}
 	}()
-	TanhRows(3, 8, Matrix{Data: make([]float32, 23), Stride: 8})
+	m, short := Matrix{Data: make([]float32, 24), Stride: 8}, Matrix{Data: make([]float32, 23), Stride: 8}
+	BiasAdd(3, 8, m, m, short)
 }

@@ -20,6 +20,12 @@ func (m *Matrix) row(r, n int) []float32 {
 	return m.Data[at : at+n]
 }
 
+// holds reports whether there are rows of n lanes; it is inlined where check, which says what is wrong, is not.
+func (m *Matrix) holds(rows, n int) bool {
+	last := m.First + (rows-1)*m.Stride
+	return rows > 0 && min(m.First, last) >= 0 && max(m.First, last)+n <= len(m.Data)
+}
+
 // check panics unless rows of n lanes exist.
 func (m *Matrix) check(name string, rows, n int) {
 	if rows == 0 || n == 0 {

@@ -207,10 +207,7 @@ func (t *Tape) lstm(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only boo
 		z, g := s.enter(step), gates[s.block(step, gs):][:n*gs]
 		gemm.MulPacked(n, gemm.Rows(z, w), weights, g, gs, false)
 		i, f, u, o := gateOf(g, 0, h, gs), gateOf(g, 1, h, gs), gateOf(g, 2, h, gs), gateOf(g, 3, h, gs)
-		vec.SigmoidRows(n, 2*h, i)
-		vec.TanhRows(n, h, u)
-		vec.SigmoidRows(n, h, o)
-		vec.LSTMStates(n, h, i, f, u, o, cells(step), cells(step+1), vec.Matrix{Data: tanh, First: s.block(step, h), Stride: h}, s.state(step+1))
+		vec.LSTMRows(n, h, i, f, u, o, cells(step), cells(step+1), vec.Matrix{Data: tanh, First: s.block(step, h), Stride: h}, s.state(step+1))
 		s.leave(step)
 	}
 	if c0 != nil {
@@ -371,9 +368,7 @@ func (t *Tape) gru(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
 		gemm.MulPacked(n, gemm.Rows(z, w), weights, p, gs, false)
 		gemm.MulPacked(n, gemm.Rows(z, w), ofInput, p[2*h:], gs, true)
 		gemm.MulPacked(n, gemm.Rows(z[s.in:], w), ofState, q, h, true)
-		r := gateOf(p, 0, h, gs)
-		vec.SigmoidRows(n, 2*h, r)
-		vec.GRUStates(n, h, r, gateOf(p, 1, h, gs), gateOf(p, 2, h, gs), vec.Matrix{Data: q, Stride: h}, s.state(step), s.state(step+1))
+		vec.GRURows(n, h, gateOf(p, 0, h, gs), gateOf(p, 1, h, gs), gateOf(p, 2, h, gs), vec.Matrix{Data: q, Stride: h}, s.state(step), s.state(step+1))
 		s.leave(step)
 	}
 	if t.train {

@@ -136,10 +136,7 @@ func (t *Tape) lstmFew(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only 
 		g := gates[step*g4:]
 		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), weights[1], g, steps*g4, step%2 == 1)
 		i, f, u, o := gateOf(g, 0, h, steps*g4), gateOf(g, 1, h, steps*g4), gateOf(g, 2, h, steps*g4), gateOf(g, 3, h, steps*g4)
-		vec.SigmoidRows(n, 2*h, i)
-		vec.TanhRows(n, h, u)
-		vec.SigmoidRows(n, h, o)
-		vec.LSTMStates(n, h, i, f, u, o, cell, cell, tanh, s.state())
+		vec.LSTMRows(n, h, i, f, u, o, cell, cell, tanh, s.state())
 		s.leave(step)
 	}
 	return s.y, last
@@ -165,9 +162,7 @@ func (t *Tape) gruFew(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
 		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), weights[1], g, steps*g3, step%2 == 1)
 		repeatRow(q, l.HiddenBias.Value[2*h:])
 		gemm.MulPacked(n, gemm.Rows(s.z, h+1), weights[3], q, h, true)
-		r := gateOf(g, 0, h, steps*g3)
-		vec.SigmoidRows(n, 2*h, r)
-		vec.GRUStates(n, h, r, gateOf(g, 1, h, steps*g3), gateOf(g, 2, h, steps*g3), vec.Matrix{Data: q, Stride: h}, s.state(), s.state())
+		vec.GRURows(n, h, gateOf(g, 0, h, steps*g3), gateOf(g, 1, h, steps*g3), gateOf(g, 2, h, steps*g3), vec.Matrix{Data: q, Stride: h}, s.state(), s.state())
 		s.leave(step)
 	}
 	return s.y
