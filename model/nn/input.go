@@ -216,9 +216,9 @@ func (s *windowScale) putAll(t *tape.Tape, w *view.Windows, lo, hi int) *tape.Te
 // put writes window i of w, scaled, to dst.
 func (s *windowScale) put(w *view.Windows, i int, dst []float32) {
 	first, last := w.First(i), int(w.Last[i])
-	lead := s.lead(dst, last+1-first)
+	lead, adjoin := s.lead(dst, last+1-first), adjoin(w)
 	for b := first; b <= last; b++ {
-		s.bar(w, b, dst[lead+(b-first)*s.width():])
+		s.bar(w, b, dst[lead+(b-first)*s.width():], adjoin)
 	}
 }
 
@@ -235,9 +235,25 @@ func (s *windowScale) lead(dst []float32, present int) int {
 	return n
 }
 
-// bar writes one bar, scaled, to dst.
-func (s *windowScale) bar(w *view.Windows, b int, dst []float32) {
-	row, holes := w.Data[b*w.Width:(b+1)*w.Width], 0
+// adjoin reports whether the channels of w lie one after the other in a bar.
+func adjoin(w *view.Windows) bool {
+	for j, at := range w.Columns {
+		if int(at) != int(w.Columns[0])+j {
+			return false
+		}
+	}
+	return true
+}
+
+// bar writes one bar, scaled, to dst. adjoin is that of w.
+func (s *windowScale) bar(w *view.Windows, b int, dst []float32, adjoin bool) {
+	row, n := w.Data[b*w.Width:(b+1)*w.Width], len(s.names)
+	if adjoin && !s.missing && n > 0 {
+		at := int(w.Columns[0])
+		s.standardize(row[at:at+n], dst[:n])
+		return
+	}
+	holes := 0
 	for j, at := range w.Columns {
 		v := row[at]
 		if v != v {
@@ -245,17 +261,17 @@ func (s *windowScale) bar(w *view.Windows, b int, dst []float32) {
 		}
 		dst[j] = v
 	}
-	s.standardize(dst[:len(s.names)])
+	s.standardize(dst[:n], dst[:n])
 	if s.missing {
-		dst[len(s.names)] = float32(holes) / float32(len(s.names))
+		dst[n] = float32(holes) / float32(n)
 	}
 }
 
-// standardize is standard of all values of a bar.
-func (s *windowScale) standardize(x []float32) {
+// standardize is standard of all values of a bar; z may be x.
+func (s *windowScale) standardize(x, z []float32) {
 	if s.bound.robust {
 		for j, v := range x {
-			x[j] = standard(v, s.mean[j], s.inv[j], s.bound)
+			z[j] = standard(v, s.mean[j], s.inv[j], s.bound)
 		}
 		return
 	}
@@ -264,7 +280,7 @@ func (s *windowScale) standardize(x []float32) {
 	if cut == 0 {
 		cut = inf
 	}
-	vec.Standardize(x, s.mean, s.inv, x, cut, inf)
+	vec.Standardize(x, s.mean, s.inv, z, cut, inf)
 }
 
 // finite refuses ±Inf in the windows of rows (nil: all).
@@ -395,8 +411,9 @@ func (s *windowScale) source(w *view.Windows, rows []int) *windowSource {
 		return src
 	}
 	src.data = make([]float32, (hi-lo)*s.width())
+	adjoin := adjoin(w)
 	for b := lo; b < hi; b++ {
-		s.bar(w, b, src.data[(b-lo)*s.width():])
+		s.bar(w, b, src.data[(b-lo)*s.width():], adjoin)
 	}
 	for k := range src.from {
 		src.from[k] -= int32(lo) // #nosec G115 -- below 2³¹ bars
