@@ -132,7 +132,7 @@ func (p prefixed) Save(name string, state []byte) error {
 func (f *predictor) finish() {
 	f.bufs = &sync.Pool{New: func() any {
 		b := &buffer{tape: tape.New(0)}
-		b.tape.Freeze()
+		b.tape.Keep()
 		return b
 	}}
 }

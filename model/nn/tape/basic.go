@@ -33,7 +33,7 @@ func (t *Tape) Linear(x *Tensor, w, b *Param) *Tensor {
 	if b != nil {
 		repeatRow(y.Value, b.Value)
 	}
-	gemm.Mul(x.Rows, out, in, gemm.Rows(x.Value, in), gemm.Cols(w.Value, in), y.Value, out, b != nil, &t.gemm)
+	t.times(x.Rows, x.Value, w, inputs, y.Value, b != nil)
 	if t.trace != nil {
 		t.traceLinear(y, x, w, b)
 	}
@@ -60,7 +60,7 @@ func (t *Tape) linearGrad(x *Tensor, w, b *Param, dy []float32) {
 	gemm.Mul(out, in, x.Rows, gemm.Cols(dy, out), gemm.Rows(x.Value, in), dw, in, add, &t.gemm)
 	if !x.input {
 		dx, add := t.gradOf(x)
-		gemm.Mul(x.Rows, in, out, gemm.Rows(dy, out), gemm.Rows(w.Value, in), dx, in, add, &t.gemm)
+		t.times(x.Rows, dy, w, gradients, dx, add)
 	}
 }
 

@@ -228,7 +228,7 @@ func (t *Tape) withZeros(v *convolution) (x []float32, rows int) {
 // One tap without zeros is a linear map of each row.
 
 func (v *convolution) pointForward(t *Tape) {
-	gemm.Mul(v.x.Rows, v.out, v.in, gemm.Rows(v.x.Value, v.in), gemm.Cols(v.Weight.Value, v.in), v.y.Value, v.out, false, &t.gemm)
+	t.times(v.x.Rows, v.x.Value, v.Weight, inputs, v.y.Value, false)
 	v.finish(t, 0, len(v.y.Value))
 }
 
@@ -238,37 +238,41 @@ func (v *convolution) pointWeightGrad(t *Tape, dy []float32) {
 }
 
 func (v *convolution) pointInputGrad(t *Tape, dy, dx []float32, add bool) {
-	gemm.Mul(v.x.Rows, v.in, v.out, gemm.Rows(dy, v.out), gemm.Rows(v.Weight.Value, v.in), dx, v.in, add, &t.gemm)
+	t.times(v.x.Rows, dy, v.Weight, gradients, dx, add)
 }
 
 // reachWeights packs the weights as a matrix of taps·in rows and out columns.
-func (v *convolution) reachWeights(t *Tape) gemm.Packed {
-	w, in, out := t.alloc(v.taps*v.in*v.out), v.in, v.out
-	for o := range out {
-		row := v.Weight.Value[o*in*v.taps : (o+1)*in*v.taps]
-		for j := range v.taps {
-			for i := range in {
-				w[(j*in+i)*out+o] = row[i*v.taps+j]
+func (v *convolution) reachWeights(t *Tape) *gemm.Packed {
+	return &t.kept(use{v.Weight, filters, 0}, v.Weight.version, func(k *layouts) {
+		w, in, out := t.alloc(v.taps*v.in*v.out), v.in, v.out
+		for o := range out {
+			row := v.Weight.Value[o*in*v.taps : (o+1)*in*v.taps]
+			for j := range v.taps {
+				for i := range in {
+					w[(j*in+i)*out+o] = row[i*v.taps+j]
+				}
 			}
 		}
-	}
-	return t.pack(v.outSteps, v.taps*in, out, gemm.Rows(w, out))
+		k.add(v.outSteps, v.taps*in, out, gemm.Rows(w, out))
+	})[0]
 }
 
 // reverseWeights packs them as taps·out rows, the last tap first, and in
 // columns.
-func (v *convolution) reverseWeights(t *Tape) gemm.Packed {
-	w, in, out := t.alloc(v.taps*v.in*v.out), v.in, v.out
-	for o := range out {
-		from := v.Weight.Value[o*in*v.taps : (o+1)*in*v.taps]
-		for j := range v.taps {
-			row := w[((v.taps-1-j)*out+o)*in:][:in]
-			for i := range row {
-				row[i] = from[i*v.taps+j]
+func (v *convolution) reverseWeights(t *Tape) *gemm.Packed {
+	return &t.kept(use{v.Weight, reverse, 0}, v.Weight.version, func(k *layouts) {
+		w, in, out := t.alloc(v.taps*v.in*v.out), v.in, v.out
+		for o := range out {
+			from := v.Weight.Value[o*in*v.taps : (o+1)*in*v.taps]
+			for j := range v.taps {
+				row := w[((v.taps-1-j)*out+o)*in:][:in]
+				for i := range row {
+					row[i] = from[i*v.taps+j]
+				}
 			}
 		}
-	}
-	return t.pack(v.steps, v.taps*out, in, gemm.Rows(w, in))
+		k.add(v.steps, v.taps*out, in, gemm.Rows(w, in))
+	})[0]
 }
 
 // spreadGrad adds the gradient of a group's weights, which has a row of taps·in
@@ -297,7 +301,7 @@ func (v *convolution) reachForward(t *Tape) {
 	x, rows := t.withZeros(v)
 	w := v.reachWeights(t)
 	for b := range v.samples {
-		gemm.MulPacked(v.outSteps, gemm.Rows(x[b*rows*v.in:], v.stride*v.in), &w, v.y.Value[b*v.outSteps*v.out:], v.out, false)
+		gemm.MulPacked(v.outSteps, gemm.Rows(x[b*rows*v.in:], v.stride*v.in), w, v.y.Value[b*v.outSteps*v.out:], v.out, false)
 	}
 	v.finish(t, 0, len(v.y.Value))
 }
@@ -326,7 +330,7 @@ func (v *convolution) reachInputGrad(t *Tape, dy, dx []float32, add bool) {
 	g := t.pad(dy, v.outSteps, v.out, before, 1, rows)
 	w := v.reverseWeights(t)
 	for b := range v.samples {
-		gemm.MulPacked(v.steps, gemm.Rows(g[b*rows*v.out:], v.out), &w, dx[b*v.steps*v.in:], v.in, add)
+		gemm.MulPacked(v.steps, gemm.Rows(g[b*rows*v.out:], v.out), w, dx[b*v.steps*v.in:], v.in, add)
 	}
 }
 
@@ -356,15 +360,19 @@ func (v *convolution) eachTap(b int, do func(j, xRow, yRow, rows int)) {
 // tapWeights packs each tap's weights of a group, in × out or, for gradients,
 // out × in.
 func (v *convolution) tapWeights(t *Tape, group, m int, forward bool) []gemm.Packed {
-	w, from := make([]gemm.Packed, v.taps), v.Weight.Value[group*v.groupOut*v.groupIn*v.taps:]
-	for j := range w {
-		if forward {
-			w[j] = t.pack(m, v.groupIn, v.groupOut, gemm.Matrix{Data: from[j:], RowStride: v.taps, ColStride: v.groupIn * v.taps})
-		} else {
-			w[j] = t.pack(m, v.groupOut, v.groupIn, gemm.Matrix{Data: from[j:], RowStride: v.groupIn * v.taps, ColStride: v.taps})
-		}
+	from, as := v.Weight.Value[group*v.groupOut*v.groupIn*v.taps:], taps
+	if !forward {
+		as = tapGradients
 	}
-	return w
+	return t.kept(use{v.Weight, as, group}, v.Weight.version, func(k *layouts) {
+		for j := range v.taps {
+			if forward {
+				k.add(m, v.groupIn, v.groupOut, gemm.Matrix{Data: from[j:], RowStride: v.taps, ColStride: v.groupIn * v.taps})
+			} else {
+				k.add(m, v.groupOut, v.groupIn, gemm.Matrix{Data: from[j:], RowStride: v.groupIn * v.taps, ColStride: v.taps})
+			}
+		}
+	})
 }
 
 func (v *convolution) tapForward(t *Tape) {

@@ -1,7 +1,6 @@
 package tape
 
 import (
-	"github.com/mlfactory/mlfactory/internal/simd/gemm"
 	"github.com/mlfactory/mlfactory/internal/simd/vec"
 )
 
@@ -18,11 +17,11 @@ func (t *Tape) LinearApply(x *Tensor, w, b *Param, a Activation) *Tensor {
 	var slope []float32
 	if a == ReLU {
 		repeatRow(y.Value, b.Value)
-		gemm.Mul(x.Rows, out, in, gemm.Rows(x.Value, in), gemm.Cols(w.Value, in), y.Value, out, true, &t.gemm)
+		t.times(x.Rows, x.Value, w, inputs, y.Value, true)
 		vec.ReLU(y.Value, y.Value)
 	} else {
 		slope = t.alloc(len(y.Value))
-		gemm.Mul(x.Rows, out, in, gemm.Rows(x.Value, in), gemm.Cols(w.Value, in), slope, out, false, &t.gemm)
+		t.times(x.Rows, x.Value, w, inputs, slope, false)
 		vec.GELUBias(x.Rows, out, vec.Matrix{Data: slope, Stride: out}, vec.Matrix{Data: b.Value}, vec.Matrix{Data: y.Value, Stride: out})
 	}
 	if t.trace != nil {
@@ -60,7 +59,7 @@ func (t *Tape) LinearAdd(x *Tensor, w, b *Param, z *Tensor) *Tensor {
 	mustMatch("linear", x.Cols == in && len(b.Value) == out, x, w)
 	mustMatch("sum", z.Rows == x.Rows && z.Cols == out, z, w)
 	y := t.fresh(x.Rows, out)
-	gemm.Mul(x.Rows, out, in, gemm.Rows(x.Value, in), gemm.Cols(w.Value, in), y.Value, out, false, &t.gemm)
+	t.times(x.Rows, x.Value, w, inputs, y.Value, false)
 	vec.BiasAdd(x.Rows, out, vec.Matrix{Data: y.Value, Stride: out}, vec.Matrix{Data: b.Value}, vec.Matrix{Data: z.Value, Stride: out})
 	if t.trace != nil {
 		t.traceLinear(y, x, w, b)

@@ -172,11 +172,6 @@ func (t *Tape) sumOfBiases(l *Recurrent, gates int) []float32 {
 	return bias
 }
 
-// pack lays a matrix of weights out for the products of all steps.
-func (t *Tape) pack(rows, k, n int, b gemm.Matrix) gemm.Packed {
-	return gemm.Pack(rows, k, n, b, t.alloc(gemm.PackedLen(k, n)))
-}
-
 // gateOf is the columns of a gate in rows of stride values.
 func gateOf(rows []float32, k, hidden, stride int) vec.Matrix {
 	return vec.Matrix{Data: rows, First: k * hidden, Stride: stride}
@@ -190,7 +185,7 @@ func (t *Tape) lstm(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only boo
 	s := t.sequence("lstm", x, steps, l, h0, only)
 	n, h, g4, gs, w := s.samples, s.hidden, s.sums, s.stride, s.width()
 	mustMatch("lstm", g4 == 4*h, x, l.InputWeight)
-	weights := t.kept(l, false, n, func(k *layouts) {
+	weights := &t.keptOf(l, states, min(n, 3), func(k *layouts) {
 		s.join(t, l, t.sumOfBiases(l, 4))
 		k.add(n, w, g4, gemm.Cols(s.both, w))
 	})[0]
@@ -230,12 +225,19 @@ func (t *Tape) lstmGrad(s *sequence, l *Recurrent, gates, cell, tanh []float32, 
 	n, h, g4, gs := s.samples, s.hidden, s.sums, s.stride
 	// dz is the gradient of a step's rows of z, or of their state alone where x wants none.
 	w, from := s.in+h, s.in
-	weights := gemm.Rows(s.both, s.width())
 	if s.x.input {
 		w, from = h, 0
-		weights = gemm.Rows(l.HiddenWeight.Value, h)
 	}
-	packed := t.pack(n, g4, w, weights)
+	packed := &t.keptOf(l, stateGradients, w, func(k *layouts) {
+		if s.x.input {
+			k.add(n, g4, w, gemm.Rows(l.HiddenWeight.Value, h))
+			return
+		}
+		if s.both == nil { // the forward pass found its layout
+			s.join(t, l, l.InputBias.Value)
+		}
+		k.add(n, g4, w, gemm.Rows(s.both, s.width()))
+	})[0]
 	dz, dc := t.alloc(n*w), t.alloc(n*h)
 	clear(dz)
 	if last != nil && last.wants() {
@@ -263,7 +265,7 @@ func (t *Tape) lstmGrad(s *sequence, l *Recurrent, gates, cell, tanh []float32, 
 			end = step
 		}
 		if step > 0 || dx != nil || h0 != nil {
-			gemm.MulPacked(n, gemm.Rows(g, gs), &packed, dz, w, false)
+			gemm.MulPacked(n, gemm.Rows(g, gs), packed, dz, w, false)
 			s.pass(step, dz, w, dx, add)
 		}
 	}
@@ -350,13 +352,13 @@ func (t *Tape) gru(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
 	n, h, g3, gs, w := s.samples, s.hidden, s.sums, s.stride, s.width()
 	mustMatch("gru", g3 == 3*h, x, l.InputWeight)
 	// p: the sums of r, z and, of the input alone, n; q: that of n from the state.
-	packed := t.kept(l, false, n, func(k *layouts) {
+	packed := t.keptOf(l, states, min(n, 3), func(k *layouts) {
 		s.join(t, l, t.sumOfBiases(l, 2))
 		k.add(n, w, 2*h, gemm.Cols(s.both, w))
 		k.add(n, s.in, h, gemm.Cols(l.InputWeight.Value[2*h*s.in:], s.in))
 		k.add(n, h, h, gemm.Cols(l.HiddenWeight.Value[2*h*h:], h))
 	})
-	weights, ofInput, ofState := packed[0], packed[1], packed[2]
+	weights, ofInput, ofState := &packed[0], &packed[1], &packed[2]
 	blocks := 1 + s.keep*(steps-1)
 	ps, qs := t.alloc(blocks*n*gs), t.alloc(blocks*n*h)
 	for step := range steps {
@@ -385,8 +387,11 @@ func (t *Tape) gru(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
 // gradients for the input and for the state.
 func (t *Tape) gruGrad(s *sequence, l *Recurrent, ps, qs []float32) {
 	n, h, g3, gs, both := s.samples, s.hidden, s.sums, s.stride, s.in+s.hidden
-	gates := t.pack(n, 2*h, h, gemm.Rows(l.HiddenWeight.Value, h))
-	last := t.pack(n, h, h, gemm.Rows(l.HiddenWeight.Value[2*h*h:], h))
+	packed := t.keptOf(l, stateGradients, h, func(k *layouts) {
+		k.add(n, 2*h, h, gemm.Rows(l.HiddenWeight.Value, h))
+		k.add(n, h, h, gemm.Rows(l.HiddenWeight.Value[2*h*h:], h))
+	})
+	gates, last := &packed[0], &packed[1]
 	dh := t.alloc(n * h)
 	clear(dh)
 	sums, dw, dn, dm := t.alloc(4*h), t.alloc(2*h*both), t.alloc(h*s.in), t.alloc(h*h)
@@ -406,8 +411,8 @@ func (t *Tape) gruGrad(s *sequence, l *Recurrent, ps, qs []float32) {
 			end = step
 		}
 		if step > 0 {
-			gemm.MulPacked(n, gemm.Rows(p, gs), &gates, dh, h, true)
-			gemm.MulPacked(n, gemm.Rows(q, h), &last, dh, h, true)
+			gemm.MulPacked(n, gemm.Rows(p, gs), gates, dh, h, true)
+			gemm.MulPacked(n, gemm.Rows(q, h), last, dh, h, true)
 		}
 	}
 	db, add := t.gradOfParam(l.InputBias)

@@ -1,52 +1,9 @@
 package tape
 
 import (
-	"github.com/mlfactory/mlfactory/internal/simd"
 	"github.com/mlfactory/mlfactory/internal/simd/gemm"
 	"github.com/mlfactory/mlfactory/internal/simd/vec"
 )
-
-// Freeze promises that parameters which layers of recurrence get on this tape do not
-// change any more: what is made of them is kept for the next call.
-func (t *Tape) Freeze() { t.frozen = map[frozenKey]*layouts{} }
-
-// frozenKey is a use of a layer's weights.
-type frozenKey struct {
-	layer *Recurrent
-	few   bool
-	rows  int
-}
-
-// layouts are matrices of weights, laid out for products.
-type layouts struct {
-	path   simd.Path
-	packed []*gemm.Packed
-	room   func(n int) []float32
-}
-
-// add lays out one more matrix for products of about so many rows.
-func (k *layouts) add(rows, depth, n int, b gemm.Matrix) {
-	p := gemm.Pack(rows, depth, n, b, k.room(gemm.PackedLen(depth, n)))
-	k.packed = append(k.packed, &p)
-}
-
-// kept lays out the weights of l for a number of rows by fill, or returns what an
-// earlier call laid out where parameters do not change.
-func (t *Tape) kept(l *Recurrent, few bool, rows int, fill func(k *layouts)) []*gemm.Packed {
-	if t.train || t.frozen == nil {
-		k := layouts{room: t.alloc}
-		fill(&k)
-		return k.packed
-	}
-	key, path := frozenKey{l, few, rows}, simd.Current()
-	k := t.frozen[key]
-	if k == nil || k.path != path {
-		k = &layouts{path: path, room: func(n int) []float32 { return make([]float32, n) }}
-		fill(k)
-		t.frozen[key] = k
-	}
-	return k.packed
-}
 
 // fewSamples is the number of samples up to which a product of one step has too few
 // rows to be fast.
@@ -122,7 +79,7 @@ func (t *Tape) layOut(k *layouts, s *fewSequence, rows int, l *Recurrent, bias [
 func (t *Tape) lstmFew(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only bool) (y, last *Tensor) {
 	s := t.fewSequence("lstm", x, steps, 4, l, h0, only)
 	n, h, g4 := s.samples, s.hidden, s.sums
-	weights := t.kept(l, true, n, func(k *layouts) { t.layOut(k, &s, g4, l, t.sumOfBiases(l, 4)) })
+	weights := t.keptOf(l, fewStates, n, func(k *layouts) { t.layOut(k, &s, g4, l, t.sumOfBiases(l, 4)) })
 	gates, tanh := t.alloc(x.Rows*g4), vec.Matrix{Data: t.alloc(n * h), Stride: h}
 	last = t.fresh(n, h)
 	if c0 != nil {
@@ -131,10 +88,10 @@ func (t *Tape) lstmFew(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only 
 		clear(last.Value)
 	}
 	cell := vec.Matrix{Data: last.Value, Stride: h}
-	gemm.MulPacked(x.Rows, gemm.Rows(x.Value, s.in), weights[0], gates, g4, false)
+	gemm.MulPacked(x.Rows, gemm.Rows(x.Value, s.in), &weights[0], gates, g4, false)
 	for step := range steps {
 		g := gates[step*g4:]
-		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), weights[1], g, steps*g4, step%2 == 1)
+		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), &weights[1], g, steps*g4, step%2 == 1)
 		i, f, u, o := gateOf(g, 0, h, steps*g4), gateOf(g, 1, h, steps*g4), gateOf(g, 2, h, steps*g4), gateOf(g, 3, h, steps*g4)
 		vec.LSTMRows(n, h, i, f, u, o, cell, cell, tanh, s.state())
 		s.leave(step)
@@ -146,22 +103,22 @@ func (t *Tape) lstmFew(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only 
 func (t *Tape) gruFew(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
 	s := t.fewSequence("gru", x, steps, 3, l, nil, only)
 	n, h, g3 := s.samples, s.hidden, s.sums
-	weights := t.kept(l, true, n, func(k *layouts) {
+	weights := t.keptOf(l, fewStates, n, func(k *layouts) {
 		t.layOut(k, &s, 2*h, l, t.sumOfBiases(l, 2))
 		k.add(x.Rows, s.in, h, gemm.Cols(l.InputWeight.Value[2*h*s.in:], s.in))
 		k.add(n, h, h, gemm.Cols(l.HiddenWeight.Value[2*h*h:], h))
 	})
 	p, q := t.alloc(x.Rows*g3), t.alloc(n*h)
-	gemm.MulPacked(x.Rows, gemm.Rows(x.Value, s.in), weights[0], p, g3, false)
+	gemm.MulPacked(x.Rows, gemm.Rows(x.Value, s.in), &weights[0], p, g3, false)
 	for r := range x.Rows {
 		copy(p[r*g3+2*h:(r+1)*g3], l.InputBias.Value[2*h:])
 	}
-	gemm.MulPacked(x.Rows, gemm.Rows(x.Value, s.in), weights[2], p[2*h:], g3, true)
+	gemm.MulPacked(x.Rows, gemm.Rows(x.Value, s.in), &weights[2], p[2*h:], g3, true)
 	for step := range steps {
 		g := p[step*g3:]
-		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), weights[1], g, steps*g3, step%2 == 1)
+		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), &weights[1], g, steps*g3, step%2 == 1)
 		repeatRow(q, l.HiddenBias.Value[2*h:])
-		gemm.MulPacked(n, gemm.Rows(s.z, h+1), weights[3], q, h, true)
+		gemm.MulPacked(n, gemm.Rows(s.z, h+1), &weights[3], q, h, true)
 		vec.GRURows(n, h, gateOf(g, 0, h, steps*g3), gateOf(g, 1, h, steps*g3), gateOf(g, 2, h, steps*g3), vec.Matrix{Data: q, Stride: h}, s.state(), s.state())
 		s.leave(step)
 	}

@@ -46,7 +46,7 @@ func TestFewSamplesHaveTheBitsOfMany(t *testing.T) {
 				}
 				want := run(New(0), 0, samples)
 				kept := New(0)
-				kept.Freeze()
+				kept.Keep()
 				for _, tp := range []*Tape{New(0), kept, kept} {
 					for lo := 0; lo < samples; {
 						n := min(1+r.IntN(5), samples-lo)
@@ -70,7 +70,7 @@ func TestKeptWeightsFollowThePath(t *testing.T) {
 	r := rand.New(rand.NewPCG(12, 1))
 	l, x := layerOf(r, 4, 8, 16), draw(r, 10*8, 1)
 	kept := New(0)
-	kept.Freeze()
+	kept.Keep()
 	for k, p := range slices.Concat(simd.Supported(), simd.Supported()) {
 		t.Run(fmt.Sprint(k, p), func(t *testing.T) {
 			simd.Force(t, p)

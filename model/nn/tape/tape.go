@@ -47,6 +47,9 @@ type Param struct {
 	grads  [][]float32 // of each shard; of a buffer: sums of what was measured
 	used   []bool      // the shard has written its gradient
 	counts []int       // measurements of each shard
+
+	version uint64 // of Value
+	passing bool   // made on a tape, until its next reset
 }
 
 // NewParam makes a parameter of zeros.
@@ -138,14 +141,14 @@ func (t *Tape) Measure(p *Param, x []float32) {
 
 // Tape records operations. It belongs to one shard and one goroutine at a time.
 type Tape struct {
-	shard int
-	train bool
-	rand  *rand.Rand
-	back  []func()
-	gemm  gemm.Buffer
-	trace *Trace // nil: none
-	// What was made of parameters that do not change; nil where they may.
-	frozen map[frozenKey]*layouts
+	shard   int
+	train   bool
+	rand    *rand.Rand
+	back    []func()
+	gemm    gemm.Buffer
+	trace   *Trace           // nil: none
+	keeps   map[use]*layouts // nil: parameters may change at any time
+	passing layouts          // of the operation at work
 
 	slabs [][]float32
 	slab  int // in use

@@ -13,7 +13,7 @@ import (
 func (t *Tape) WeightNorm(direction, length *Param) *Param {
 	rows, n := direction.Shape[0], direction.cols()
 	mustMatch("weight norm", len(length.Value) == rows, direction, length)
-	w := &Param{Name: length.Name + ".scaled", Shape: direction.Shape, Value: t.alloc(rows * n)}
+	w := &Param{Name: length.Name + ".scaled", Shape: direction.Shape, Value: t.alloc(rows * n), passing: true}
 	inv := t.alloc(rows)
 	for i := range rows {
 		d := direction.Value[i*n : (i+1)*n]

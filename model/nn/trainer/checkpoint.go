@@ -149,6 +149,9 @@ func (f *fitter) unpack(raw []byte, print string) (s state, err error) {
 			}
 		}
 	}
+	for _, p := range f.params {
+		p.Changed()
+	}
 	return s, nil
 }
 

@@ -55,6 +55,7 @@ func (f *fitter) update() (float64, error) {
 		}
 	})
 	for _, p := range f.params {
+		p.Changed()
 		p.Forget()
 	}
 	return norm, nil
@@ -115,6 +116,7 @@ func (f *fitter) useAverage() (restore func()) {
 func (f *fitter) swap() {
 	for i, p := range f.params {
 		p.Value, f.ema[i] = f.ema[i], p.Value
+		p.Changed()
 	}
 }
 
@@ -135,5 +137,6 @@ func (f *fitter) copyTo(v [][]float32) [][]float32 {
 func (f *fitter) restore(v [][]float32) {
 	for i, p := range f.params {
 		copy(p.Value, v[i])
+		p.Changed()
 	}
 }

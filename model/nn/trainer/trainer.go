@@ -122,7 +122,9 @@ func (p *tapes) take(shard int) *tape.Tape {
 	defer p.mu.Unlock()
 	n := len(p.idle)
 	if n == 0 {
-		return tape.New(shard)
+		t := tape.New(shard)
+		t.Keep()
+		return t
 	}
 	t := p.idle[n-1]
 	p.idle = p.idle[:n-1]
@@ -145,7 +147,8 @@ func (p *tapes) give(t *tape.Tape) {
 // weights (two of them without stop rows), the average where ema is set and one
 // gradient a shard (up to 8); and for each worker the activations of a portion of a
 // shard, 32 MB or those of one row, whatever is more (of all shards with the loss
-// sharpe, of a whole shard with batch norm).
+// sharpe, of a whole shard with batch norm), and its layouts of the weights
+// ([tape.Tape.Keep]).
 func Fit(ctx context.Context, env model.Env, cfg Config, net Network, classes int, train, stop Data) (Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return Report{}, fmt.Errorf("model/nn: %w", err)

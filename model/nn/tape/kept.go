@@ -1,0 +1,135 @@
+package tape
+
+import (
+	"github.com/mlfactory/mlfactory/internal/simd"
+	"github.com/mlfactory/mlfactory/internal/simd/gemm"
+)
+
+// Keep promises that parameters which operations get on this tape change only where
+// [Param.Changed] says so: layouts of them are kept until then. They take as much
+// memory as the parameters of these operations, or up to three times that with
+// gradients.
+func (t *Tape) Keep() { t.keeps = map[use]*layouts{} }
+
+// Changed says that Value is not what it was, for tapes that keep what they make of
+// it. No operation may be under way.
+func (p *Param) Changed() { p.version++ }
+
+// use is what a parameter, or the layer that it belongs to, is laid out for.
+type use struct {
+	param *Param
+	as    layout
+	part  int // group, number of rows or of columns: what else tells uses apart
+}
+
+type layout uint8
+
+const (
+	inputs    layout = iota // a linear map
+	gradients               // the gradient of its input
+	states                  // a recurrence
+	fewStates
+	stateGradients
+	filters // of a convolution
+	reverse
+	taps
+	tapGradients
+)
+
+// layouts are matrices of weights, laid out for products.
+type layouts struct {
+	path    simd.Path
+	version uint64
+	uses    int // of this version
+	before  int // of the version before
+	packed  []gemm.Packed
+	rooms   [][]float32 // of packed
+	of      *Tape       // whose memory is used instead, until its reset; or nil
+}
+
+// add lays out one more matrix for products of about so many rows.
+func (k *layouts) add(rows, depth, n int, b gemm.Matrix) {
+	size, i := gemm.PackedLen(depth, n), len(k.packed)
+	var room []float32
+	switch {
+	case k.of != nil:
+		room = k.of.alloc(size)
+	case i < len(k.rooms):
+		room = k.rooms[i]
+	default:
+		room = make([]float32, size)
+		k.rooms = append(k.rooms, room)
+	}
+	k.packed = append(k.packed, gemm.Pack(rows, depth, n, b, room))
+}
+
+// layoutsOf is what the tape keeps for a use, empty if it is of another version or
+// path, and counts the use.
+func (t *Tape) layoutsOf(u use, version uint64) *layouts {
+	k := t.keeps[u]
+	if k == nil {
+		k = &layouts{version: version}
+		t.keeps[u] = k
+	}
+	if path := simd.Current(); k.version != version || k.path != path {
+		k.before, k.uses = k.uses, 0
+		k.version, k.path, k.packed = version, path, k.packed[:0]
+	}
+	k.uses++
+	return k
+}
+
+// kept lays out weights by fill, or returns what an earlier call laid out for the
+// same use. The result holds until the next call.
+func (t *Tape) kept(u use, version uint64, fill func(k *layouts)) []gemm.Packed {
+	if t.keeps == nil || u.param.passing {
+		k := &t.passing
+		k.of, k.packed = t, k.packed[:0]
+		fill(k)
+		return k.packed
+	}
+	k := t.layoutsOf(u, version)
+	if len(k.packed) == 0 {
+		fill(k)
+	}
+	return k.packed
+}
+
+// keptOf is kept for the weights of a recurrence.
+func (t *Tape) keptOf(l *Recurrent, as layout, part int, fill func(k *layouts)) []gemm.Packed {
+	// Versions only rise: so does the sum when any changes.
+	return t.kept(use{l.HiddenWeight, as, part}, l.InputWeight.version+l.HiddenWeight.version+l.InputBias.version+l.HiddenBias.version, fill)
+}
+
+// A linear map is laid out ahead of its products if they have many rows, so that
+// package gemm would lay it out for each, if there are enough of them, and if it is
+// small.
+const (
+	someRows   = 16
+	someCols   = 16
+	oftenUsed  = 4
+	mostValues = 1 << 18
+)
+
+// times is c = a·Wᵀ for rows of a, or a·W for the gradient of a map's inputs, or
+// adds it.
+func (t *Tape) times(rows int, a []float32, w *Param, as layout, c []float32, add bool) {
+	k, n := w.cols(), w.Shape[0]
+	b := gemm.Cols(w.Value, k)
+	if as == gradients {
+		k, n = n, k
+		b = gemm.Rows(w.Value, n)
+	}
+	if t.keeps != nil && !w.passing && rows >= someRows && n >= someCols && len(w.Value) <= mostValues {
+		// How often it is used is known from the version before.
+		l := t.layoutsOf(use{w, as, 0}, w.version)
+		if max(l.uses, l.before) >= oftenUsed {
+			if len(l.packed) == 0 {
+				l.add(rows, k, n, b)
+			}
+			gemm.MulPacked(rows, gemm.Rows(a, k), &l.packed[0], c, n, add)
+			return
+		}
+	}
+	gemm.Mul(rows, n, k, gemm.Rows(a, k), b, c, n, add, &t.gemm)
+}
