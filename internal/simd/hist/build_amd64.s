@@ -64,15 +64,31 @@ four:
 	SUBQ       $4, CX
 	DECQ       R14
 	JNZ        four
-	TESTQ      CX, CX
-	JEQ        done
 
 rest:
+	SUBQ $4, CX
+	JLT  last
+
+more:
+	ROW(0)
+	ROW(8)
+	ROW(16)
+	ROW(24)
+	ADDQ $32, SI
+	ADDQ $32, DI
+	SUBQ $4, CX
+	JGE  more
+
+last:
+	ADDQ $4, CX
+	JEQ  done
+
+one:
 	ROW(0)
 	ADDQ $8, SI
 	ADDQ $8, DI
 	DECQ CX
-	JNZ  rest
+	JNZ  one
 
 done:
 	RET

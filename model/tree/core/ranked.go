@@ -3,6 +3,7 @@ package core
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/mlfactory/mlfactory/internal/simd/hist"
@@ -18,8 +19,8 @@ type Ranked struct {
 	X     *view.Table
 	rank  [][]uint32  // of each column: the rank of each row, NaN last
 	value [][]float32 // of each column: the distinct values that are not NaN, ascending
-	// count is, of each column of many values, how many rows have each of them and
-	// then, modulo 256, how many are NaN; nil where a value has more than 255.
+	// count is, of each column of many values, how many rows have each of them,
+	// and one place more for NaN; nil where a value has more than 255.
 	count [][]uint8
 	none  []bool // whether a column has NaN
 }
@@ -33,12 +34,12 @@ func NewRanked(t *view.Table, pl *Pool) (*Ranked, error) {
 	r := &Ranked{X: t, rank: make([][]uint32, t.P), value: make([][]float32, t.P), count: make([][]uint8, t.P), none: make([]bool, t.P)}
 	errs := make([]error, t.P)
 	pl.Each(t.P, func(next func() int) {
-		var a, b []uint64
+		var w *rankBuffers
 		for j := next(); j < t.P; j = next() {
-			if a == nil {
-				a, b = make([]uint64, t.N), make([]uint64, t.N)
+			if w == nil {
+				w = &rankBuffers{make([]uint64, t.N), make([]uint64, t.N), make([]float32, t.N), make([]uint8, t.N+1)}
 			}
-			errs[j] = r.sort(j, a, b)
+			errs[j] = r.sort(j, w)
 		}
 	})
 	for _, err := range errs {
@@ -49,40 +50,49 @@ func NewRanked(t *view.Table, pl *Pool) (*Ranked, error) {
 	return r, nil
 }
 
-// sort ranks one column; a and b are buffers.
-func (r *Ranked) sort(j int, a, b []uint64) error {
+// rankBuffers are the buffers of one worker.
+type rankBuffers struct {
+	a, b  []uint64
+	value []float32
+	count []uint8
+}
+
+// sort ranks one column.
+func (r *Ranked) sort(j int, w *rankBuffers) error {
 	col := r.X.Col(j)
 	if i := infinite(col); i >= 0 {
 		return infiniteError("training", r.X, j, i)
 	}
-	a = a[:0]
+	a := w.a[:0]
 	for i, v := range col {
 		if v == v {
 			a = append(a, uint64(OrderedKey(v))<<32|uint64(uint32(i))) // #nosec G115 -- at most MaxRows
 		}
 	}
-	a = radixSort(a, b, 32)
-	distinct, last := 0, ^uint64(0)
-	for _, u := range a {
-		if u>>32 != last {
-			distinct, last = distinct+1, u>>32
-		}
-	}
-	rank, value := make([]uint32, len(col)), make([]float32, 0, distinct)
-	for i := range rank {
-		rank[i] = uint32(distinct) // #nosec G115 -- at most MaxRows
-	}
-	last = ^uint64(0)
+	a = radixSort(a, w.b, 32)
+	rank, value, count, full := make([]uint32, len(col)), w.value, w.count, false
+	d, last := -1, ^uint64(0)
 	for _, u := range a {
 		if u>>32 != last {
 			last = u >> 32
-			value = append(value, FromKey(uint32(last)))
+			d++
+			value[d], count[d] = FromKey(uint32(last)), 0
 		}
-		rank[uint32(u)] = uint32(len(value) - 1) // #nosec G115
+		count[d]++
+		full = full || count[d] == 0
+		rank[uint32(u)] = uint32(d) // #nosec G115
 	}
-	r.rank[j], r.value[j], r.none[j] = rank, value, len(a) < len(col)
-	if distinct > manyValues {
-		r.count[j] = small(rank, distinct)
+	distinct := d + 1
+	if r.none[j] = len(a) < len(col); r.none[j] {
+		for i, v := range col {
+			if v != v {
+				rank[i] = uint32(distinct) // #nosec G115 -- at most MaxRows
+			}
+		}
+	}
+	r.rank[j], r.value[j] = rank, slices.Clone(value[:distinct])
+	if distinct > manyValues && !full {
+		r.count[j] = slices.Clone(count[:distinct+1])
 	}
 	return nil
 }
@@ -90,18 +100,6 @@ func (r *Ranked) sort(j int, a, b []uint64) error {
 // manyValues is the number of distinct values of a column from which tables of
 // a byte for each of them leave the first cache.
 const manyValues = 1 << 12
-
-// small counts the rows of each of n ranks, and of NaN modulo 256, in a byte
-// each; nil if more than 255 share a rank.
-func small(rank []uint32, n int) []uint8 {
-	count := make([]uint8, n+1)
-	for _, k := range rank {
-		if count[k]++; count[k] == 0 && int(k) < n {
-			return nil
-		}
-	}
-	return count
-}
 
 // tally counts the rows of every rank, NaN last, in count.
 func tally(rank []uint32, rows []int, count []uint32) {
