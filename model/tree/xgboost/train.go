@@ -136,6 +136,9 @@ func newTrainer(env model.Env, d core.Data, cfg Config, o Options) (*trainer, er
 	t.gr = newGrower(t.m, t.pl)
 	t.gr.depth, t.gr.leaves, t.gr.lossguide, t.gr.groups = cfg.MaxDepth, cfg.MaxLeaves, cfg.GrowPolicy == lossguide, groups
 	t.gr.cols = columns{stream: env.Stream, byTree: cfg.ColsampleByTree, level: cfg.ColsampleByLevel, node: cfg.ColsampleByNode, p: t.m.P}
+	if t.pl.Workers == 1 && cfg.ColsampleByNode == 1 { // one worker has no use for more, and finds a histogram in cache that it has just left
+		t.gr.batch = 1
+	}
 	k, n := t.loss.K, len(t.tg.Y)
 	t.g, t.h = make([][]float32, k), make([][]float32, k)
 	for c := range k {
