@@ -55,6 +55,7 @@ type sequence struct {
 	steps, samples int
 	in, hidden     int
 	z              []float32
+	ones           []float32 // z and a 1 before it: each row is after a 1, its own or that of the row before
 	keep           int       // 1 if every step has rows of its own, else 0
 	both           []float32 // weights of a row of z: those of x, those of the state, the bias
 	zero           []float32 // a row
@@ -82,7 +83,8 @@ func (t *Tape) sequence(name string, x *Tensor, steps int, l *Recurrent, h0 *Ten
 		s.keep, blocks = 1, steps+1
 	}
 	w := s.width()
-	s.z = t.alloc(blocks * s.samples * w)
+	s.ones = t.alloc(1 + blocks*s.samples*w)
+	s.ones[0], s.z = 1, s.ones[1:]
 	for b := range blocks * s.samples {
 		s.z[(b+1)*w-1] = 1
 	}
@@ -170,6 +172,18 @@ func (t *Tape) sumOfBiases(l *Recurrent, gates int) []float32 {
 	copy(bias[n:], l.InputBias.Value[n:])
 	vec.Add(l.InputBias.Value[:n], l.HiddenBias.Value[:n], bias[:n])
 	return bias
+}
+
+// beside puts the weights from a row on beside their biases: those come first (at 1)
+// or last (at 0).
+func (t *Tape) beside(w, b *Param, from, at int) []float32 {
+	n, rows := w.cols(), len(b.Value)-from
+	both := t.alloc(rows * (n + 1))
+	for k := range rows {
+		copy(both[k*(n+1)+at:], w.Value[(from+k)*n:(from+k+1)*n])
+		both[k*(n+1)+n*(1-at)] = b.Value[from+k]
+	}
+	return both
 }
 
 // gateOf is the columns of a gate in rows of stride values.
@@ -355,21 +369,17 @@ func (t *Tape) gru(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
 	packed := t.keptOf(l, states, min(n, 3), func(k *layouts) {
 		s.join(t, l, t.sumOfBiases(l, 2))
 		k.add(n, w, 2*h, gemm.Cols(s.both, w))
-		k.add(n, s.in, h, gemm.Cols(l.InputWeight.Value[2*h*s.in:], s.in))
-		k.add(n, h, h, gemm.Cols(l.HiddenWeight.Value[2*h*h:], h))
+		k.add(n, s.in+1, h, gemm.Cols(t.beside(l.InputWeight, l.InputBias, 2*h, 1), s.in+1))
+		k.add(n, h+1, h, gemm.Cols(t.beside(l.HiddenWeight, l.HiddenBias, 2*h, 0), h+1))
 	})
 	weights, ofInput, ofState := &packed[0], &packed[1], &packed[2]
 	blocks := 1 + s.keep*(steps-1)
 	ps, qs := t.alloc(blocks*n*gs), t.alloc(blocks*n*h)
 	for step := range steps {
 		z, p, q := s.enter(step), ps[s.block(step, gs):][:n*gs], qs[s.block(step, h):][:n*h]
-		for b := range n {
-			copy(p[b*gs+2*h:b*gs+g3], l.InputBias.Value[2*h:])
-		}
-		repeatRow(q, l.HiddenBias.Value[2*h:])
 		gemm.MulPacked(n, gemm.Rows(z, w), weights, p, gs, false)
-		gemm.MulPacked(n, gemm.Rows(z, w), ofInput, p[2*h:], gs, true)
-		gemm.MulPacked(n, gemm.Rows(z[s.in:], w), ofState, q, h, true)
+		gemm.MulPacked(n, gemm.Rows(s.ones[s.block(step, w):], w), ofInput, p[2*h:], gs, false)
+		gemm.MulPacked(n, gemm.Rows(z[s.in:], w), ofState, q, h, false)
 		vec.GRURows(n, h, gateOf(p, 0, h, gs), gateOf(p, 1, h, gs), gateOf(p, 2, h, gs), vec.Matrix{Data: q, Stride: h}, s.state(step), s.state(step+1))
 		s.leave(step)
 	}

@@ -106,19 +106,18 @@ func (t *Tape) gruFew(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
 	weights := t.keptOf(l, fewStates, n, func(k *layouts) {
 		t.layOut(k, &s, 2*h, l, t.sumOfBiases(l, 2))
 		k.add(x.Rows, s.in, h, gemm.Cols(l.InputWeight.Value[2*h*s.in:], s.in))
-		k.add(n, h, h, gemm.Cols(l.HiddenWeight.Value[2*h*h:], h))
+		k.add(n, h+1, h, gemm.Cols(t.beside(l.HiddenWeight, l.HiddenBias, 2*h, 0), h+1))
 	})
 	p, q := t.alloc(x.Rows*g3), t.alloc(n*h)
 	gemm.MulPacked(x.Rows, gemm.Rows(x.Value, s.in), &weights[0], p, g3, false)
 	for r := range x.Rows {
 		copy(p[r*g3+2*h:(r+1)*g3], l.InputBias.Value[2*h:])
 	}
-	gemm.MulPacked(x.Rows, gemm.Rows(x.Value, s.in), &weights[2], p[2*h:], g3, true)
+	gemm.ContinuePacked(x.Rows, gemm.Rows(x.Value, s.in), &weights[2], p[2*h:], g3, false)
 	for step := range steps {
 		g := p[step*g3:]
 		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), &weights[1], g, steps*g3, step%2 == 1)
-		repeatRow(q, l.HiddenBias.Value[2*h:])
-		gemm.MulPacked(n, gemm.Rows(s.z, h+1), &weights[3], q, h, true)
+		gemm.MulPacked(n, gemm.Rows(s.z, h+1), &weights[3], q, h, false)
 		vec.GRURows(n, h, gateOf(g, 0, h, steps*g3), gateOf(g, 1, h, steps*g3), gateOf(g, 2, h, steps*g3), vec.Matrix{Data: q, Stride: h}, s.state(), s.state())
 		s.leave(step)
 	}
