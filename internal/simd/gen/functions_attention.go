@@ -52,11 +52,13 @@ func normalGrad() *function {
 	return f
 }
 
-// softmaxExp is e^(scale·(x − most)) with 0 for what is 87 or more below: of a masked score nothing is left.
+// softmaxExp is e^(scale·(x − most)) with 0 for what is 87 or more below: of a masked score nothing is left. Since nothing is above, the
+// power needs no bounds.
 func softmaxExp() *function {
 	f := &function{name: "softmaxExp", ins: []string{"x"}, params: []string{"most", "scale"}}
 	d := f.mul(f.sub(f.in(0), f.param(0)), f.param(1))
-	f.results = []val{f.pick(f.less(d, f.num(-87)), f.num(0), f.exp(d))}
+	p, power := f.power(d, 1)
+	f.results = []val{f.pick(f.less(d, f.num(-87)), f.num(0), f.mul(p, power))}
 	return f
 }
 
@@ -100,28 +102,36 @@ func columns(s *source, m machine, k *constants) {
 	s.op("MOVQ", "blocks+24(FP)", "CX")
 	const most, scale, sum, scratch = 0, 1, 2, 3
 	s.op("VBROADCASTSS", "scale+32(FP)", m.reg(scale))
-	s.label("block")
-	s.op("VMOVUPS", "(DI)", m.reg(most))
-	perRow(s, "most", false, func() { s.op("VMAXPS", "(SI)", m.reg(most), m.reg(most)) })
-	s.op("VXORPS", m.reg(sum), m.reg(sum), m.reg(sum))
 	f := softmaxExp()
-	perRow(s, "exp", false, func() {
-		free := []int{}
-		for r := 15; r > scratch; r-- {
-			free = append(free, r)
-		}
+	exp := func(s *source) (where map[val]int, registers int) {
+		var free []int
+		registers = scratch + 1
 		take := func() int {
+			if len(free) == 0 {
+				free = append(free, registers)
+				registers++
+			}
 			r := free[len(free)-1]
 			free = free[:len(free)-1]
 			return r
 		}
-		where := map[val]int{}
+		where = map[val]int{}
 		for id, o := range f.ops {
 			if o.what == "param" {
 				where[val(id)] = o.index // most is register 0, scale register 1
 			}
 		}
 		f.body(s, m, k, where, f.last(), take, func(r int) { free = append(free, r) }, scratch)
+		return where, registers
+	}
+	_, need := exp(newSource())
+	f.hold(s, m, k, need, 2*m.lanes)
+	s.label("block")
+	s.op("VMOVUPS", "(DI)", m.reg(most))
+	perRow(s, "most", false, func() { s.op("VMAXPS", "(SI)", m.reg(most), m.reg(most)) })
+	s.op("VXORPS", m.reg(sum), m.reg(sum), m.reg(sum))
+	perRow(s, "exp", false, func() {
+		where, _ := exp(s)
 		e := m.reg(where[f.results[0]])
 		s.op("VMOVUPS", e, "(SI)")
 		s.op("VADDPS", e, m.reg(sum), m.reg(sum))

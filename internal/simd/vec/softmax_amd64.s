@@ -9,6 +9,14 @@ TEXT ·softmaxColumnsAVX2(SB), NOSPLIT, $0-36
 	MOVQ         stride+16(FP), R9
 	MOVQ         blocks+24(FP), CX
 	VBROADCASTSS scale+32(FP), Y1
+	VMOVUPS      lane4b40007f<>(SB), Y8
+	VMOVUPS      lane3f800000<>(SB), Y9
+	VMOVUPS      lane3fb8aa3b<>(SB), Y10
+	VMOVUPS      lanebf318000<>(SB), Y11
+	VMOVUPS      lane395e8083<>(SB), Y12
+	VMOVUPS      lane3c083137<>(SB), Y13
+	VMOVUPS      lane3d2b950f<>(SB), Y14
+	VMOVUPS      lane3e2aabd7<>(SB), Y15
 
 block:
 	VMOVUPS      (DI), Y0
@@ -30,27 +38,24 @@ exp:
 	VMOVUPS      (SI), Y4
 	VSUBPS       Y0, Y4, Y4
 	VMULPS       Y1, Y4, Y4
-	VCMPPS       $17, lanec2ae0000<>(SB), Y4, Y5
-	VMOVUPS      lane42b00000<>(SB), Y3
-	VMINPS       Y4, Y3, Y4
-	VMOVUPS      lanec2ae999a<>(SB), Y3
-	VMAXPS       Y4, Y3, Y4
-	VMOVUPS      lane4b40007f<>(SB), Y6
-	VFMADD231PS  lane3fb8aa3b<>(SB), Y4, Y6
-	VSUBPS       lane4b40007f<>(SB), Y6, Y7
-	VFMADD231PS  lanebf318000<>(SB), Y7, Y4
-	VFMADD231PS  lane395e8083<>(SB), Y7, Y4
-	VMOVUPS      lane3d2b950f<>(SB), Y7
-	VFMADD231PS  lane3c083137<>(SB), Y4, Y7
-	VFMADD213PS  lane3e2aabd7<>(SB), Y4, Y7
-	VFMADD213PS  lane3efffefe<>(SB), Y4, Y7
-	VFMADD213PS  lane3f800000<>(SB), Y4, Y7
-	VFMADD213PS  lane3f800000<>(SB), Y4, Y7
-	VPSLLD       $23, Y6, Y6
-	VMULPS       Y6, Y7, Y6
-	VBLENDVPS    Y5, lane00000000<>(SB), Y6, Y6
-	VMOVUPS      Y6, (SI)
-	VADDPS       Y6, Y2, Y2
+	VMOVAPS      Y8, Y5
+	VFMADD231PS  Y10, Y4, Y5
+	VSUBPS       Y8, Y5, Y6
+	VMOVAPS      Y4, Y7
+	VFMADD231PS  Y11, Y6, Y7
+	VFMADD231PS  Y12, Y6, Y7
+	VMOVAPS      Y14, Y6
+	VFMADD231PS  Y13, Y7, Y6
+	VFMADD213PS  Y15, Y7, Y6
+	VFMADD213PS  lane3efffefe<>(SB), Y7, Y6
+	VFMADD213PS  Y9, Y7, Y6
+	VFMADD213PS  Y9, Y7, Y6
+	VPSLLD       $23, Y5, Y5
+	VCMPPS       $17, lanec2ae0000<>(SB), Y4, Y4
+	VMULPS       Y5, Y6, Y5
+	VBLENDVPS    Y4, lane00000000<>(SB), Y5, Y5
+	VMOVUPS      Y5, (SI)
+	VADDPS       Y5, Y2, Y2
 	ADDQ         R9, SI
 	DECQ         BX
 	JNE          exp
@@ -125,6 +130,17 @@ TEXT ·softmaxColumnsAVX512(SB), NOSPLIT, $0-36
 	MOVQ         stride+16(FP), R9
 	MOVQ         blocks+24(FP), CX
 	VBROADCASTSS scale+32(FP), Z1
+	VMOVUPS      lane4b40007f<>(SB), Z8
+	VMOVUPS      lane3f800000<>(SB), Z9
+	VMOVUPS      lane3fb8aa3b<>(SB), Z10
+	VMOVUPS      lanebf318000<>(SB), Z11
+	VMOVUPS      lane395e8083<>(SB), Z12
+	VMOVUPS      lane3c083137<>(SB), Z13
+	VMOVUPS      lane3d2b950f<>(SB), Z14
+	VMOVUPS      lane3e2aabd7<>(SB), Z15
+	VMOVUPS      lane3efffefe<>(SB), Z16
+	VMOVUPS      lanec2ae0000<>(SB), Z17
+	VMOVUPS      lane00000000<>(SB), Z18
 
 block:
 	VMOVUPS      (DI), Z0
@@ -146,25 +162,22 @@ exp:
 	VMOVUPS      (SI), Z4
 	VSUBPS       Z0, Z4, Z4
 	VMULPS       Z1, Z4, Z4
-	VCMPPS       $17, lanec2ae0000<>(SB), Z4, K1
-	VMOVUPS      lane42b00000<>(SB), Z3
-	VMINPS       Z4, Z3, Z4
-	VMOVUPS      lanec2ae999a<>(SB), Z3
-	VMAXPS       Z4, Z3, Z4
-	VMOVUPS      lane4b40007f<>(SB), Z5
-	VFMADD231PS  lane3fb8aa3b<>(SB), Z4, Z5
-	VSUBPS       lane4b40007f<>(SB), Z5, Z6
-	VFMADD231PS  lanebf318000<>(SB), Z6, Z4
-	VFMADD231PS  lane395e8083<>(SB), Z6, Z4
-	VMOVUPS      lane3d2b950f<>(SB), Z6
-	VFMADD231PS  lane3c083137<>(SB), Z4, Z6
-	VFMADD213PS  lane3e2aabd7<>(SB), Z4, Z6
-	VFMADD213PS  lane3efffefe<>(SB), Z4, Z6
-	VFMADD213PS  lane3f800000<>(SB), Z4, Z6
-	VFMADD213PS  lane3f800000<>(SB), Z4, Z6
+	VMOVAPS      Z8, Z5
+	VFMADD231PS  Z10, Z4, Z5
+	VSUBPS       Z8, Z5, Z6
+	VMOVAPS      Z4, Z7
+	VFMADD231PS  Z11, Z6, Z7
+	VFMADD231PS  Z12, Z6, Z7
+	VMOVAPS      Z14, Z6
+	VFMADD231PS  Z13, Z7, Z6
+	VFMADD213PS  Z15, Z7, Z6
+	VFMADD213PS  Z16, Z7, Z6
+	VFMADD213PS  Z9, Z7, Z6
+	VFMADD213PS  Z9, Z7, Z6
 	VPSLLD       $23, Z5, Z5
+	VCMPPS       $17, Z17, Z4, K1
 	VMULPS       Z5, Z6, Z5
-	VBLENDMPS    lane00000000<>(SB), Z5, K1, Z5
+	VBLENDMPS    Z18, Z5, K1, Z5
 	VMOVUPS      Z5, (SI)
 	VADDPS       Z5, Z2, Z2
 	ADDQ         R9, SI
@@ -234,33 +247,6 @@ grad:
 	VZEROUPPER
 	RET
 
-DATA lanec2ae0000<>+0(SB)/8, $0xc2ae0000c2ae0000
-DATA lanec2ae0000<>+8(SB)/8, $0xc2ae0000c2ae0000
-DATA lanec2ae0000<>+16(SB)/8, $0xc2ae0000c2ae0000
-DATA lanec2ae0000<>+24(SB)/8, $0xc2ae0000c2ae0000
-DATA lanec2ae0000<>+32(SB)/8, $0xc2ae0000c2ae0000
-DATA lanec2ae0000<>+40(SB)/8, $0xc2ae0000c2ae0000
-DATA lanec2ae0000<>+48(SB)/8, $0xc2ae0000c2ae0000
-DATA lanec2ae0000<>+56(SB)/8, $0xc2ae0000c2ae0000
-GLOBL lanec2ae0000<>(SB), RODATA|NOPTR, $64
-DATA lane42b00000<>+0(SB)/8, $0x42b0000042b00000
-DATA lane42b00000<>+8(SB)/8, $0x42b0000042b00000
-DATA lane42b00000<>+16(SB)/8, $0x42b0000042b00000
-DATA lane42b00000<>+24(SB)/8, $0x42b0000042b00000
-DATA lane42b00000<>+32(SB)/8, $0x42b0000042b00000
-DATA lane42b00000<>+40(SB)/8, $0x42b0000042b00000
-DATA lane42b00000<>+48(SB)/8, $0x42b0000042b00000
-DATA lane42b00000<>+56(SB)/8, $0x42b0000042b00000
-GLOBL lane42b00000<>(SB), RODATA|NOPTR, $64
-DATA lanec2ae999a<>+0(SB)/8, $0xc2ae999ac2ae999a
-DATA lanec2ae999a<>+8(SB)/8, $0xc2ae999ac2ae999a
-DATA lanec2ae999a<>+16(SB)/8, $0xc2ae999ac2ae999a
-DATA lanec2ae999a<>+24(SB)/8, $0xc2ae999ac2ae999a
-DATA lanec2ae999a<>+32(SB)/8, $0xc2ae999ac2ae999a
-DATA lanec2ae999a<>+40(SB)/8, $0xc2ae999ac2ae999a
-DATA lanec2ae999a<>+48(SB)/8, $0xc2ae999ac2ae999a
-DATA lanec2ae999a<>+56(SB)/8, $0xc2ae999ac2ae999a
-GLOBL lanec2ae999a<>(SB), RODATA|NOPTR, $64
 DATA lane4b40007f<>+0(SB)/8, $0x4b40007f4b40007f
 DATA lane4b40007f<>+8(SB)/8, $0x4b40007f4b40007f
 DATA lane4b40007f<>+16(SB)/8, $0x4b40007f4b40007f
@@ -342,6 +328,15 @@ DATA lane3f800000<>+40(SB)/8, $0x3f8000003f800000
 DATA lane3f800000<>+48(SB)/8, $0x3f8000003f800000
 DATA lane3f800000<>+56(SB)/8, $0x3f8000003f800000
 GLOBL lane3f800000<>(SB), RODATA|NOPTR, $64
+DATA lanec2ae0000<>+0(SB)/8, $0xc2ae0000c2ae0000
+DATA lanec2ae0000<>+8(SB)/8, $0xc2ae0000c2ae0000
+DATA lanec2ae0000<>+16(SB)/8, $0xc2ae0000c2ae0000
+DATA lanec2ae0000<>+24(SB)/8, $0xc2ae0000c2ae0000
+DATA lanec2ae0000<>+32(SB)/8, $0xc2ae0000c2ae0000
+DATA lanec2ae0000<>+40(SB)/8, $0xc2ae0000c2ae0000
+DATA lanec2ae0000<>+48(SB)/8, $0xc2ae0000c2ae0000
+DATA lanec2ae0000<>+56(SB)/8, $0xc2ae0000c2ae0000
+GLOBL lanec2ae0000<>(SB), RODATA|NOPTR, $64
 DATA lane00000000<>+0(SB)/8, $0x0000000000000000
 DATA lane00000000<>+8(SB)/8, $0x0000000000000000
 DATA lane00000000<>+16(SB)/8, $0x0000000000000000
