@@ -21,6 +21,12 @@ func (f *function) exp(x val) val {
 	return f.mul(p, scale)
 }
 
+// expMinus is e^−x for x ≥ 0, which needs no bound above.
+func (f *function) expMinus(x val) val {
+	p, scale := f.power(f.min(f.num(87.3), x), -1)
+	return f.mul(p, scale)
+}
+
 // power is e^(sign·x) for sign·x in [−87.4, 88.4] in two factors: sign·x = n·ln 2 + r with |r| ≤ ln 2/2, a polynomial of degree 5 whose
 // largest relative error is the least that one with value and slope 1 at 0 can have (1.05e-7; by Lawson's iteration), and 2^n.
 func (f *function) power(x val, sign float64) (p, scale val) {
@@ -54,7 +60,7 @@ func (f *function) tanh(x val) val {
 func (f *function) normal(x val) (cdf, density val) {
 	u := f.mul(f.abs(x), f.num(math.Sqrt2/2))
 	t := f.div(f.num(1), f.fma(u, f.num(0.3275911), f.num(1)))
-	e := f.exp(f.sub(f.num(0), f.mul(u, u)))
+	e := f.expMinus(f.mul(u, u))
 	half := f.mul(f.mul(f.poly(t, 1.061405429/2, -1.453152027/2, 1.421413741/2, -0.284496736/2, 0.254829592/2), t), e)
 	return f.pick(f.less(x, f.num(0)), half, f.sub(f.num(1), half)), f.mul(e, f.num(1/math.Sqrt(2*math.Pi)))
 }

@@ -20,7 +20,7 @@ func (f *function) expDown(x val) val {
 
 // log1pExp is log(1 + e^−|x|) = 2·artanh(e/(2 + e)) with e = e^−|x| ≤ 1, by the series of artanh at an argument of at most 1/3.
 func (f *function) log1pExp(x val) val {
-	e := f.expDown(f.sub(f.num(0), f.abs(x)))
+	e := f.expMinus(f.abs(x))
 	s := f.div(e, f.add(e, f.num(2)))
 	return f.mul(f.add(s, s), f.poly(f.mul(s, s), 1./15, 1./13, 1./11, 1./9, 1./7, 1./5, 1./3, 1))
 }

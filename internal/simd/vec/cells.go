@@ -788,95 +788,90 @@ func gELUBiasGeneric(x, bias, xOut, yOut []float32) {
 			x8 = fma(x5, 0.3275911, 1)
 		}
 		x9 := float32(1 / x8)
-		x11 := float32(x5 * x5)
-		x12 := float32(0 - x11)
-		x15 := float32(x12)
-		if 88 < x12 {
-			x15 = 88
+		x10 := float32(x5 * x5)
+		x12 := float32(x10)
+		if 87.3 < x10 {
+			x12 = 87.3
 		}
-		x16 := float32(x15)
-		if -87.3 > x15 {
-			x16 = -87.3
+		s15 := float64(float32(x12))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x15 := float32(s15)
+		if between(s15) {
+			x15 = fma(x12, -1.442695, 1.2583039e+07)
 		}
-		s19 := float64(float32(x16))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
-		x19 := float32(s19)
-		if between(s19) {
-			x19 = fma(x16, 1.442695, 1.2583039e+07)
+		x16 := float32(x15 - 1.2583039e+07)
+		s18 := float64(float32(x16))*float64(float32(0.6933594)) + float64(float32(x12))
+		x18 := float32(s18)
+		if between(s18) {
+			x18 = fma(x16, 0.6933594, x12)
 		}
-		x20 := float32(x19 - 1.2583039e+07)
-		s22 := float64(float32(x20))*float64(float32(-0.6933594)) + float64(float32(x16))
-		x22 := float32(s22)
-		if between(s22) {
-			x22 = fma(x20, -0.6933594, x16)
+		s20 := float64(float32(x16))*float64(float32(-0.00021219444)) + float64(float32(x18))
+		x20 := float32(s20)
+		if between(s20) {
+			x20 = fma(x16, -0.00021219444, x18)
 		}
-		s24 := float64(float32(x20))*float64(float32(0.00021219444)) + float64(float32(x22))
-		x24 := float32(s24)
-		if between(s24) {
-			x24 = fma(x20, 0.00021219444, x22)
+		s23 := float64(float32(-0.008312515))*float64(float32(x20)) + float64(float32(0.0418902))
+		x23 := float32(s23)
+		if between(s23) {
+			x23 = fma(-0.008312515, x20, 0.0418902)
 		}
-		s27 := float64(float32(0.008312515))*float64(float32(x24)) + float64(float32(0.0418902))
+		s25 := float64(float32(x23))*float64(float32(x20)) + float64(float32(-0.16667114))
+		x25 := float32(s25)
+		if between(s25) {
+			x25 = fma(x23, x20, -0.16667114)
+		}
+		s27 := float64(float32(x25))*float64(float32(x20)) + float64(float32(0.4999923))
 		x27 := float32(s27)
 		if between(s27) {
-			x27 = fma(0.008312515, x24, 0.0418902)
+			x27 = fma(x25, x20, 0.4999923)
 		}
-		s29 := float64(float32(x27))*float64(float32(x24)) + float64(float32(0.16667114))
+		s29 := float64(float32(x27))*float64(float32(x20)) + float64(float32(-1))
 		x29 := float32(s29)
 		if between(s29) {
-			x29 = fma(x27, x24, 0.16667114)
+			x29 = fma(x27, x20, -1)
 		}
-		s31 := float64(float32(x29))*float64(float32(x24)) + float64(float32(0.4999923))
-		x31 := float32(s31)
-		if between(s31) {
-			x31 = fma(x29, x24, 0.4999923)
+		s30 := float64(float32(x29))*float64(float32(x20)) + float64(float32(1))
+		x30 := float32(s30)
+		if between(s30) {
+			x30 = fma(x29, x20, 1)
 		}
-		s32 := float64(float32(x31))*float64(float32(x24)) + float64(float32(1))
-		x32 := float32(s32)
-		if between(s32) {
-			x32 = fma(x31, x24, 1)
+		x31 := math.Float32frombits(math.Float32bits(x15) << 23)
+		x32 := float32(x30 * x31)
+		s35 := float64(float32(0.5307027))*float64(float32(x9)) + float64(float32(-0.72657603))
+		x35 := float32(s35)
+		if between(s35) {
+			x35 = fma(0.5307027, x9, -0.72657603)
 		}
-		s33 := float64(float32(x32))*float64(float32(x24)) + float64(float32(1))
-		x33 := float32(s33)
-		if between(s33) {
-			x33 = fma(x32, x24, 1)
+		s37 := float64(float32(x35))*float64(float32(x9)) + float64(float32(0.7107069))
+		x37 := float32(s37)
+		if between(s37) {
+			x37 = fma(x35, x9, 0.7107069)
 		}
-		x34 := math.Float32frombits(math.Float32bits(x19) << 23)
-		x35 := float32(x33 * x34)
-		s38 := float64(float32(0.5307027))*float64(float32(x9)) + float64(float32(-0.72657603))
-		x38 := float32(s38)
-		if between(s38) {
-			x38 = fma(0.5307027, x9, -0.72657603)
+		s39 := float64(float32(x37))*float64(float32(x9)) + float64(float32(-0.14224836))
+		x39 := float32(s39)
+		if between(s39) {
+			x39 = fma(x37, x9, -0.14224836)
 		}
-		s40 := float64(float32(x38))*float64(float32(x9)) + float64(float32(0.7107069))
-		x40 := float32(s40)
-		if between(s40) {
-			x40 = fma(x38, x9, 0.7107069)
+		s41 := float64(float32(x39))*float64(float32(x9)) + float64(float32(0.1274148))
+		x41 := float32(s41)
+		if between(s41) {
+			x41 = fma(x39, x9, 0.1274148)
 		}
-		s42 := float64(float32(x40))*float64(float32(x9)) + float64(float32(-0.14224836))
-		x42 := float32(s42)
-		if between(s42) {
-			x42 = fma(x40, x9, -0.14224836)
-		}
-		s44 := float64(float32(x42))*float64(float32(x9)) + float64(float32(0.1274148))
-		x44 := float32(s44)
-		if between(s44) {
-			x44 = fma(x42, x9, 0.1274148)
-		}
-		x45 := float32(x44 * x9)
-		x46 := float32(x45 * x35)
-		x48 := float32(1 - x46)
-		x49 := float32(x48)
+		x42 := float32(x41 * x9)
+		x43 := float32(x42 * x32)
+		x46 := float32(1 - x43)
+		x47 := float32(x46)
 		if x2 < 0 {
-			x49 = x46
+			x47 = x43
 		}
-		x51 := float32(x35 * 0.3989423)
-		s52 := float64(float32(x2))*float64(float32(x51)) + float64(float32(x49))
-		x52 := float32(s52)
-		if between(s52) {
-			x52 = fma(x2, x51, x49)
+		x49 := float32(x32 * 0.3989423)
+		s50 := float64(float32(x2))*float64(float32(x49)) + float64(float32(x47))
+		x50 := float32(s50)
+		if between(s50) {
+			x50 = fma(x2, x49, x47)
 		}
-		x53 := float32(x2 * x49)
-		xOut[e] = x52
-		yOut[e] = x53
+		x51 := float32(x2 * x47)
+		xOut[e] = x50
+		yOut[e] = x51
 	}
 }
 

@@ -240,88 +240,83 @@ func gELUGeneric(x, y []float32) {
 			x6 = fma(x3, 0.3275911, 1)
 		}
 		x7 := float32(1 / x6)
-		x9 := float32(x3 * x3)
-		x10 := float32(0 - x9)
-		x13 := float32(x10)
-		if 88 < x10 {
-			x13 = 88
+		x8 := float32(x3 * x3)
+		x10 := float32(x8)
+		if 87.3 < x8 {
+			x10 = 87.3
 		}
-		x14 := float32(x13)
-		if -87.3 > x13 {
-			x14 = -87.3
+		s13 := float64(float32(x10))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x13 := float32(s13)
+		if between(s13) {
+			x13 = fma(x10, -1.442695, 1.2583039e+07)
 		}
-		s17 := float64(float32(x14))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
-		x17 := float32(s17)
-		if between(s17) {
-			x17 = fma(x14, 1.442695, 1.2583039e+07)
+		x14 := float32(x13 - 1.2583039e+07)
+		s16 := float64(float32(x14))*float64(float32(0.6933594)) + float64(float32(x10))
+		x16 := float32(s16)
+		if between(s16) {
+			x16 = fma(x14, 0.6933594, x10)
 		}
-		x18 := float32(x17 - 1.2583039e+07)
-		s20 := float64(float32(x18))*float64(float32(-0.6933594)) + float64(float32(x14))
-		x20 := float32(s20)
-		if between(s20) {
-			x20 = fma(x18, -0.6933594, x14)
+		s18 := float64(float32(x14))*float64(float32(-0.00021219444)) + float64(float32(x16))
+		x18 := float32(s18)
+		if between(s18) {
+			x18 = fma(x14, -0.00021219444, x16)
 		}
-		s22 := float64(float32(x18))*float64(float32(0.00021219444)) + float64(float32(x20))
-		x22 := float32(s22)
-		if between(s22) {
-			x22 = fma(x18, 0.00021219444, x20)
+		s21 := float64(float32(-0.008312515))*float64(float32(x18)) + float64(float32(0.0418902))
+		x21 := float32(s21)
+		if between(s21) {
+			x21 = fma(-0.008312515, x18, 0.0418902)
 		}
-		s25 := float64(float32(0.008312515))*float64(float32(x22)) + float64(float32(0.0418902))
+		s23 := float64(float32(x21))*float64(float32(x18)) + float64(float32(-0.16667114))
+		x23 := float32(s23)
+		if between(s23) {
+			x23 = fma(x21, x18, -0.16667114)
+		}
+		s25 := float64(float32(x23))*float64(float32(x18)) + float64(float32(0.4999923))
 		x25 := float32(s25)
 		if between(s25) {
-			x25 = fma(0.008312515, x22, 0.0418902)
+			x25 = fma(x23, x18, 0.4999923)
 		}
-		s27 := float64(float32(x25))*float64(float32(x22)) + float64(float32(0.16667114))
+		s27 := float64(float32(x25))*float64(float32(x18)) + float64(float32(-1))
 		x27 := float32(s27)
 		if between(s27) {
-			x27 = fma(x25, x22, 0.16667114)
+			x27 = fma(x25, x18, -1)
 		}
-		s29 := float64(float32(x27))*float64(float32(x22)) + float64(float32(0.4999923))
-		x29 := float32(s29)
-		if between(s29) {
-			x29 = fma(x27, x22, 0.4999923)
+		s28 := float64(float32(x27))*float64(float32(x18)) + float64(float32(1))
+		x28 := float32(s28)
+		if between(s28) {
+			x28 = fma(x27, x18, 1)
 		}
-		s30 := float64(float32(x29))*float64(float32(x22)) + float64(float32(1))
-		x30 := float32(s30)
-		if between(s30) {
-			x30 = fma(x29, x22, 1)
+		x29 := math.Float32frombits(math.Float32bits(x13) << 23)
+		x30 := float32(x28 * x29)
+		s33 := float64(float32(0.5307027))*float64(float32(x7)) + float64(float32(-0.72657603))
+		x33 := float32(s33)
+		if between(s33) {
+			x33 = fma(0.5307027, x7, -0.72657603)
 		}
-		s31 := float64(float32(x30))*float64(float32(x22)) + float64(float32(1))
-		x31 := float32(s31)
-		if between(s31) {
-			x31 = fma(x30, x22, 1)
+		s35 := float64(float32(x33))*float64(float32(x7)) + float64(float32(0.7107069))
+		x35 := float32(s35)
+		if between(s35) {
+			x35 = fma(x33, x7, 0.7107069)
 		}
-		x32 := math.Float32frombits(math.Float32bits(x17) << 23)
-		x33 := float32(x31 * x32)
-		s36 := float64(float32(0.5307027))*float64(float32(x7)) + float64(float32(-0.72657603))
-		x36 := float32(s36)
-		if between(s36) {
-			x36 = fma(0.5307027, x7, -0.72657603)
+		s37 := float64(float32(x35))*float64(float32(x7)) + float64(float32(-0.14224836))
+		x37 := float32(s37)
+		if between(s37) {
+			x37 = fma(x35, x7, -0.14224836)
 		}
-		s38 := float64(float32(x36))*float64(float32(x7)) + float64(float32(0.7107069))
-		x38 := float32(s38)
-		if between(s38) {
-			x38 = fma(x36, x7, 0.7107069)
+		s39 := float64(float32(x37))*float64(float32(x7)) + float64(float32(0.1274148))
+		x39 := float32(s39)
+		if between(s39) {
+			x39 = fma(x37, x7, 0.1274148)
 		}
-		s40 := float64(float32(x38))*float64(float32(x7)) + float64(float32(-0.14224836))
-		x40 := float32(s40)
-		if between(s40) {
-			x40 = fma(x38, x7, -0.14224836)
-		}
-		s42 := float64(float32(x40))*float64(float32(x7)) + float64(float32(0.1274148))
-		x42 := float32(s42)
-		if between(s42) {
-			x42 = fma(x40, x7, 0.1274148)
-		}
-		x43 := float32(x42 * x7)
-		x44 := float32(x43 * x33)
-		x46 := float32(1 - x44)
-		x47 := float32(x46)
+		x40 := float32(x39 * x7)
+		x41 := float32(x40 * x30)
+		x44 := float32(1 - x41)
+		x45 := float32(x44)
 		if x0 < 0 {
-			x47 = x44
+			x45 = x41
 		}
-		x48 := float32(x0 * x47)
-		y[e] = x48
+		x46 := float32(x0 * x45)
+		y[e] = x46
 	}
 }
 
@@ -348,94 +343,89 @@ func gELUGradGeneric(x, dy, dx []float32) {
 			x7 = fma(x4, 0.3275911, 1)
 		}
 		x8 := float32(1 / x7)
-		x10 := float32(x4 * x4)
-		x11 := float32(0 - x10)
-		x14 := float32(x11)
-		if 88 < x11 {
-			x14 = 88
+		x9 := float32(x4 * x4)
+		x11 := float32(x9)
+		if 87.3 < x9 {
+			x11 = 87.3
 		}
-		x15 := float32(x14)
-		if -87.3 > x14 {
-			x15 = -87.3
+		s14 := float64(float32(x11))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x14 := float32(s14)
+		if between(s14) {
+			x14 = fma(x11, -1.442695, 1.2583039e+07)
 		}
-		s18 := float64(float32(x15))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
-		x18 := float32(s18)
-		if between(s18) {
-			x18 = fma(x15, 1.442695, 1.2583039e+07)
+		x15 := float32(x14 - 1.2583039e+07)
+		s17 := float64(float32(x15))*float64(float32(0.6933594)) + float64(float32(x11))
+		x17 := float32(s17)
+		if between(s17) {
+			x17 = fma(x15, 0.6933594, x11)
 		}
-		x19 := float32(x18 - 1.2583039e+07)
-		s21 := float64(float32(x19))*float64(float32(-0.6933594)) + float64(float32(x15))
-		x21 := float32(s21)
-		if between(s21) {
-			x21 = fma(x19, -0.6933594, x15)
+		s19 := float64(float32(x15))*float64(float32(-0.00021219444)) + float64(float32(x17))
+		x19 := float32(s19)
+		if between(s19) {
+			x19 = fma(x15, -0.00021219444, x17)
 		}
-		s23 := float64(float32(x19))*float64(float32(0.00021219444)) + float64(float32(x21))
-		x23 := float32(s23)
-		if between(s23) {
-			x23 = fma(x19, 0.00021219444, x21)
+		s22 := float64(float32(-0.008312515))*float64(float32(x19)) + float64(float32(0.0418902))
+		x22 := float32(s22)
+		if between(s22) {
+			x22 = fma(-0.008312515, x19, 0.0418902)
 		}
-		s26 := float64(float32(0.008312515))*float64(float32(x23)) + float64(float32(0.0418902))
+		s24 := float64(float32(x22))*float64(float32(x19)) + float64(float32(-0.16667114))
+		x24 := float32(s24)
+		if between(s24) {
+			x24 = fma(x22, x19, -0.16667114)
+		}
+		s26 := float64(float32(x24))*float64(float32(x19)) + float64(float32(0.4999923))
 		x26 := float32(s26)
 		if between(s26) {
-			x26 = fma(0.008312515, x23, 0.0418902)
+			x26 = fma(x24, x19, 0.4999923)
 		}
-		s28 := float64(float32(x26))*float64(float32(x23)) + float64(float32(0.16667114))
+		s28 := float64(float32(x26))*float64(float32(x19)) + float64(float32(-1))
 		x28 := float32(s28)
 		if between(s28) {
-			x28 = fma(x26, x23, 0.16667114)
+			x28 = fma(x26, x19, -1)
 		}
-		s30 := float64(float32(x28))*float64(float32(x23)) + float64(float32(0.4999923))
-		x30 := float32(s30)
-		if between(s30) {
-			x30 = fma(x28, x23, 0.4999923)
+		s29 := float64(float32(x28))*float64(float32(x19)) + float64(float32(1))
+		x29 := float32(s29)
+		if between(s29) {
+			x29 = fma(x28, x19, 1)
 		}
-		s31 := float64(float32(x30))*float64(float32(x23)) + float64(float32(1))
-		x31 := float32(s31)
-		if between(s31) {
-			x31 = fma(x30, x23, 1)
+		x30 := math.Float32frombits(math.Float32bits(x14) << 23)
+		x31 := float32(x29 * x30)
+		s34 := float64(float32(0.5307027))*float64(float32(x8)) + float64(float32(-0.72657603))
+		x34 := float32(s34)
+		if between(s34) {
+			x34 = fma(0.5307027, x8, -0.72657603)
 		}
-		s32 := float64(float32(x31))*float64(float32(x23)) + float64(float32(1))
-		x32 := float32(s32)
-		if between(s32) {
-			x32 = fma(x31, x23, 1)
+		s36 := float64(float32(x34))*float64(float32(x8)) + float64(float32(0.7107069))
+		x36 := float32(s36)
+		if between(s36) {
+			x36 = fma(x34, x8, 0.7107069)
 		}
-		x33 := math.Float32frombits(math.Float32bits(x18) << 23)
-		x34 := float32(x32 * x33)
-		s37 := float64(float32(0.5307027))*float64(float32(x8)) + float64(float32(-0.72657603))
-		x37 := float32(s37)
-		if between(s37) {
-			x37 = fma(0.5307027, x8, -0.72657603)
+		s38 := float64(float32(x36))*float64(float32(x8)) + float64(float32(-0.14224836))
+		x38 := float32(s38)
+		if between(s38) {
+			x38 = fma(x36, x8, -0.14224836)
 		}
-		s39 := float64(float32(x37))*float64(float32(x8)) + float64(float32(0.7107069))
-		x39 := float32(s39)
-		if between(s39) {
-			x39 = fma(x37, x8, 0.7107069)
+		s40 := float64(float32(x38))*float64(float32(x8)) + float64(float32(0.1274148))
+		x40 := float32(s40)
+		if between(s40) {
+			x40 = fma(x38, x8, 0.1274148)
 		}
-		s41 := float64(float32(x39))*float64(float32(x8)) + float64(float32(-0.14224836))
-		x41 := float32(s41)
-		if between(s41) {
-			x41 = fma(x39, x8, -0.14224836)
-		}
-		s43 := float64(float32(x41))*float64(float32(x8)) + float64(float32(0.1274148))
-		x43 := float32(s43)
-		if between(s43) {
-			x43 = fma(x41, x8, 0.1274148)
-		}
-		x44 := float32(x43 * x8)
-		x45 := float32(x44 * x34)
-		x47 := float32(1 - x45)
-		x48 := float32(x47)
+		x41 := float32(x40 * x8)
+		x42 := float32(x41 * x31)
+		x45 := float32(1 - x42)
+		x46 := float32(x45)
 		if x0 < 0 {
-			x48 = x45
+			x46 = x42
 		}
-		x50 := float32(x34 * 0.3989423)
-		s51 := float64(float32(x0))*float64(float32(x50)) + float64(float32(x48))
-		x51 := float32(s51)
-		if between(s51) {
-			x51 = fma(x0, x50, x48)
+		x48 := float32(x31 * 0.3989423)
+		s49 := float64(float32(x0))*float64(float32(x48)) + float64(float32(x46))
+		x49 := float32(s49)
+		if between(s49) {
+			x49 = fma(x0, x48, x46)
 		}
-		x52 := float32(x1 * x51)
-		dx[e] = x52
+		x50 := float32(x1 * x49)
+		dx[e] = x50
 	}
 }
 

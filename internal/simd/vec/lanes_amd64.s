@@ -293,15 +293,15 @@ done:
 // func gELUAVX2(x, y *float32, blocks int)
 TEXT ·gELUAVX2(SB), NOSPLIT, $0-24
 	VMOVUPS      lane3f800000<>(SB), Y6
-	VMOVUPS      lane00000000<>(SB), Y7
-	VMOVUPS      lane4b40007f<>(SB), Y8
-	VMOVUPS      lane3f3504f3<>(SB), Y9
-	VMOVUPS      lane3ea7ba05<>(SB), Y10
-	VMOVUPS      lane42b00000<>(SB), Y11
-	VMOVUPS      lanec2ae999a<>(SB), Y12
-	VMOVUPS      lane3fb8aa3b<>(SB), Y13
-	VMOVUPS      lanebf318000<>(SB), Y14
-	VMOVUPS      lane395e8083<>(SB), Y15
+	VMOVUPS      lane4b40007f<>(SB), Y7
+	VMOVUPS      lane3f3504f3<>(SB), Y8
+	VMOVUPS      lane3ea7ba05<>(SB), Y9
+	VMOVUPS      lane42ae999a<>(SB), Y10
+	VMOVUPS      lanebfb8aa3b<>(SB), Y11
+	VMOVUPS      lane3f318000<>(SB), Y12
+	VMOVUPS      laneb95e8083<>(SB), Y13
+	VMOVUPS      lanebc083137<>(SB), Y14
+	VMOVUPS      lane3d2b950f<>(SB), Y15
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -312,24 +312,22 @@ TEXT ·gELUAVX2(SB), NOSPLIT, $0-24
 block:
 	VMOVUPS      (SI), Y1
 	VANDPS       lane7fffffff<>(SB), Y1, Y2
-	VMULPS       Y9, Y2, Y2
+	VMULPS       Y8, Y2, Y2
 	VMOVAPS      Y6, Y3
-	VFMADD231PS  Y10, Y2, Y3
+	VFMADD231PS  Y9, Y2, Y3
 	VDIVPS       Y3, Y6, Y3
 	VMULPS       Y2, Y2, Y2
-	VSUBPS       Y2, Y7, Y2
-	VMINPS       Y2, Y11, Y2
-	VMAXPS       Y2, Y12, Y2
-	VMOVAPS      Y8, Y4
-	VFMADD231PS  Y13, Y2, Y4
-	VSUBPS       Y8, Y4, Y5
-	VFMADD231PS  Y14, Y5, Y2
-	VFMADD231PS  Y15, Y5, Y2
-	VMOVUPS      lane3d2b950f<>(SB), Y5
-	VFMADD231PS  lane3c083137<>(SB), Y2, Y5
-	VFMADD213PS  lane3e2aabd7<>(SB), Y2, Y5
+	VMINPS       Y2, Y10, Y2
+	VMOVAPS      Y7, Y4
+	VFMADD231PS  Y11, Y2, Y4
+	VSUBPS       Y7, Y4, Y5
+	VFMADD231PS  Y12, Y5, Y2
+	VFMADD231PS  Y13, Y5, Y2
+	VMOVAPS      Y15, Y5
+	VFMADD231PS  Y14, Y2, Y5
+	VFMADD213PS  lanebe2aabd7<>(SB), Y2, Y5
 	VFMADD213PS  lane3efffefe<>(SB), Y2, Y5
-	VFMADD213PS  Y6, Y2, Y5
+	VFMADD213PS  lanebf800000<>(SB), Y2, Y5
 	VFMADD213PS  Y6, Y2, Y5
 	VPSLLD       $23, Y4, Y4
 	VMULPS       Y4, Y5, Y4
@@ -340,7 +338,7 @@ block:
 	VFMADD213PS  lane3e027906<>(SB), Y3, Y5
 	VMULPS       Y3, Y5, Y3
 	VMULPS       Y4, Y3, Y4
-	VCMPPS       $17, Y7, Y1, Y3
+	VCMPPS       $17, lane00000000<>(SB), Y1, Y3
 	VSUBPS       Y4, Y6, Y5
 	VBLENDVPS    Y3, Y4, Y5, Y5
 	VMULPS       Y5, Y1, Y5
@@ -357,24 +355,24 @@ done:
 // func gELUAVX512(x, y *float32, blocks int)
 TEXT ·gELUAVX512(SB), NOSPLIT, $0-24
 	VMOVUPS      lane3f800000<>(SB), Z6
-	VMOVUPS      lane00000000<>(SB), Z7
-	VMOVUPS      lane4b40007f<>(SB), Z8
-	VMOVUPS      lane3f3504f3<>(SB), Z9
-	VMOVUPS      lane3ea7ba05<>(SB), Z10
-	VMOVUPS      lane42b00000<>(SB), Z11
-	VMOVUPS      lanec2ae999a<>(SB), Z12
-	VMOVUPS      lane3fb8aa3b<>(SB), Z13
-	VMOVUPS      lanebf318000<>(SB), Z14
-	VMOVUPS      lane395e8083<>(SB), Z15
-	VMOVUPS      lane3c083137<>(SB), Z16
-	VMOVUPS      lane3d2b950f<>(SB), Z17
-	VMOVUPS      lane3e2aabd7<>(SB), Z18
-	VMOVUPS      lane3efffefe<>(SB), Z19
-	VMOVUPS      lane3f07dc22<>(SB), Z20
-	VMOVUPS      lanebf3a00e3<>(SB), Z21
-	VMOVUPS      lane3f35f0e3<>(SB), Z22
-	VMOVUPS      lanebe11a98e<>(SB), Z23
-	VMOVUPS      lane3e027906<>(SB), Z24
+	VMOVUPS      lane4b40007f<>(SB), Z7
+	VMOVUPS      lane3f3504f3<>(SB), Z8
+	VMOVUPS      lane3ea7ba05<>(SB), Z9
+	VMOVUPS      lane42ae999a<>(SB), Z10
+	VMOVUPS      lanebfb8aa3b<>(SB), Z11
+	VMOVUPS      lane3f318000<>(SB), Z12
+	VMOVUPS      laneb95e8083<>(SB), Z13
+	VMOVUPS      lanebc083137<>(SB), Z14
+	VMOVUPS      lane3d2b950f<>(SB), Z15
+	VMOVUPS      lanebe2aabd7<>(SB), Z16
+	VMOVUPS      lane3efffefe<>(SB), Z17
+	VMOVUPS      lanebf800000<>(SB), Z18
+	VMOVUPS      lane3f07dc22<>(SB), Z19
+	VMOVUPS      lanebf3a00e3<>(SB), Z20
+	VMOVUPS      lane3f35f0e3<>(SB), Z21
+	VMOVUPS      lanebe11a98e<>(SB), Z22
+	VMOVUPS      lane3e027906<>(SB), Z23
+	VMOVUPS      lane00000000<>(SB), Z24
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -385,35 +383,33 @@ TEXT ·gELUAVX512(SB), NOSPLIT, $0-24
 block:
 	VMOVUPS      (SI), Z1
 	VANDPS       lane7fffffff<>(SB), Z1, Z2
-	VMULPS       Z9, Z2, Z2
+	VMULPS       Z8, Z2, Z2
 	VMOVAPS      Z6, Z3
-	VFMADD231PS  Z10, Z2, Z3
+	VFMADD231PS  Z9, Z2, Z3
 	VDIVPS       Z3, Z6, Z3
 	VMULPS       Z2, Z2, Z2
-	VSUBPS       Z2, Z7, Z2
-	VMINPS       Z2, Z11, Z2
-	VMAXPS       Z2, Z12, Z2
-	VMOVAPS      Z8, Z4
-	VFMADD231PS  Z13, Z2, Z4
-	VSUBPS       Z8, Z4, Z5
-	VFMADD231PS  Z14, Z5, Z2
-	VFMADD231PS  Z15, Z5, Z2
-	VMOVAPS      Z17, Z5
-	VFMADD231PS  Z16, Z2, Z5
+	VMINPS       Z2, Z10, Z2
+	VMOVAPS      Z7, Z4
+	VFMADD231PS  Z11, Z2, Z4
+	VSUBPS       Z7, Z4, Z5
+	VFMADD231PS  Z12, Z5, Z2
+	VFMADD231PS  Z13, Z5, Z2
+	VMOVAPS      Z15, Z5
+	VFMADD231PS  Z14, Z2, Z5
+	VFMADD213PS  Z16, Z2, Z5
+	VFMADD213PS  Z17, Z2, Z5
 	VFMADD213PS  Z18, Z2, Z5
-	VFMADD213PS  Z19, Z2, Z5
-	VFMADD213PS  Z6, Z2, Z5
 	VFMADD213PS  Z6, Z2, Z5
 	VPSLLD       $23, Z4, Z4
 	VMULPS       Z4, Z5, Z4
-	VMOVAPS      Z21, Z5
-	VFMADD231PS  Z20, Z3, Z5
+	VMOVAPS      Z20, Z5
+	VFMADD231PS  Z19, Z3, Z5
+	VFMADD213PS  Z21, Z3, Z5
 	VFMADD213PS  Z22, Z3, Z5
 	VFMADD213PS  Z23, Z3, Z5
-	VFMADD213PS  Z24, Z3, Z5
 	VMULPS       Z3, Z5, Z3
 	VMULPS       Z4, Z3, Z4
-	VCMPPS       $17, Z7, Z1, K1
+	VCMPPS       $17, Z24, Z1, K1
 	VSUBPS       Z4, Z6, Z3
 	VBLENDMPS    Z4, Z3, K1, Z3
 	VMULPS       Z3, Z1, Z3
@@ -430,14 +426,14 @@ done:
 // func gELUGradAVX2(x, dy, dx *float32, blocks int)
 TEXT ·gELUGradAVX2(SB), NOSPLIT, $0-32
 	VMOVUPS      lane3f800000<>(SB), Y7
-	VMOVUPS      lane00000000<>(SB), Y8
-	VMOVUPS      lane4b40007f<>(SB), Y9
-	VMOVUPS      lane3f3504f3<>(SB), Y10
-	VMOVUPS      lane3ea7ba05<>(SB), Y11
-	VMOVUPS      lane42b00000<>(SB), Y12
-	VMOVUPS      lanec2ae999a<>(SB), Y13
-	VMOVUPS      lane3fb8aa3b<>(SB), Y14
-	VMOVUPS      lanebf318000<>(SB), Y15
+	VMOVUPS      lane4b40007f<>(SB), Y8
+	VMOVUPS      lane3f3504f3<>(SB), Y9
+	VMOVUPS      lane3ea7ba05<>(SB), Y10
+	VMOVUPS      lane42ae999a<>(SB), Y11
+	VMOVUPS      lanebfb8aa3b<>(SB), Y12
+	VMOVUPS      lane3f318000<>(SB), Y13
+	VMOVUPS      laneb95e8083<>(SB), Y14
+	VMOVUPS      lanebc083137<>(SB), Y15
 	MOVQ         x+0(FP), SI
 	MOVQ         dy+8(FP), DI
 	MOVQ         dx+16(FP), DX
@@ -450,24 +446,22 @@ block:
 	VMOVUPS      (SI), Y1
 	VMOVUPS      (DI), Y2
 	VANDPS       lane7fffffff<>(SB), Y1, Y3
-	VMULPS       Y10, Y3, Y3
+	VMULPS       Y9, Y3, Y3
 	VMOVAPS      Y7, Y4
-	VFMADD231PS  Y11, Y3, Y4
+	VFMADD231PS  Y10, Y3, Y4
 	VDIVPS       Y4, Y7, Y4
 	VMULPS       Y3, Y3, Y3
-	VSUBPS       Y3, Y8, Y3
-	VMINPS       Y3, Y12, Y3
-	VMAXPS       Y3, Y13, Y3
-	VMOVAPS      Y9, Y5
-	VFMADD231PS  Y14, Y3, Y5
-	VSUBPS       Y9, Y5, Y6
-	VFMADD231PS  Y15, Y6, Y3
-	VFMADD231PS  lane395e8083<>(SB), Y6, Y3
+	VMINPS       Y3, Y11, Y3
+	VMOVAPS      Y8, Y5
+	VFMADD231PS  Y12, Y3, Y5
+	VSUBPS       Y8, Y5, Y6
+	VFMADD231PS  Y13, Y6, Y3
+	VFMADD231PS  Y14, Y6, Y3
 	VMOVUPS      lane3d2b950f<>(SB), Y6
-	VFMADD231PS  lane3c083137<>(SB), Y3, Y6
-	VFMADD213PS  lane3e2aabd7<>(SB), Y3, Y6
+	VFMADD231PS  Y15, Y3, Y6
+	VFMADD213PS  lanebe2aabd7<>(SB), Y3, Y6
 	VFMADD213PS  lane3efffefe<>(SB), Y3, Y6
-	VFMADD213PS  Y7, Y3, Y6
+	VFMADD213PS  lanebf800000<>(SB), Y3, Y6
 	VFMADD213PS  Y7, Y3, Y6
 	VPSLLD       $23, Y5, Y5
 	VMULPS       Y5, Y6, Y5
@@ -478,7 +472,7 @@ block:
 	VFMADD213PS  lane3e027906<>(SB), Y4, Y6
 	VMULPS       Y4, Y6, Y4
 	VMULPS       Y5, Y4, Y4
-	VCMPPS       $17, Y8, Y1, Y6
+	VCMPPS       $17, lane00000000<>(SB), Y1, Y6
 	VSUBPS       Y4, Y7, Y3
 	VBLENDVPS    Y6, Y4, Y3, Y3
 	VMULPS       lane3ecc422a<>(SB), Y5, Y5
@@ -498,24 +492,24 @@ done:
 // func gELUGradAVX512(x, dy, dx *float32, blocks int)
 TEXT ·gELUGradAVX512(SB), NOSPLIT, $0-32
 	VMOVUPS      lane3f800000<>(SB), Z7
-	VMOVUPS      lane00000000<>(SB), Z8
-	VMOVUPS      lane4b40007f<>(SB), Z9
-	VMOVUPS      lane3f3504f3<>(SB), Z10
-	VMOVUPS      lane3ea7ba05<>(SB), Z11
-	VMOVUPS      lane42b00000<>(SB), Z12
-	VMOVUPS      lanec2ae999a<>(SB), Z13
-	VMOVUPS      lane3fb8aa3b<>(SB), Z14
-	VMOVUPS      lanebf318000<>(SB), Z15
-	VMOVUPS      lane395e8083<>(SB), Z16
-	VMOVUPS      lane3c083137<>(SB), Z17
-	VMOVUPS      lane3d2b950f<>(SB), Z18
-	VMOVUPS      lane3e2aabd7<>(SB), Z19
-	VMOVUPS      lane3efffefe<>(SB), Z20
-	VMOVUPS      lane3f07dc22<>(SB), Z21
-	VMOVUPS      lanebf3a00e3<>(SB), Z22
-	VMOVUPS      lane3f35f0e3<>(SB), Z23
-	VMOVUPS      lanebe11a98e<>(SB), Z24
-	VMOVUPS      lane3e027906<>(SB), Z25
+	VMOVUPS      lane4b40007f<>(SB), Z8
+	VMOVUPS      lane3f3504f3<>(SB), Z9
+	VMOVUPS      lane3ea7ba05<>(SB), Z10
+	VMOVUPS      lane42ae999a<>(SB), Z11
+	VMOVUPS      lanebfb8aa3b<>(SB), Z12
+	VMOVUPS      lane3f318000<>(SB), Z13
+	VMOVUPS      laneb95e8083<>(SB), Z14
+	VMOVUPS      lanebc083137<>(SB), Z15
+	VMOVUPS      lane3d2b950f<>(SB), Z16
+	VMOVUPS      lanebe2aabd7<>(SB), Z17
+	VMOVUPS      lane3efffefe<>(SB), Z18
+	VMOVUPS      lanebf800000<>(SB), Z19
+	VMOVUPS      lane3f07dc22<>(SB), Z20
+	VMOVUPS      lanebf3a00e3<>(SB), Z21
+	VMOVUPS      lane3f35f0e3<>(SB), Z22
+	VMOVUPS      lanebe11a98e<>(SB), Z23
+	VMOVUPS      lane3e027906<>(SB), Z24
+	VMOVUPS      lane00000000<>(SB), Z25
 	VMOVUPS      lane3ecc422a<>(SB), Z26
 	MOVQ         x+0(FP), SI
 	MOVQ         dy+8(FP), DI
@@ -529,35 +523,33 @@ block:
 	VMOVUPS      (SI), Z1
 	VMOVUPS      (DI), Z2
 	VANDPS       lane7fffffff<>(SB), Z1, Z3
-	VMULPS       Z10, Z3, Z3
+	VMULPS       Z9, Z3, Z3
 	VMOVAPS      Z7, Z4
-	VFMADD231PS  Z11, Z3, Z4
+	VFMADD231PS  Z10, Z3, Z4
 	VDIVPS       Z4, Z7, Z4
 	VMULPS       Z3, Z3, Z3
-	VSUBPS       Z3, Z8, Z3
-	VMINPS       Z3, Z12, Z3
-	VMAXPS       Z3, Z13, Z3
-	VMOVAPS      Z9, Z5
-	VFMADD231PS  Z14, Z3, Z5
-	VSUBPS       Z9, Z5, Z6
-	VFMADD231PS  Z15, Z6, Z3
-	VFMADD231PS  Z16, Z6, Z3
-	VMOVAPS      Z18, Z6
-	VFMADD231PS  Z17, Z3, Z6
+	VMINPS       Z3, Z11, Z3
+	VMOVAPS      Z8, Z5
+	VFMADD231PS  Z12, Z3, Z5
+	VSUBPS       Z8, Z5, Z6
+	VFMADD231PS  Z13, Z6, Z3
+	VFMADD231PS  Z14, Z6, Z3
+	VMOVAPS      Z16, Z6
+	VFMADD231PS  Z15, Z3, Z6
+	VFMADD213PS  Z17, Z3, Z6
+	VFMADD213PS  Z18, Z3, Z6
 	VFMADD213PS  Z19, Z3, Z6
-	VFMADD213PS  Z20, Z3, Z6
-	VFMADD213PS  Z7, Z3, Z6
 	VFMADD213PS  Z7, Z3, Z6
 	VPSLLD       $23, Z5, Z5
 	VMULPS       Z5, Z6, Z5
-	VMOVAPS      Z22, Z6
-	VFMADD231PS  Z21, Z4, Z6
+	VMOVAPS      Z21, Z6
+	VFMADD231PS  Z20, Z4, Z6
+	VFMADD213PS  Z22, Z4, Z6
 	VFMADD213PS  Z23, Z4, Z6
 	VFMADD213PS  Z24, Z4, Z6
-	VFMADD213PS  Z25, Z4, Z6
 	VMULPS       Z4, Z6, Z4
 	VMULPS       Z5, Z4, Z4
-	VCMPPS       $17, Z8, Z1, K1
+	VCMPPS       $17, Z25, Z1, K1
 	VSUBPS       Z4, Z7, Z6
 	VBLENDMPS    Z4, Z6, K1, Z6
 	VMULPS       Z26, Z5, Z5
@@ -3012,15 +3004,6 @@ DATA lane3ea7ba05<>+40(SB)/8, $0x3ea7ba053ea7ba05
 DATA lane3ea7ba05<>+48(SB)/8, $0x3ea7ba053ea7ba05
 DATA lane3ea7ba05<>+56(SB)/8, $0x3ea7ba053ea7ba05
 GLOBL lane3ea7ba05<>(SB), RODATA|NOPTR, $64
-DATA lane00000000<>+0(SB)/8, $0x0000000000000000
-DATA lane00000000<>+8(SB)/8, $0x0000000000000000
-DATA lane00000000<>+16(SB)/8, $0x0000000000000000
-DATA lane00000000<>+24(SB)/8, $0x0000000000000000
-DATA lane00000000<>+32(SB)/8, $0x0000000000000000
-DATA lane00000000<>+40(SB)/8, $0x0000000000000000
-DATA lane00000000<>+48(SB)/8, $0x0000000000000000
-DATA lane00000000<>+56(SB)/8, $0x0000000000000000
-GLOBL lane00000000<>(SB), RODATA|NOPTR, $64
 DATA lanebf3a00e3<>+0(SB)/8, $0xbf3a00e3bf3a00e3
 DATA lanebf3a00e3<>+8(SB)/8, $0xbf3a00e3bf3a00e3
 DATA lanebf3a00e3<>+16(SB)/8, $0xbf3a00e3bf3a00e3
@@ -3066,6 +3049,15 @@ DATA lane3e027906<>+40(SB)/8, $0x3e0279063e027906
 DATA lane3e027906<>+48(SB)/8, $0x3e0279063e027906
 DATA lane3e027906<>+56(SB)/8, $0x3e0279063e027906
 GLOBL lane3e027906<>(SB), RODATA|NOPTR, $64
+DATA lane00000000<>+0(SB)/8, $0x0000000000000000
+DATA lane00000000<>+8(SB)/8, $0x0000000000000000
+DATA lane00000000<>+16(SB)/8, $0x0000000000000000
+DATA lane00000000<>+24(SB)/8, $0x0000000000000000
+DATA lane00000000<>+32(SB)/8, $0x0000000000000000
+DATA lane00000000<>+40(SB)/8, $0x0000000000000000
+DATA lane00000000<>+48(SB)/8, $0x0000000000000000
+DATA lane00000000<>+56(SB)/8, $0x0000000000000000
+GLOBL lane00000000<>(SB), RODATA|NOPTR, $64
 DATA lane3ecc422a<>+0(SB)/8, $0x3ecc422a3ecc422a
 DATA lane3ecc422a<>+8(SB)/8, $0x3ecc422a3ecc422a
 DATA lane3ecc422a<>+16(SB)/8, $0x3ecc422a3ecc422a

@@ -25,53 +25,52 @@ func softplusGeneric(x, y []float32) {
 			x2 = x0
 		}
 		x3 := math.Float32frombits(math.Float32bits(x0) &^ (1 << 31))
-		x4 := float32(0 - x3)
-		x6 := float32(x4)
-		if -87.3 > x4 {
-			x6 = -87.3
+		x5 := float32(x3)
+		if 87.3 < x3 {
+			x5 = 87.3
 		}
-		s9 := float64(float32(x6))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
-		x9 := float32(s9)
-		if between(s9) {
-			x9 = fma(x6, 1.442695, 1.2583039e+07)
+		s8 := float64(float32(x5))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x8 := float32(s8)
+		if between(s8) {
+			x8 = fma(x5, -1.442695, 1.2583039e+07)
 		}
-		x10 := float32(x9 - 1.2583039e+07)
-		s12 := float64(float32(x10))*float64(float32(-0.6933594)) + float64(float32(x6))
-		x12 := float32(s12)
-		if between(s12) {
-			x12 = fma(x10, -0.6933594, x6)
+		x9 := float32(x8 - 1.2583039e+07)
+		s11 := float64(float32(x9))*float64(float32(0.6933594)) + float64(float32(x5))
+		x11 := float32(s11)
+		if between(s11) {
+			x11 = fma(x9, 0.6933594, x5)
 		}
-		s14 := float64(float32(x10))*float64(float32(0.00021219444)) + float64(float32(x12))
-		x14 := float32(s14)
-		if between(s14) {
-			x14 = fma(x10, 0.00021219444, x12)
+		s13 := float64(float32(x9))*float64(float32(-0.00021219444)) + float64(float32(x11))
+		x13 := float32(s13)
+		if between(s13) {
+			x13 = fma(x9, -0.00021219444, x11)
 		}
-		s17 := float64(float32(0.008312515))*float64(float32(x14)) + float64(float32(0.0418902))
-		x17 := float32(s17)
-		if between(s17) {
-			x17 = fma(0.008312515, x14, 0.0418902)
+		s16 := float64(float32(-0.008312515))*float64(float32(x13)) + float64(float32(0.0418902))
+		x16 := float32(s16)
+		if between(s16) {
+			x16 = fma(-0.008312515, x13, 0.0418902)
 		}
-		s19 := float64(float32(x17))*float64(float32(x14)) + float64(float32(0.16667114))
-		x19 := float32(s19)
-		if between(s19) {
-			x19 = fma(x17, x14, 0.16667114)
+		s18 := float64(float32(x16))*float64(float32(x13)) + float64(float32(-0.16667114))
+		x18 := float32(s18)
+		if between(s18) {
+			x18 = fma(x16, x13, -0.16667114)
 		}
-		s21 := float64(float32(x19))*float64(float32(x14)) + float64(float32(0.4999923))
-		x21 := float32(s21)
-		if between(s21) {
-			x21 = fma(x19, x14, 0.4999923)
+		s20 := float64(float32(x18))*float64(float32(x13)) + float64(float32(0.4999923))
+		x20 := float32(s20)
+		if between(s20) {
+			x20 = fma(x18, x13, 0.4999923)
 		}
-		s23 := float64(float32(x21))*float64(float32(x14)) + float64(float32(1))
-		x23 := float32(s23)
-		if between(s23) {
-			x23 = fma(x21, x14, 1)
+		s22 := float64(float32(x20))*float64(float32(x13)) + float64(float32(-1))
+		x22 := float32(s22)
+		if between(s22) {
+			x22 = fma(x20, x13, -1)
 		}
-		s24 := float64(float32(x23))*float64(float32(x14)) + float64(float32(1))
+		s24 := float64(float32(x22))*float64(float32(x13)) + float64(float32(1))
 		x24 := float32(s24)
 		if between(s24) {
-			x24 = fma(x23, x14, 1)
+			x24 = fma(x22, x13, 1)
 		}
-		x25 := math.Float32frombits(math.Float32bits(x9) << 23)
+		x25 := math.Float32frombits(math.Float32bits(x8) << 23)
 		x26 := float32(x24 * x25)
 		x28 := float32(x26 + 2)
 		x29 := float32(x26 / x28)
@@ -225,53 +224,52 @@ func sLSTMGatesGeneric(ai, af, m0, i, f, m, s []float32) {
 			x4 = x1
 		}
 		x5 := math.Float32frombits(math.Float32bits(x1) &^ (1 << 31))
-		x6 := float32(0 - x5)
-		x8 := float32(x6)
-		if -87.3 > x6 {
-			x8 = -87.3
+		x7 := float32(x5)
+		if 87.3 < x5 {
+			x7 = 87.3
 		}
-		s11 := float64(float32(x8))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
-		x11 := float32(s11)
-		if between(s11) {
-			x11 = fma(x8, 1.442695, 1.2583039e+07)
+		s10 := float64(float32(x7))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x10 := float32(s10)
+		if between(s10) {
+			x10 = fma(x7, -1.442695, 1.2583039e+07)
 		}
-		x12 := float32(x11 - 1.2583039e+07)
-		s14 := float64(float32(x12))*float64(float32(-0.6933594)) + float64(float32(x8))
-		x14 := float32(s14)
-		if between(s14) {
-			x14 = fma(x12, -0.6933594, x8)
+		x11 := float32(x10 - 1.2583039e+07)
+		s13 := float64(float32(x11))*float64(float32(0.6933594)) + float64(float32(x7))
+		x13 := float32(s13)
+		if between(s13) {
+			x13 = fma(x11, 0.6933594, x7)
 		}
-		s16 := float64(float32(x12))*float64(float32(0.00021219444)) + float64(float32(x14))
-		x16 := float32(s16)
-		if between(s16) {
-			x16 = fma(x12, 0.00021219444, x14)
+		s15 := float64(float32(x11))*float64(float32(-0.00021219444)) + float64(float32(x13))
+		x15 := float32(s15)
+		if between(s15) {
+			x15 = fma(x11, -0.00021219444, x13)
 		}
-		s19 := float64(float32(0.008312515))*float64(float32(x16)) + float64(float32(0.0418902))
-		x19 := float32(s19)
-		if between(s19) {
-			x19 = fma(0.008312515, x16, 0.0418902)
+		s18 := float64(float32(-0.008312515))*float64(float32(x15)) + float64(float32(0.0418902))
+		x18 := float32(s18)
+		if between(s18) {
+			x18 = fma(-0.008312515, x15, 0.0418902)
 		}
-		s21 := float64(float32(x19))*float64(float32(x16)) + float64(float32(0.16667114))
-		x21 := float32(s21)
-		if between(s21) {
-			x21 = fma(x19, x16, 0.16667114)
+		s20 := float64(float32(x18))*float64(float32(x15)) + float64(float32(-0.16667114))
+		x20 := float32(s20)
+		if between(s20) {
+			x20 = fma(x18, x15, -0.16667114)
 		}
-		s23 := float64(float32(x21))*float64(float32(x16)) + float64(float32(0.4999923))
-		x23 := float32(s23)
-		if between(s23) {
-			x23 = fma(x21, x16, 0.4999923)
+		s22 := float64(float32(x20))*float64(float32(x15)) + float64(float32(0.4999923))
+		x22 := float32(s22)
+		if between(s22) {
+			x22 = fma(x20, x15, 0.4999923)
 		}
-		s25 := float64(float32(x23))*float64(float32(x16)) + float64(float32(1))
-		x25 := float32(s25)
-		if between(s25) {
-			x25 = fma(x23, x16, 1)
+		s24 := float64(float32(x22))*float64(float32(x15)) + float64(float32(-1))
+		x24 := float32(s24)
+		if between(s24) {
+			x24 = fma(x22, x15, -1)
 		}
-		s26 := float64(float32(x25))*float64(float32(x16)) + float64(float32(1))
+		s26 := float64(float32(x24))*float64(float32(x15)) + float64(float32(1))
 		x26 := float32(s26)
 		if between(s26) {
-			x26 = fma(x25, x16, 1)
+			x26 = fma(x24, x15, 1)
 		}
-		x27 := math.Float32frombits(math.Float32bits(x11) << 23)
+		x27 := math.Float32frombits(math.Float32bits(x10) << 23)
 		x28 := float32(x26 * x27)
 		x30 := float32(x28 + 2)
 		x31 := float32(x28 / x30)
@@ -320,162 +318,162 @@ func sLSTMGatesGeneric(ai, af, m0, i, f, m, s []float32) {
 			x51 = x0
 		}
 		x52 := float32(x0 - x51)
-		x53 := float32(x52)
+		x54 := float32(x52)
 		if -87.3 > x52 {
-			x53 = -87.3
+			x54 = -87.3
 		}
-		s54 := float64(float32(x53))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
-		x54 := float32(s54)
-		if between(s54) {
-			x54 = fma(x53, 1.442695, 1.2583039e+07)
-		}
-		x55 := float32(x54 - 1.2583039e+07)
-		s56 := float64(float32(x55))*float64(float32(-0.6933594)) + float64(float32(x53))
+		s56 := float64(float32(x54))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
 		x56 := float32(s56)
 		if between(s56) {
-			x56 = fma(x55, -0.6933594, x53)
+			x56 = fma(x54, 1.442695, 1.2583039e+07)
 		}
-		s57 := float64(float32(x55))*float64(float32(0.00021219444)) + float64(float32(x56))
-		x57 := float32(s57)
-		if between(s57) {
-			x57 = fma(x55, 0.00021219444, x56)
-		}
-		s58 := float64(float32(0.008312515))*float64(float32(x57)) + float64(float32(0.0418902))
-		x58 := float32(s58)
-		if between(s58) {
-			x58 = fma(0.008312515, x57, 0.0418902)
-		}
-		s59 := float64(float32(x58))*float64(float32(x57)) + float64(float32(0.16667114))
+		x57 := float32(x56 - 1.2583039e+07)
+		s59 := float64(float32(x57))*float64(float32(-0.6933594)) + float64(float32(x54))
 		x59 := float32(s59)
 		if between(s59) {
-			x59 = fma(x58, x57, 0.16667114)
+			x59 = fma(x57, -0.6933594, x54)
 		}
-		s60 := float64(float32(x59))*float64(float32(x57)) + float64(float32(0.4999923))
-		x60 := float32(s60)
-		if between(s60) {
-			x60 = fma(x59, x57, 0.4999923)
-		}
-		s61 := float64(float32(x60))*float64(float32(x57)) + float64(float32(1))
+		s61 := float64(float32(x57))*float64(float32(0.00021219444)) + float64(float32(x59))
 		x61 := float32(s61)
 		if between(s61) {
-			x61 = fma(x60, x57, 1)
+			x61 = fma(x57, 0.00021219444, x59)
 		}
-		s62 := float64(float32(x61))*float64(float32(x57)) + float64(float32(1))
-		x62 := float32(s62)
-		if between(s62) {
-			x62 = fma(x61, x57, 1)
+		s63 := float64(float32(0.008312515))*float64(float32(x61)) + float64(float32(0.0418902))
+		x63 := float32(s63)
+		if between(s63) {
+			x63 = fma(0.008312515, x61, 0.0418902)
 		}
-		x63 := math.Float32frombits(math.Float32bits(x54) << 23)
-		x64 := float32(x62 * x63)
-		x65 := float32(x50 - x51)
-		x66 := float32(x65)
-		if -87.3 > x65 {
-			x66 = -87.3
+		s65 := float64(float32(x63))*float64(float32(x61)) + float64(float32(0.16667114))
+		x65 := float32(s65)
+		if between(s65) {
+			x65 = fma(x63, x61, 0.16667114)
 		}
-		s67 := float64(float32(x66))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
+		s66 := float64(float32(x65))*float64(float32(x61)) + float64(float32(0.4999923))
+		x66 := float32(s66)
+		if between(s66) {
+			x66 = fma(x65, x61, 0.4999923)
+		}
+		s67 := float64(float32(x66))*float64(float32(x61)) + float64(float32(1))
 		x67 := float32(s67)
 		if between(s67) {
-			x67 = fma(x66, 1.442695, 1.2583039e+07)
+			x67 = fma(x66, x61, 1)
 		}
-		x68 := float32(x67 - 1.2583039e+07)
-		s69 := float64(float32(x68))*float64(float32(-0.6933594)) + float64(float32(x66))
-		x69 := float32(s69)
-		if between(s69) {
-			x69 = fma(x68, -0.6933594, x66)
+		s68 := float64(float32(x67))*float64(float32(x61)) + float64(float32(1))
+		x68 := float32(s68)
+		if between(s68) {
+			x68 = fma(x67, x61, 1)
 		}
-		s70 := float64(float32(x68))*float64(float32(0.00021219444)) + float64(float32(x69))
-		x70 := float32(s70)
-		if between(s70) {
-			x70 = fma(x68, 0.00021219444, x69)
+		x69 := math.Float32frombits(math.Float32bits(x56) << 23)
+		x70 := float32(x68 * x69)
+		x71 := float32(x50 - x51)
+		x72 := float32(x71)
+		if -87.3 > x71 {
+			x72 = -87.3
 		}
-		s71 := float64(float32(0.008312515))*float64(float32(x70)) + float64(float32(0.0418902))
-		x71 := float32(s71)
-		if between(s71) {
-			x71 = fma(0.008312515, x70, 0.0418902)
-		}
-		s72 := float64(float32(x71))*float64(float32(x70)) + float64(float32(0.16667114))
-		x72 := float32(s72)
-		if between(s72) {
-			x72 = fma(x71, x70, 0.16667114)
-		}
-		s73 := float64(float32(x72))*float64(float32(x70)) + float64(float32(0.4999923))
+		s73 := float64(float32(x72))*float64(float32(1.442695)) + float64(float32(1.2583039e+07))
 		x73 := float32(s73)
 		if between(s73) {
-			x73 = fma(x72, x70, 0.4999923)
+			x73 = fma(x72, 1.442695, 1.2583039e+07)
 		}
-		s74 := float64(float32(x73))*float64(float32(x70)) + float64(float32(1))
-		x74 := float32(s74)
-		if between(s74) {
-			x74 = fma(x73, x70, 1)
-		}
-		s75 := float64(float32(x74))*float64(float32(x70)) + float64(float32(1))
+		x74 := float32(x73 - 1.2583039e+07)
+		s75 := float64(float32(x74))*float64(float32(-0.6933594)) + float64(float32(x72))
 		x75 := float32(s75)
 		if between(s75) {
-			x75 = fma(x74, x70, 1)
+			x75 = fma(x74, -0.6933594, x72)
 		}
-		x76 := math.Float32frombits(math.Float32bits(x67) << 23)
-		x77 := float32(x75 * x76)
-		x78 := float32(0 - x1)
-		x81 := float32(x78)
-		if 87.3 < x78 {
-			x81 = 87.3
+		s76 := float64(float32(x74))*float64(float32(0.00021219444)) + float64(float32(x75))
+		x76 := float32(s76)
+		if between(s76) {
+			x76 = fma(x74, 0.00021219444, x75)
 		}
-		x82 := float32(x81)
-		if -88 > x81 {
-			x82 = -88
+		s77 := float64(float32(0.008312515))*float64(float32(x76)) + float64(float32(0.0418902))
+		x77 := float32(s77)
+		if between(s77) {
+			x77 = fma(0.008312515, x76, 0.0418902)
 		}
-		s84 := float64(float32(x82))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
-		x84 := float32(s84)
-		if between(s84) {
-			x84 = fma(x82, -1.442695, 1.2583039e+07)
+		s78 := float64(float32(x77))*float64(float32(x76)) + float64(float32(0.16667114))
+		x78 := float32(s78)
+		if between(s78) {
+			x78 = fma(x77, x76, 0.16667114)
 		}
-		x85 := float32(x84 - 1.2583039e+07)
-		s87 := float64(float32(x85))*float64(float32(0.6933594)) + float64(float32(x82))
-		x87 := float32(s87)
-		if between(s87) {
-			x87 = fma(x85, 0.6933594, x82)
+		s79 := float64(float32(x78))*float64(float32(x76)) + float64(float32(0.4999923))
+		x79 := float32(s79)
+		if between(s79) {
+			x79 = fma(x78, x76, 0.4999923)
 		}
-		s89 := float64(float32(x85))*float64(float32(-0.00021219444)) + float64(float32(x87))
-		x89 := float32(s89)
-		if between(s89) {
-			x89 = fma(x85, -0.00021219444, x87)
+		s80 := float64(float32(x79))*float64(float32(x76)) + float64(float32(1))
+		x80 := float32(s80)
+		if between(s80) {
+			x80 = fma(x79, x76, 1)
 		}
-		s91 := float64(float32(-0.008312515))*float64(float32(x89)) + float64(float32(0.0418902))
+		s81 := float64(float32(x80))*float64(float32(x76)) + float64(float32(1))
+		x81 := float32(s81)
+		if between(s81) {
+			x81 = fma(x80, x76, 1)
+		}
+		x82 := math.Float32frombits(math.Float32bits(x73) << 23)
+		x83 := float32(x81 * x82)
+		x84 := float32(0 - x1)
+		x86 := float32(x84)
+		if 87.3 < x84 {
+			x86 = 87.3
+		}
+		x87 := float32(x86)
+		if -88 > x86 {
+			x87 = -88
+		}
+		s88 := float64(float32(x87))*float64(float32(-1.442695)) + float64(float32(1.2583039e+07))
+		x88 := float32(s88)
+		if between(s88) {
+			x88 = fma(x87, -1.442695, 1.2583039e+07)
+		}
+		x89 := float32(x88 - 1.2583039e+07)
+		s90 := float64(float32(x89))*float64(float32(0.6933594)) + float64(float32(x87))
+		x90 := float32(s90)
+		if between(s90) {
+			x90 = fma(x89, 0.6933594, x87)
+		}
+		s91 := float64(float32(x89))*float64(float32(-0.00021219444)) + float64(float32(x90))
 		x91 := float32(s91)
 		if between(s91) {
-			x91 = fma(-0.008312515, x89, 0.0418902)
+			x91 = fma(x89, -0.00021219444, x90)
 		}
-		s93 := float64(float32(x91))*float64(float32(x89)) + float64(float32(-0.16667114))
+		s92 := float64(float32(-0.008312515))*float64(float32(x91)) + float64(float32(0.0418902))
+		x92 := float32(s92)
+		if between(s92) {
+			x92 = fma(-0.008312515, x91, 0.0418902)
+		}
+		s93 := float64(float32(x92))*float64(float32(x91)) + float64(float32(-0.16667114))
 		x93 := float32(s93)
 		if between(s93) {
-			x93 = fma(x91, x89, -0.16667114)
+			x93 = fma(x92, x91, -0.16667114)
 		}
-		s94 := float64(float32(x93))*float64(float32(x89)) + float64(float32(0.4999923))
+		s94 := float64(float32(x93))*float64(float32(x91)) + float64(float32(0.4999923))
 		x94 := float32(s94)
 		if between(s94) {
-			x94 = fma(x93, x89, 0.4999923)
+			x94 = fma(x93, x91, 0.4999923)
 		}
-		s96 := float64(float32(x94))*float64(float32(x89)) + float64(float32(-1))
+		s95 := float64(float32(x94))*float64(float32(x91)) + float64(float32(-1))
+		x95 := float32(s95)
+		if between(s95) {
+			x95 = fma(x94, x91, -1)
+		}
+		s96 := float64(float32(x95))*float64(float32(x91)) + float64(float32(1))
 		x96 := float32(s96)
 		if between(s96) {
-			x96 = fma(x94, x89, -1)
+			x96 = fma(x95, x91, 1)
 		}
-		s97 := float64(float32(x96))*float64(float32(x89)) + float64(float32(1))
-		x97 := float32(s97)
-		if between(s97) {
-			x97 = fma(x96, x89, 1)
+		x97 := math.Float32frombits(math.Float32bits(x88) << 23)
+		s98 := float64(float32(x96))*float64(float32(x97)) + float64(float32(1))
+		x98 := float32(s98)
+		if between(s98) {
+			x98 = fma(x96, x97, 1)
 		}
-		x98 := math.Float32frombits(math.Float32bits(x84) << 23)
-		s99 := float64(float32(x97))*float64(float32(x98)) + float64(float32(1))
-		x99 := float32(s99)
-		if between(s99) {
-			x99 = fma(x97, x98, 1)
-		}
-		x100 := float32(1 / x99)
-		i[e] = x64
-		f[e] = x77
+		x99 := float32(1 / x98)
+		i[e] = x70
+		f[e] = x83
 		m[e] = x51
-		s[e] = x100
+		s[e] = x99
 	}
 }
 

@@ -4,16 +4,16 @@
 
 // func softplusAVX2(x, y *float32, blocks int)
 TEXT ·softplusAVX2(SB), NOSPLIT, $0-24
-	VMOVUPS      lane3f800000<>(SB), Y5
-	VMOVUPS      lane00000000<>(SB), Y6
-	VMOVUPS      lane4b40007f<>(SB), Y7
-	VMOVUPS      lanec2ae999a<>(SB), Y8
-	VMOVUPS      lane3fb8aa3b<>(SB), Y9
-	VMOVUPS      lanebf318000<>(SB), Y10
-	VMOVUPS      lane395e8083<>(SB), Y11
-	VMOVUPS      lane3c083137<>(SB), Y12
+	VMOVUPS      lane4b40007f<>(SB), Y5
+	VMOVUPS      lane3f800000<>(SB), Y6
+	VMOVUPS      lane00000000<>(SB), Y7
+	VMOVUPS      lane42ae999a<>(SB), Y8
+	VMOVUPS      lanebfb8aa3b<>(SB), Y9
+	VMOVUPS      lane3f318000<>(SB), Y10
+	VMOVUPS      laneb95e8083<>(SB), Y11
+	VMOVUPS      lanebc083137<>(SB), Y12
 	VMOVUPS      lane3d2b950f<>(SB), Y13
-	VMOVUPS      lane3e2aabd7<>(SB), Y14
+	VMOVUPS      lanebe2aabd7<>(SB), Y14
 	VMOVUPS      lane3efffefe<>(SB), Y15
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
@@ -24,21 +24,20 @@ TEXT ·softplusAVX2(SB), NOSPLIT, $0-24
 
 block:
 	VMOVUPS      (SI), Y1
-	VMAXPS       Y6, Y1, Y2
+	VMAXPS       Y7, Y1, Y2
 	VANDPS       lane7fffffff<>(SB), Y1, Y1
-	VSUBPS       Y1, Y6, Y1
-	VMAXPS       Y1, Y8, Y1
-	VMOVAPS      Y7, Y3
+	VMINPS       Y1, Y8, Y1
+	VMOVAPS      Y5, Y3
 	VFMADD231PS  Y9, Y1, Y3
-	VSUBPS       Y7, Y3, Y4
+	VSUBPS       Y5, Y3, Y4
 	VFMADD231PS  Y10, Y4, Y1
 	VFMADD231PS  Y11, Y4, Y1
 	VMOVAPS      Y13, Y4
 	VFMADD231PS  Y12, Y1, Y4
 	VFMADD213PS  Y14, Y1, Y4
 	VFMADD213PS  Y15, Y1, Y4
-	VFMADD213PS  Y5, Y1, Y4
-	VFMADD213PS  Y5, Y1, Y4
+	VFMADD213PS  lanebf800000<>(SB), Y1, Y4
+	VFMADD213PS  Y6, Y1, Y4
 	VPSLLD       $23, Y3, Y3
 	VMULPS       Y3, Y4, Y3
 	VADDPS       lane40000000<>(SB), Y3, Y4
@@ -52,7 +51,7 @@ block:
 	VFMADD213PS  lane3e124925<>(SB), Y4, Y1
 	VFMADD213PS  lane3e4ccccd<>(SB), Y4, Y1
 	VFMADD213PS  lane3eaaaaab<>(SB), Y4, Y1
-	VFMADD213PS  Y5, Y4, Y1
+	VFMADD213PS  Y6, Y4, Y1
 	VMULPS       Y1, Y3, Y1
 	VADDPS       Y1, Y2, Y1
 	VMOVUPS      Y1, (DI)
@@ -67,25 +66,26 @@ done:
 
 // func softplusAVX512(x, y *float32, blocks int)
 TEXT ·softplusAVX512(SB), NOSPLIT, $0-24
-	VMOVUPS      lane3f800000<>(SB), Z5
-	VMOVUPS      lane00000000<>(SB), Z6
-	VMOVUPS      lane4b40007f<>(SB), Z7
-	VMOVUPS      lanec2ae999a<>(SB), Z8
-	VMOVUPS      lane3fb8aa3b<>(SB), Z9
-	VMOVUPS      lanebf318000<>(SB), Z10
-	VMOVUPS      lane395e8083<>(SB), Z11
-	VMOVUPS      lane3c083137<>(SB), Z12
+	VMOVUPS      lane4b40007f<>(SB), Z5
+	VMOVUPS      lane3f800000<>(SB), Z6
+	VMOVUPS      lane00000000<>(SB), Z7
+	VMOVUPS      lane42ae999a<>(SB), Z8
+	VMOVUPS      lanebfb8aa3b<>(SB), Z9
+	VMOVUPS      lane3f318000<>(SB), Z10
+	VMOVUPS      laneb95e8083<>(SB), Z11
+	VMOVUPS      lanebc083137<>(SB), Z12
 	VMOVUPS      lane3d2b950f<>(SB), Z13
-	VMOVUPS      lane3e2aabd7<>(SB), Z14
+	VMOVUPS      lanebe2aabd7<>(SB), Z14
 	VMOVUPS      lane3efffefe<>(SB), Z15
-	VMOVUPS      lane40000000<>(SB), Z16
-	VMOVUPS      lane3d888889<>(SB), Z17
-	VMOVUPS      lane3d9d89d9<>(SB), Z18
-	VMOVUPS      lane3dba2e8c<>(SB), Z19
-	VMOVUPS      lane3de38e39<>(SB), Z20
-	VMOVUPS      lane3e124925<>(SB), Z21
-	VMOVUPS      lane3e4ccccd<>(SB), Z22
-	VMOVUPS      lane3eaaaaab<>(SB), Z23
+	VMOVUPS      lanebf800000<>(SB), Z16
+	VMOVUPS      lane40000000<>(SB), Z17
+	VMOVUPS      lane3d888889<>(SB), Z18
+	VMOVUPS      lane3d9d89d9<>(SB), Z19
+	VMOVUPS      lane3dba2e8c<>(SB), Z20
+	VMOVUPS      lane3de38e39<>(SB), Z21
+	VMOVUPS      lane3e124925<>(SB), Z22
+	VMOVUPS      lane3e4ccccd<>(SB), Z23
+	VMOVUPS      lane3eaaaaab<>(SB), Z24
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         blocks+16(FP), CX
@@ -95,35 +95,34 @@ TEXT ·softplusAVX512(SB), NOSPLIT, $0-24
 
 block:
 	VMOVUPS      (SI), Z1
-	VMAXPS       Z6, Z1, Z2
+	VMAXPS       Z7, Z1, Z2
 	VANDPS       lane7fffffff<>(SB), Z1, Z1
-	VSUBPS       Z1, Z6, Z1
-	VMAXPS       Z1, Z8, Z1
-	VMOVAPS      Z7, Z3
+	VMINPS       Z1, Z8, Z1
+	VMOVAPS      Z5, Z3
 	VFMADD231PS  Z9, Z1, Z3
-	VSUBPS       Z7, Z3, Z4
+	VSUBPS       Z5, Z3, Z4
 	VFMADD231PS  Z10, Z4, Z1
 	VFMADD231PS  Z11, Z4, Z1
 	VMOVAPS      Z13, Z4
 	VFMADD231PS  Z12, Z1, Z4
 	VFMADD213PS  Z14, Z1, Z4
 	VFMADD213PS  Z15, Z1, Z4
-	VFMADD213PS  Z5, Z1, Z4
-	VFMADD213PS  Z5, Z1, Z4
+	VFMADD213PS  Z16, Z1, Z4
+	VFMADD213PS  Z6, Z1, Z4
 	VPSLLD       $23, Z3, Z3
 	VMULPS       Z3, Z4, Z3
-	VADDPS       Z16, Z3, Z4
+	VADDPS       Z17, Z3, Z4
 	VDIVPS       Z4, Z3, Z4
 	VADDPS       Z4, Z4, Z3
 	VMULPS       Z4, Z4, Z4
-	VMOVAPS      Z18, Z1
-	VFMADD231PS  Z17, Z4, Z1
-	VFMADD213PS  Z19, Z4, Z1
+	VMOVAPS      Z19, Z1
+	VFMADD231PS  Z18, Z4, Z1
 	VFMADD213PS  Z20, Z4, Z1
 	VFMADD213PS  Z21, Z4, Z1
 	VFMADD213PS  Z22, Z4, Z1
 	VFMADD213PS  Z23, Z4, Z1
-	VFMADD213PS  Z5, Z4, Z1
+	VFMADD213PS  Z24, Z4, Z1
+	VFMADD213PS  Z6, Z4, Z1
 	VMULPS       Z1, Z3, Z1
 	VADDPS       Z1, Z2, Z1
 	VMOVUPS      Z1, (DI)
@@ -248,9 +247,9 @@ TEXT ·sLSTMGatesAVX2(SB), NOSPLIT, $0-64
 	VMOVUPS      lane3d2b950f<>(SB), Y10
 	VMOVUPS      lane3efffefe<>(SB), Y11
 	VMOVUPS      lane00000000<>(SB), Y12
-	VMOVUPS      lanec2ae999a<>(SB), Y13
-	VMOVUPS      lane3fb8aa3b<>(SB), Y14
-	VMOVUPS      lanebf318000<>(SB), Y15
+	VMOVUPS      lane42ae999a<>(SB), Y13
+	VMOVUPS      lanebfb8aa3b<>(SB), Y14
+	VMOVUPS      lane3f318000<>(SB), Y15
 	MOVQ         ai+0(FP), SI
 	MOVQ         af+8(FP), DI
 	MOVQ         m0+16(FP), DX
@@ -269,18 +268,17 @@ block:
 	VMOVUPS      (DX), Y3
 	VMINPS       Y12, Y2, Y4
 	VANDPS       lane7fffffff<>(SB), Y2, Y5
-	VSUBPS       Y5, Y12, Y5
-	VMAXPS       Y5, Y13, Y5
+	VMINPS       Y5, Y13, Y5
 	VMOVAPS      Y9, Y6
 	VFMADD231PS  Y14, Y5, Y6
 	VSUBPS       Y9, Y6, Y7
 	VFMADD231PS  Y15, Y7, Y5
-	VFMADD231PS  lane395e8083<>(SB), Y7, Y5
+	VFMADD231PS  laneb95e8083<>(SB), Y7, Y5
 	VMOVAPS      Y10, Y7
-	VFMADD231PS  lane3c083137<>(SB), Y5, Y7
-	VFMADD213PS  lane3e2aabd7<>(SB), Y5, Y7
+	VFMADD231PS  lanebc083137<>(SB), Y5, Y7
+	VFMADD213PS  lanebe2aabd7<>(SB), Y5, Y7
 	VFMADD213PS  Y11, Y5, Y7
-	VFMADD213PS  Y8, Y5, Y7
+	VFMADD213PS  lanebf800000<>(SB), Y5, Y7
 	VFMADD213PS  Y8, Y5, Y7
 	VPSLLD       $23, Y6, Y6
 	VMULPS       Y6, Y7, Y6
@@ -301,11 +299,12 @@ block:
 	VADDPS       Y3, Y5, Y3
 	VMAXPS       Y3, Y1, Y5
 	VSUBPS       Y5, Y1, Y1
-	VMAXPS       Y1, Y13, Y1
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y1, Y0, Y1
 	VMOVAPS      Y9, Y4
-	VFMADD231PS  Y14, Y1, Y4
+	VFMADD231PS  lane3fb8aa3b<>(SB), Y1, Y4
 	VSUBPS       Y9, Y4, Y6
-	VFMADD231PS  Y15, Y6, Y1
+	VFMADD231PS  lanebf318000<>(SB), Y6, Y1
 	VFMADD231PS  lane395e8083<>(SB), Y6, Y1
 	VMOVAPS      Y10, Y6
 	VFMADD231PS  lane3c083137<>(SB), Y1, Y6
@@ -316,11 +315,12 @@ block:
 	VPSLLD       $23, Y4, Y4
 	VMULPS       Y4, Y6, Y4
 	VSUBPS       Y5, Y3, Y3
-	VMAXPS       Y3, Y13, Y3
+	VMOVUPS      lanec2ae999a<>(SB), Y0
+	VMAXPS       Y3, Y0, Y3
 	VMOVAPS      Y9, Y6
-	VFMADD231PS  Y14, Y3, Y6
+	VFMADD231PS  lane3fb8aa3b<>(SB), Y3, Y6
 	VSUBPS       Y9, Y6, Y1
-	VFMADD231PS  Y15, Y1, Y3
+	VFMADD231PS  lanebf318000<>(SB), Y1, Y3
 	VFMADD231PS  lane395e8083<>(SB), Y1, Y3
 	VMOVAPS      Y10, Y1
 	VFMADD231PS  lane3c083137<>(SB), Y3, Y1
@@ -331,14 +331,13 @@ block:
 	VPSLLD       $23, Y6, Y6
 	VMULPS       Y6, Y1, Y6
 	VSUBPS       Y2, Y12, Y2
-	VMOVUPS      lane42ae999a<>(SB), Y0
-	VMINPS       Y2, Y0, Y2
+	VMINPS       Y2, Y13, Y2
 	VMOVUPS      lanec2b00000<>(SB), Y0
 	VMAXPS       Y2, Y0, Y2
 	VMOVAPS      Y9, Y1
-	VFMADD231PS  lanebfb8aa3b<>(SB), Y2, Y1
+	VFMADD231PS  Y14, Y2, Y1
 	VSUBPS       Y9, Y1, Y3
-	VFMADD231PS  lane3f318000<>(SB), Y3, Y2
+	VFMADD231PS  Y15, Y3, Y2
 	VFMADD231PS  laneb95e8083<>(SB), Y3, Y2
 	VMOVAPS      Y10, Y3
 	VFMADD231PS  lanebc083137<>(SB), Y2, Y3
@@ -374,25 +373,25 @@ TEXT ·sLSTMGatesAVX512(SB), NOSPLIT, $0-64
 	VMOVUPS      lane3d2b950f<>(SB), Z10
 	VMOVUPS      lane3efffefe<>(SB), Z11
 	VMOVUPS      lane00000000<>(SB), Z12
-	VMOVUPS      lanec2ae999a<>(SB), Z13
-	VMOVUPS      lane3fb8aa3b<>(SB), Z14
-	VMOVUPS      lanebf318000<>(SB), Z15
-	VMOVUPS      lane395e8083<>(SB), Z16
-	VMOVUPS      lane3c083137<>(SB), Z17
-	VMOVUPS      lane3e2aabd7<>(SB), Z18
-	VMOVUPS      lane40000000<>(SB), Z19
-	VMOVUPS      lane3d888889<>(SB), Z20
-	VMOVUPS      lane3d9d89d9<>(SB), Z21
-	VMOVUPS      lane3dba2e8c<>(SB), Z22
-	VMOVUPS      lane3de38e39<>(SB), Z23
-	VMOVUPS      lane3e124925<>(SB), Z24
-	VMOVUPS      lane3e4ccccd<>(SB), Z25
-	VMOVUPS      lane3eaaaaab<>(SB), Z26
-	VMOVUPS      lane42ae999a<>(SB), Z27
-	VMOVUPS      lanec2b00000<>(SB), Z28
-	VMOVUPS      lanebfb8aa3b<>(SB), Z29
-	VMOVUPS      lane3f318000<>(SB), Z30
-	VMOVUPS      laneb95e8083<>(SB), Z31
+	VMOVUPS      lane42ae999a<>(SB), Z13
+	VMOVUPS      lanebfb8aa3b<>(SB), Z14
+	VMOVUPS      lane3f318000<>(SB), Z15
+	VMOVUPS      laneb95e8083<>(SB), Z16
+	VMOVUPS      lanebc083137<>(SB), Z17
+	VMOVUPS      lanebe2aabd7<>(SB), Z18
+	VMOVUPS      lanebf800000<>(SB), Z19
+	VMOVUPS      lanec2ae999a<>(SB), Z20
+	VMOVUPS      lane3fb8aa3b<>(SB), Z21
+	VMOVUPS      lanebf318000<>(SB), Z22
+	VMOVUPS      lane395e8083<>(SB), Z23
+	VMOVUPS      lane3c083137<>(SB), Z24
+	VMOVUPS      lane3e2aabd7<>(SB), Z25
+	VMOVUPS      lane40000000<>(SB), Z26
+	VMOVUPS      lane3d888889<>(SB), Z27
+	VMOVUPS      lane3d9d89d9<>(SB), Z28
+	VMOVUPS      lane3dba2e8c<>(SB), Z29
+	VMOVUPS      lane3de38e39<>(SB), Z30
+	VMOVUPS      lane3e124925<>(SB), Z31
 	MOVQ         ai+0(FP), SI
 	MOVQ         af+8(FP), DI
 	MOVQ         m0+16(FP), DX
@@ -411,8 +410,7 @@ block:
 	VMOVUPS      (DX), Z3
 	VMINPS       Z12, Z2, Z4
 	VANDPS       lane7fffffff<>(SB), Z2, Z5
-	VSUBPS       Z5, Z12, Z5
-	VMAXPS       Z5, Z13, Z5
+	VMINPS       Z5, Z13, Z5
 	VMOVAPS      Z9, Z6
 	VFMADD231PS  Z14, Z5, Z6
 	VSUBPS       Z9, Z6, Z7
@@ -422,69 +420,70 @@ block:
 	VFMADD231PS  Z17, Z5, Z7
 	VFMADD213PS  Z18, Z5, Z7
 	VFMADD213PS  Z11, Z5, Z7
-	VFMADD213PS  Z8, Z5, Z7
+	VFMADD213PS  Z19, Z5, Z7
 	VFMADD213PS  Z8, Z5, Z7
 	VPSLLD       $23, Z6, Z6
 	VMULPS       Z6, Z7, Z6
-	VADDPS       Z19, Z6, Z7
+	VADDPS       Z26, Z6, Z7
 	VDIVPS       Z7, Z6, Z7
 	VADDPS       Z7, Z7, Z6
 	VMULPS       Z7, Z7, Z7
-	VMOVAPS      Z21, Z5
-	VFMADD231PS  Z20, Z7, Z5
-	VFMADD213PS  Z22, Z7, Z5
-	VFMADD213PS  Z23, Z7, Z5
-	VFMADD213PS  Z24, Z7, Z5
-	VFMADD213PS  Z25, Z7, Z5
-	VFMADD213PS  Z26, Z7, Z5
+	VMOVAPS      Z28, Z5
+	VFMADD231PS  Z27, Z7, Z5
+	VFMADD213PS  Z29, Z7, Z5
+	VFMADD213PS  Z30, Z7, Z5
+	VFMADD213PS  Z31, Z7, Z5
+	VFMADD213PS  lane3e4ccccd<>(SB), Z7, Z5
+	VFMADD213PS  lane3eaaaaab<>(SB), Z7, Z5
 	VFMADD213PS  Z8, Z7, Z5
 	VMULPS       Z5, Z6, Z5
 	VSUBPS       Z5, Z4, Z5
 	VADDPS       Z3, Z5, Z3
 	VMAXPS       Z3, Z1, Z5
 	VSUBPS       Z5, Z1, Z1
-	VMAXPS       Z1, Z13, Z1
+	VMAXPS       Z1, Z20, Z1
 	VMOVAPS      Z9, Z4
-	VFMADD231PS  Z14, Z1, Z4
+	VFMADD231PS  Z21, Z1, Z4
 	VSUBPS       Z9, Z4, Z6
-	VFMADD231PS  Z15, Z6, Z1
-	VFMADD231PS  Z16, Z6, Z1
+	VFMADD231PS  Z22, Z6, Z1
+	VFMADD231PS  Z23, Z6, Z1
 	VMOVAPS      Z10, Z6
-	VFMADD231PS  Z17, Z1, Z6
-	VFMADD213PS  Z18, Z1, Z6
+	VFMADD231PS  Z24, Z1, Z6
+	VFMADD213PS  Z25, Z1, Z6
 	VFMADD213PS  Z11, Z1, Z6
 	VFMADD213PS  Z8, Z1, Z6
 	VFMADD213PS  Z8, Z1, Z6
 	VPSLLD       $23, Z4, Z4
 	VMULPS       Z4, Z6, Z4
 	VSUBPS       Z5, Z3, Z3
-	VMAXPS       Z3, Z13, Z3
+	VMAXPS       Z3, Z20, Z3
 	VMOVAPS      Z9, Z6
-	VFMADD231PS  Z14, Z3, Z6
+	VFMADD231PS  Z21, Z3, Z6
 	VSUBPS       Z9, Z6, Z1
-	VFMADD231PS  Z15, Z1, Z3
-	VFMADD231PS  Z16, Z1, Z3
+	VFMADD231PS  Z22, Z1, Z3
+	VFMADD231PS  Z23, Z1, Z3
 	VMOVAPS      Z10, Z1
-	VFMADD231PS  Z17, Z3, Z1
-	VFMADD213PS  Z18, Z3, Z1
+	VFMADD231PS  Z24, Z3, Z1
+	VFMADD213PS  Z25, Z3, Z1
 	VFMADD213PS  Z11, Z3, Z1
 	VFMADD213PS  Z8, Z3, Z1
 	VFMADD213PS  Z8, Z3, Z1
 	VPSLLD       $23, Z6, Z6
 	VMULPS       Z6, Z1, Z6
 	VSUBPS       Z2, Z12, Z2
-	VMINPS       Z2, Z27, Z2
-	VMAXPS       Z2, Z28, Z2
+	VMINPS       Z2, Z13, Z2
+	VMOVUPS      lanec2b00000<>(SB), Z0
+	VMAXPS       Z2, Z0, Z2
 	VMOVAPS      Z9, Z1
-	VFMADD231PS  Z29, Z2, Z1
+	VFMADD231PS  Z14, Z2, Z1
 	VSUBPS       Z9, Z1, Z3
-	VFMADD231PS  Z30, Z3, Z2
-	VFMADD231PS  Z31, Z3, Z2
+	VFMADD231PS  Z15, Z3, Z2
+	VFMADD231PS  Z16, Z3, Z2
 	VMOVAPS      Z10, Z3
-	VFMADD231PS  lanebc083137<>(SB), Z2, Z3
-	VFMADD213PS  lanebe2aabd7<>(SB), Z2, Z3
+	VFMADD231PS  Z17, Z2, Z3
+	VFMADD213PS  Z18, Z2, Z3
 	VFMADD213PS  Z11, Z2, Z3
-	VFMADD213PS  lanebf800000<>(SB), Z2, Z3
+	VFMADD213PS  Z19, Z2, Z3
 	VFMADD213PS  Z8, Z2, Z3
 	VPSLLD       $23, Z1, Z1
 	VFMADD213PS  Z8, Z1, Z3
@@ -2058,15 +2057,15 @@ DATA lane7fffffff<>+40(SB)/8, $0x7fffffff7fffffff
 DATA lane7fffffff<>+48(SB)/8, $0x7fffffff7fffffff
 DATA lane7fffffff<>+56(SB)/8, $0x7fffffff7fffffff
 GLOBL lane7fffffff<>(SB), RODATA|NOPTR, $64
-DATA lanec2ae999a<>+0(SB)/8, $0xc2ae999ac2ae999a
-DATA lanec2ae999a<>+8(SB)/8, $0xc2ae999ac2ae999a
-DATA lanec2ae999a<>+16(SB)/8, $0xc2ae999ac2ae999a
-DATA lanec2ae999a<>+24(SB)/8, $0xc2ae999ac2ae999a
-DATA lanec2ae999a<>+32(SB)/8, $0xc2ae999ac2ae999a
-DATA lanec2ae999a<>+40(SB)/8, $0xc2ae999ac2ae999a
-DATA lanec2ae999a<>+48(SB)/8, $0xc2ae999ac2ae999a
-DATA lanec2ae999a<>+56(SB)/8, $0xc2ae999ac2ae999a
-GLOBL lanec2ae999a<>(SB), RODATA|NOPTR, $64
+DATA lane42ae999a<>+0(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+8(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+16(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+24(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+32(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+40(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+48(SB)/8, $0x42ae999a42ae999a
+DATA lane42ae999a<>+56(SB)/8, $0x42ae999a42ae999a
+GLOBL lane42ae999a<>(SB), RODATA|NOPTR, $64
 DATA lane4b40007f<>+0(SB)/8, $0x4b40007f4b40007f
 DATA lane4b40007f<>+8(SB)/8, $0x4b40007f4b40007f
 DATA lane4b40007f<>+16(SB)/8, $0x4b40007f4b40007f
@@ -2076,33 +2075,33 @@ DATA lane4b40007f<>+40(SB)/8, $0x4b40007f4b40007f
 DATA lane4b40007f<>+48(SB)/8, $0x4b40007f4b40007f
 DATA lane4b40007f<>+56(SB)/8, $0x4b40007f4b40007f
 GLOBL lane4b40007f<>(SB), RODATA|NOPTR, $64
-DATA lane3fb8aa3b<>+0(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA lane3fb8aa3b<>+8(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA lane3fb8aa3b<>+16(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA lane3fb8aa3b<>+24(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA lane3fb8aa3b<>+32(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA lane3fb8aa3b<>+40(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA lane3fb8aa3b<>+48(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA lane3fb8aa3b<>+56(SB)/8, $0x3fb8aa3b3fb8aa3b
-GLOBL lane3fb8aa3b<>(SB), RODATA|NOPTR, $64
-DATA lanebf318000<>+0(SB)/8, $0xbf318000bf318000
-DATA lanebf318000<>+8(SB)/8, $0xbf318000bf318000
-DATA lanebf318000<>+16(SB)/8, $0xbf318000bf318000
-DATA lanebf318000<>+24(SB)/8, $0xbf318000bf318000
-DATA lanebf318000<>+32(SB)/8, $0xbf318000bf318000
-DATA lanebf318000<>+40(SB)/8, $0xbf318000bf318000
-DATA lanebf318000<>+48(SB)/8, $0xbf318000bf318000
-DATA lanebf318000<>+56(SB)/8, $0xbf318000bf318000
-GLOBL lanebf318000<>(SB), RODATA|NOPTR, $64
-DATA lane395e8083<>+0(SB)/8, $0x395e8083395e8083
-DATA lane395e8083<>+8(SB)/8, $0x395e8083395e8083
-DATA lane395e8083<>+16(SB)/8, $0x395e8083395e8083
-DATA lane395e8083<>+24(SB)/8, $0x395e8083395e8083
-DATA lane395e8083<>+32(SB)/8, $0x395e8083395e8083
-DATA lane395e8083<>+40(SB)/8, $0x395e8083395e8083
-DATA lane395e8083<>+48(SB)/8, $0x395e8083395e8083
-DATA lane395e8083<>+56(SB)/8, $0x395e8083395e8083
-GLOBL lane395e8083<>(SB), RODATA|NOPTR, $64
+DATA lanebfb8aa3b<>+0(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+8(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+16(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+24(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+32(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+40(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+48(SB)/8, $0xbfb8aa3bbfb8aa3b
+DATA lanebfb8aa3b<>+56(SB)/8, $0xbfb8aa3bbfb8aa3b
+GLOBL lanebfb8aa3b<>(SB), RODATA|NOPTR, $64
+DATA lane3f318000<>+0(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+8(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+16(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+24(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+32(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+40(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+48(SB)/8, $0x3f3180003f318000
+DATA lane3f318000<>+56(SB)/8, $0x3f3180003f318000
+GLOBL lane3f318000<>(SB), RODATA|NOPTR, $64
+DATA laneb95e8083<>+0(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+8(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+16(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+24(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+32(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+40(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+48(SB)/8, $0xb95e8083b95e8083
+DATA laneb95e8083<>+56(SB)/8, $0xb95e8083b95e8083
+GLOBL laneb95e8083<>(SB), RODATA|NOPTR, $64
 DATA lane3d2b950f<>+0(SB)/8, $0x3d2b950f3d2b950f
 DATA lane3d2b950f<>+8(SB)/8, $0x3d2b950f3d2b950f
 DATA lane3d2b950f<>+16(SB)/8, $0x3d2b950f3d2b950f
@@ -2112,24 +2111,24 @@ DATA lane3d2b950f<>+40(SB)/8, $0x3d2b950f3d2b950f
 DATA lane3d2b950f<>+48(SB)/8, $0x3d2b950f3d2b950f
 DATA lane3d2b950f<>+56(SB)/8, $0x3d2b950f3d2b950f
 GLOBL lane3d2b950f<>(SB), RODATA|NOPTR, $64
-DATA lane3c083137<>+0(SB)/8, $0x3c0831373c083137
-DATA lane3c083137<>+8(SB)/8, $0x3c0831373c083137
-DATA lane3c083137<>+16(SB)/8, $0x3c0831373c083137
-DATA lane3c083137<>+24(SB)/8, $0x3c0831373c083137
-DATA lane3c083137<>+32(SB)/8, $0x3c0831373c083137
-DATA lane3c083137<>+40(SB)/8, $0x3c0831373c083137
-DATA lane3c083137<>+48(SB)/8, $0x3c0831373c083137
-DATA lane3c083137<>+56(SB)/8, $0x3c0831373c083137
-GLOBL lane3c083137<>(SB), RODATA|NOPTR, $64
-DATA lane3e2aabd7<>+0(SB)/8, $0x3e2aabd73e2aabd7
-DATA lane3e2aabd7<>+8(SB)/8, $0x3e2aabd73e2aabd7
-DATA lane3e2aabd7<>+16(SB)/8, $0x3e2aabd73e2aabd7
-DATA lane3e2aabd7<>+24(SB)/8, $0x3e2aabd73e2aabd7
-DATA lane3e2aabd7<>+32(SB)/8, $0x3e2aabd73e2aabd7
-DATA lane3e2aabd7<>+40(SB)/8, $0x3e2aabd73e2aabd7
-DATA lane3e2aabd7<>+48(SB)/8, $0x3e2aabd73e2aabd7
-DATA lane3e2aabd7<>+56(SB)/8, $0x3e2aabd73e2aabd7
-GLOBL lane3e2aabd7<>(SB), RODATA|NOPTR, $64
+DATA lanebc083137<>+0(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+8(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+16(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+24(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+32(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+40(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+48(SB)/8, $0xbc083137bc083137
+DATA lanebc083137<>+56(SB)/8, $0xbc083137bc083137
+GLOBL lanebc083137<>(SB), RODATA|NOPTR, $64
+DATA lanebe2aabd7<>+0(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+8(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+16(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+24(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+32(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+40(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+48(SB)/8, $0xbe2aabd7be2aabd7
+DATA lanebe2aabd7<>+56(SB)/8, $0xbe2aabd7be2aabd7
+GLOBL lanebe2aabd7<>(SB), RODATA|NOPTR, $64
 DATA lane3efffefe<>+0(SB)/8, $0x3efffefe3efffefe
 DATA lane3efffefe<>+8(SB)/8, $0x3efffefe3efffefe
 DATA lane3efffefe<>+16(SB)/8, $0x3efffefe3efffefe
@@ -2139,6 +2138,15 @@ DATA lane3efffefe<>+40(SB)/8, $0x3efffefe3efffefe
 DATA lane3efffefe<>+48(SB)/8, $0x3efffefe3efffefe
 DATA lane3efffefe<>+56(SB)/8, $0x3efffefe3efffefe
 GLOBL lane3efffefe<>(SB), RODATA|NOPTR, $64
+DATA lanebf800000<>+0(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+8(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+16(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+24(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+32(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+40(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+48(SB)/8, $0xbf800000bf800000
+DATA lanebf800000<>+56(SB)/8, $0xbf800000bf800000
+GLOBL lanebf800000<>(SB), RODATA|NOPTR, $64
 DATA lane3f800000<>+0(SB)/8, $0x3f8000003f800000
 DATA lane3f800000<>+8(SB)/8, $0x3f8000003f800000
 DATA lane3f800000<>+16(SB)/8, $0x3f8000003f800000
@@ -2220,15 +2228,6 @@ DATA lane3eaaaaab<>+40(SB)/8, $0x3eaaaaab3eaaaaab
 DATA lane3eaaaaab<>+48(SB)/8, $0x3eaaaaab3eaaaaab
 DATA lane3eaaaaab<>+56(SB)/8, $0x3eaaaaab3eaaaaab
 GLOBL lane3eaaaaab<>(SB), RODATA|NOPTR, $64
-DATA lane42ae999a<>+0(SB)/8, $0x42ae999a42ae999a
-DATA lane42ae999a<>+8(SB)/8, $0x42ae999a42ae999a
-DATA lane42ae999a<>+16(SB)/8, $0x42ae999a42ae999a
-DATA lane42ae999a<>+24(SB)/8, $0x42ae999a42ae999a
-DATA lane42ae999a<>+32(SB)/8, $0x42ae999a42ae999a
-DATA lane42ae999a<>+40(SB)/8, $0x42ae999a42ae999a
-DATA lane42ae999a<>+48(SB)/8, $0x42ae999a42ae999a
-DATA lane42ae999a<>+56(SB)/8, $0x42ae999a42ae999a
-GLOBL lane42ae999a<>(SB), RODATA|NOPTR, $64
 DATA lanec2b00000<>+0(SB)/8, $0xc2b00000c2b00000
 DATA lanec2b00000<>+8(SB)/8, $0xc2b00000c2b00000
 DATA lanec2b00000<>+16(SB)/8, $0xc2b00000c2b00000
@@ -2238,60 +2237,60 @@ DATA lanec2b00000<>+40(SB)/8, $0xc2b00000c2b00000
 DATA lanec2b00000<>+48(SB)/8, $0xc2b00000c2b00000
 DATA lanec2b00000<>+56(SB)/8, $0xc2b00000c2b00000
 GLOBL lanec2b00000<>(SB), RODATA|NOPTR, $64
-DATA lanebfb8aa3b<>+0(SB)/8, $0xbfb8aa3bbfb8aa3b
-DATA lanebfb8aa3b<>+8(SB)/8, $0xbfb8aa3bbfb8aa3b
-DATA lanebfb8aa3b<>+16(SB)/8, $0xbfb8aa3bbfb8aa3b
-DATA lanebfb8aa3b<>+24(SB)/8, $0xbfb8aa3bbfb8aa3b
-DATA lanebfb8aa3b<>+32(SB)/8, $0xbfb8aa3bbfb8aa3b
-DATA lanebfb8aa3b<>+40(SB)/8, $0xbfb8aa3bbfb8aa3b
-DATA lanebfb8aa3b<>+48(SB)/8, $0xbfb8aa3bbfb8aa3b
-DATA lanebfb8aa3b<>+56(SB)/8, $0xbfb8aa3bbfb8aa3b
-GLOBL lanebfb8aa3b<>(SB), RODATA|NOPTR, $64
-DATA lane3f318000<>+0(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+8(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+16(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+24(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+32(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+40(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+48(SB)/8, $0x3f3180003f318000
-DATA lane3f318000<>+56(SB)/8, $0x3f3180003f318000
-GLOBL lane3f318000<>(SB), RODATA|NOPTR, $64
-DATA laneb95e8083<>+0(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+8(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+16(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+24(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+32(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+40(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+48(SB)/8, $0xb95e8083b95e8083
-DATA laneb95e8083<>+56(SB)/8, $0xb95e8083b95e8083
-GLOBL laneb95e8083<>(SB), RODATA|NOPTR, $64
-DATA lanebc083137<>+0(SB)/8, $0xbc083137bc083137
-DATA lanebc083137<>+8(SB)/8, $0xbc083137bc083137
-DATA lanebc083137<>+16(SB)/8, $0xbc083137bc083137
-DATA lanebc083137<>+24(SB)/8, $0xbc083137bc083137
-DATA lanebc083137<>+32(SB)/8, $0xbc083137bc083137
-DATA lanebc083137<>+40(SB)/8, $0xbc083137bc083137
-DATA lanebc083137<>+48(SB)/8, $0xbc083137bc083137
-DATA lanebc083137<>+56(SB)/8, $0xbc083137bc083137
-GLOBL lanebc083137<>(SB), RODATA|NOPTR, $64
-DATA lanebe2aabd7<>+0(SB)/8, $0xbe2aabd7be2aabd7
-DATA lanebe2aabd7<>+8(SB)/8, $0xbe2aabd7be2aabd7
-DATA lanebe2aabd7<>+16(SB)/8, $0xbe2aabd7be2aabd7
-DATA lanebe2aabd7<>+24(SB)/8, $0xbe2aabd7be2aabd7
-DATA lanebe2aabd7<>+32(SB)/8, $0xbe2aabd7be2aabd7
-DATA lanebe2aabd7<>+40(SB)/8, $0xbe2aabd7be2aabd7
-DATA lanebe2aabd7<>+48(SB)/8, $0xbe2aabd7be2aabd7
-DATA lanebe2aabd7<>+56(SB)/8, $0xbe2aabd7be2aabd7
-GLOBL lanebe2aabd7<>(SB), RODATA|NOPTR, $64
-DATA lanebf800000<>+0(SB)/8, $0xbf800000bf800000
-DATA lanebf800000<>+8(SB)/8, $0xbf800000bf800000
-DATA lanebf800000<>+16(SB)/8, $0xbf800000bf800000
-DATA lanebf800000<>+24(SB)/8, $0xbf800000bf800000
-DATA lanebf800000<>+32(SB)/8, $0xbf800000bf800000
-DATA lanebf800000<>+40(SB)/8, $0xbf800000bf800000
-DATA lanebf800000<>+48(SB)/8, $0xbf800000bf800000
-DATA lanebf800000<>+56(SB)/8, $0xbf800000bf800000
-GLOBL lanebf800000<>(SB), RODATA|NOPTR, $64
+DATA lanec2ae999a<>+0(SB)/8, $0xc2ae999ac2ae999a
+DATA lanec2ae999a<>+8(SB)/8, $0xc2ae999ac2ae999a
+DATA lanec2ae999a<>+16(SB)/8, $0xc2ae999ac2ae999a
+DATA lanec2ae999a<>+24(SB)/8, $0xc2ae999ac2ae999a
+DATA lanec2ae999a<>+32(SB)/8, $0xc2ae999ac2ae999a
+DATA lanec2ae999a<>+40(SB)/8, $0xc2ae999ac2ae999a
+DATA lanec2ae999a<>+48(SB)/8, $0xc2ae999ac2ae999a
+DATA lanec2ae999a<>+56(SB)/8, $0xc2ae999ac2ae999a
+GLOBL lanec2ae999a<>(SB), RODATA|NOPTR, $64
+DATA lane3fb8aa3b<>+0(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA lane3fb8aa3b<>+8(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA lane3fb8aa3b<>+16(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA lane3fb8aa3b<>+24(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA lane3fb8aa3b<>+32(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA lane3fb8aa3b<>+40(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA lane3fb8aa3b<>+48(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA lane3fb8aa3b<>+56(SB)/8, $0x3fb8aa3b3fb8aa3b
+GLOBL lane3fb8aa3b<>(SB), RODATA|NOPTR, $64
+DATA lanebf318000<>+0(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+8(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+16(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+24(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+32(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+40(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+48(SB)/8, $0xbf318000bf318000
+DATA lanebf318000<>+56(SB)/8, $0xbf318000bf318000
+GLOBL lanebf318000<>(SB), RODATA|NOPTR, $64
+DATA lane395e8083<>+0(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+8(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+16(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+24(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+32(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+40(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+48(SB)/8, $0x395e8083395e8083
+DATA lane395e8083<>+56(SB)/8, $0x395e8083395e8083
+GLOBL lane395e8083<>(SB), RODATA|NOPTR, $64
+DATA lane3c083137<>+0(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+8(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+16(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+24(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+32(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+40(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+48(SB)/8, $0x3c0831373c083137
+DATA lane3c083137<>+56(SB)/8, $0x3c0831373c083137
+GLOBL lane3c083137<>(SB), RODATA|NOPTR, $64
+DATA lane3e2aabd7<>+0(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+8(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+16(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+24(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+32(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+40(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+48(SB)/8, $0x3e2aabd73e2aabd7
+DATA lane3e2aabd7<>+56(SB)/8, $0x3e2aabd73e2aabd7
+GLOBL lane3e2aabd7<>(SB), RODATA|NOPTR, $64
 DATA lane4293eb85<>+0(SB)/8, $0x4293eb854293eb85
 DATA lane4293eb85<>+8(SB)/8, $0x4293eb854293eb85
 DATA lane4293eb85<>+16(SB)/8, $0x4293eb854293eb85
