@@ -85,6 +85,21 @@ func TestCrewWaitsForSlowItems(t *testing.T) {
 	}
 }
 
+// While nothing is to be done, nobody looks for it for long.
+func TestCrewSleeps(t *testing.T) {
+	processors(t, 3)
+	c := newCrew(3)
+	defer c.dismiss()
+	for range 3 {
+		c.run(9, func(int) {})
+		for wait := time.Now(); c.asleep.Load() < 2; time.Sleep(attention) {
+			if time.Since(wait) > 10*time.Second {
+				t.Fatalf("%d of 2 members sleep", c.asleep.Load())
+			}
+		}
+	}
+}
+
 // A crew is no larger than what can run at once.
 func TestCrewIsNoLargerThanTheProcessors(t *testing.T) {
 	processors(t, 1)
