@@ -61,10 +61,14 @@ type Attention struct {
 type Weights struct {
 	p                        []float32
 	heads, queries, keys, ld int
+	lanes                    bool // heads side by side, in blocks of ld
 }
 
 // At is the weight that a query gives to a key.
 func (w Weights) At(sample, head, query, key int) float32 {
+	if lane := sample*w.heads + head; w.lanes {
+		return w.p[((lane/w.ld*w.keys+key)*w.queries+query)*w.ld+lane%w.ld]
+	}
 	return w.p[((sample*w.heads+head)*w.keys+key)*w.ld+query]
 }
 
@@ -80,7 +84,8 @@ func (w Weights) Size() (heads, queries, keys int) { return w.heads, w.queries, 
 // or Dim with Mean. O(samples·heads·queries·keys·d).
 //
 // Scores are kept transposed, one row a key, so that the softmax runs down
-// columns ([vec.SoftmaxColumns]); everything else are products of strided views.
+// columns ([vec.SoftmaxColumns]); everything else are products of strided views, or
+// with few steps of arrays over all heads (attendLanes).
 func (t *Tape) Attend(a Attention) (*Tensor, Weights) {
 	nq, nk, d := a.QuerySteps, a.KeySteps, a.Q.Dim
 	samples := a.Q.X.Rows / nq
@@ -92,6 +97,13 @@ func (t *Tape) Attend(a Attention) (*Tensor, Weights) {
 	ld := (nq + 15) &^ 15
 	size := nk * ld
 	scale := float32(1 / math.Sqrt(float64(d)))
+	if a.inLanes(t.train) {
+		y, w := t.attendLanes(&a, scale)
+		if t.trace != nil {
+			t.traceAttend(y, &a, nil, ld, scale)
+		}
+		return y, w
+	}
 	start := t.attentionStart(&a, ld, scale)
 	p := t.alloc(samples * a.Heads * size)
 	dropped, mask := p, []float32(nil)
@@ -123,7 +135,7 @@ func (t *Tape) Attend(a Attention) (*Tensor, Weights) {
 	if a.Mean {
 		vec.Scale(y.Value, y.Value, 1/float32(a.Heads))
 	}
-	w := Weights{p, a.Heads, nq, nk, ld}
+	w := Weights{p: p, heads: a.Heads, queries: nq, keys: nk, ld: ld}
 	if t.trace != nil {
 		t.traceAttend(y, &a, start, ld, scale)
 	}
