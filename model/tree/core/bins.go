@@ -167,6 +167,7 @@ func NewMatrix(t *view.Table, rows []int, w []float32, cut Cutter, pl *Pool) (*M
 // for once, on any goroutine.
 func NewMatrixEach(t *view.Table, rows []int, w []float32, cut func(column int) Cutter, pl *Pool) (*Matrix, error) {
 	m := newMatrix(t.N, t.P, rows)
+	m.words()
 	m.columns()
 	err := m.fill(pl, func() binner {
 		vals, so := make([]float32, m.N), sorter{}
@@ -189,6 +190,7 @@ func NewMatrixEach(t *view.Table, rows []int, w []float32, cut func(column int) 
 // Like bins the rows of t with the edges of m, row-major only.
 func (m *Matrix) Like(t *view.Table, rows []int, pl *Pool) (*Matrix, error) {
 	o := newMatrix(t.N, m.P, rows)
+	o.words()
 	o.Cut, o.NBin = m.Cut, m.NBin
 	return o, o.fill(pl, func() binner {
 		vals := make([]float32, o.N)
@@ -201,7 +203,7 @@ func (m *Matrix) Like(t *view.Table, rows []int, pl *Pool) (*Matrix, error) {
 	})
 }
 
-// newMatrix is an empty matrix of the given of n rows (nil: all).
+// newMatrix is a matrix of the given of n rows (nil: all), without room for bins.
 func newMatrix(n, p int, rows []int) *Matrix {
 	if rows != nil {
 		n = len(rows)
@@ -214,7 +216,9 @@ func newMatrix(n, p int, rows []int) *Matrix {
 // columns makes room for the column-major copy.
 func (m *Matrix) columns() {
 	m.Col = make([][]uint8, m.P)
-	m.cols = make([]uint8, m.N*m.Blocks*hist.Lanes)
+	if m.cols == nil {
+		m.cols = make([]uint8, m.N*m.Blocks*hist.Lanes)
+	}
 	for j := range m.Col {
 		m.Col[j] = m.cols[j*m.N : (j+1)*m.N : (j+1)*m.N]
 	}
@@ -240,9 +244,13 @@ func (m *Matrix) shape() {
 			m.Stride++
 		}
 	}
+	m.BlockBins, m.BlockMissing = make([]int, m.Blocks), make([]bool, m.Blocks)
+}
+
+// words makes room for the rows.
+func (m *Matrix) words() {
 	m.Words = make([]uint64, m.N*m.Stride)
 	adviseHuge(m.Words)
-	m.BlockBins, m.BlockMissing = make([]int, m.Blocks), make([]bool, m.Blocks)
 }
 
 // binner writes the bins of column j to dst and reports whether a value is
@@ -343,7 +351,10 @@ func infiniteError(what string, t *view.Table, j, row int) error {
 // pack writes the words of block b of the rows lo to hi−1 from its nf columns.
 func (m *Matrix) pack(b, nf, lo, hi int, lane *[hist.Lanes][]uint8) {
 	words := m.Words[lo*m.Stride:]
-	if nf < hist.Lanes { // the last block: unused bytes stay 0
+	if nf < hist.Lanes { // the last block: unused bytes are 0
+		for i := range hi - lo {
+			words[i*m.Stride+b] = 0
+		}
 		for k := range nf {
 			for i, v := range lane[k][lo:hi] {
 				words[i*m.Stride+b] |= uint64(v) << (8 * k)

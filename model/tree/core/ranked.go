@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/mlfactory/mlfactory/internal/simd/hist"
 	"github.com/mlfactory/mlfactory/view"
@@ -23,6 +24,9 @@ type Ranked struct {
 	// and one place more for NaN; nil where a value has more than 255.
 	count [][]uint8
 	none  []bool // whether a column has NaN
+
+	mu    sync.Mutex
+	spare []*Matrix // whose memory the next ones take
 }
 
 // NewRanked sorts the columns of t. Equal values share a rank; −0 and 0 are
@@ -140,7 +144,7 @@ func (r *Ranked) Matrix(rows []int, w []float32, cut Cutter, pl *Pool) (*Matrix,
 // MatrixEach is to [Ranked.Matrix] what [NewMatrixEach] is to [NewMatrix].
 func (r *Ranked) MatrixEach(rows []int, w []float32, cut func(column int) Cutter, pl *Pool) (*Matrix, error) {
 	m := newMatrix(r.X.N, r.X.P, rows)
-	m.columns()
+	r.room(m)
 	err := m.fill(pl, func() binner {
 		s := newRanker(r, rows)
 		return func(j int, dst []uint8) (bool, error) {
@@ -160,10 +164,44 @@ func (r *Ranked) MatrixEach(rows []int, w []float32, cut func(column int) Cutter
 	return m, nil
 }
 
+// Release says that nobody will use a matrix of r any more, so that the next may
+// have its memory: new memory has to be cleared, and costs more than to fill it.
+func (r *Ranked) Release(m *Matrix) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.spare = append(r.spare, m)
+}
+
+// room gives a matrix its memory, that of a released one if there is one that is
+// large enough.
+func (r *Ranked) room(m *Matrix) {
+	words, cols := m.N*m.Stride, m.N*m.Blocks*hist.Lanes
+	r.mu.Lock()
+	for i, o := range r.spare {
+		if cap(o.Words) >= words && cap(o.cols) >= cols {
+			m.Words, m.cols = o.Words[:words], o.cols[:cols]
+			r.spare = slices.Delete(r.spare, i, i+1)
+			break
+		}
+	}
+	r.mu.Unlock()
+	if m.Words != nil {
+		clear(m.cols[m.N*m.P:]) // columns that fill the last block
+		m.columns()
+		return
+	}
+	most := min(m.N+m.N/64, r.X.N) // folds are not all of one size
+	m.Words = make([]uint64, words, most*m.Stride)
+	m.cols = make([]uint8, cols, most*m.Blocks*hist.Lanes)
+	adviseHuge(m.Words)
+	m.columns()
+}
+
 // Like bins rows of the table (nil: all) with the edges of m, row-major only,
 // as [Matrix.Like] does.
 func (r *Ranked) Like(m *Matrix, rows []int, pl *Pool) (*Matrix, error) {
 	o := newMatrix(r.X.N, r.X.P, rows)
+	o.words()
 	o.Cut, o.NBin = m.Cut, m.NBin
 	return o, o.fill(pl, func() binner {
 		s := newRanker(r, rows)

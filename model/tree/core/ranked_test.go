@@ -90,6 +90,9 @@ func TestRankedMatrixIsTheMatrixOfItsRows(t *testing.T) {
 						if !slices.Equal(stop.Words, like.Words) || !slices.Equal(stop.BlockMissing, like.BlockMissing) {
 							t.Fatal("stop rows have other bins")
 						}
+						if bins != 16 {
+							ranked.Release(got) // the next has its memory, whatever is left there
+						}
 					}
 				})
 			}
@@ -120,4 +123,34 @@ func TestRankedRefusesInfiniteValues(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `column "constant" row 7 is -Inf`) {
 		t.Errorf("error %v", err)
 	}
+}
+
+func TestRankedRelease(t *testing.T) {
+	x := mixed(3000, 14)
+	ranked, err := NewRanked(x, NewPool(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := make([]int, 2000)
+	for i := range rows {
+		rows[i] = i + i/3
+	}
+	first, err := ranked.Matrix(nil, nil, EqualWeight(9), NewPool(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	words, cols := &first.Words[0], &first.Col[0][0]
+	ranked.Release(first)
+	second, err := ranked.Matrix(rows, nil, EqualWeight(99), NewPool(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	third, err := ranked.Matrix(rows, nil, EqualWeight(99), NewPool(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if &second.Words[0] != words || &second.Col[0][0] != cols || &third.Words[0] == words || &third.Col[0][0] == cols {
+		t.Error("the memory of a released matrix belongs to the next, once")
+	}
+	sameMatrix(t, second, third)
 }

@@ -87,6 +87,9 @@ func TrainWith(ctx context.Context, env model.Env, train, stop core.Data, cfg Co
 	if err := t.boost(ctx, env, st); err != nil {
 		return nil, err
 	}
+	if o.Ranked != nil {
+		o.Ranked.Release(t.m)
+	}
 	return t.e, nil
 }
 
