@@ -96,9 +96,9 @@ func selectiveScan() *grid {
 	g := &grid{name: "SelectiveScan", cols: []string{"dt", "u"}, carries: []string{"y"}, mats: []string{"a", "h"}, vals: []string{"b", "c"}, outs: []string{"h"},
 		doc: "is a step of the selective scan of Mamba (Gu and Dao 2023, algorithm 2) over the channels: for each state\nr, h[r] becomes e^(dt·a[r])·h[r] + u·b[r], and h[r]·c[r] is added to y. dt·a must not be positive."}
 	f := &g.f
-	h := f.add(f.mul(f.expDown(f.mul(g.col("dt"), g.mat("a"))), g.mat("h")), f.mul(g.col("u"), g.value("b")))
+	h := f.fma(f.expDown(f.mul(g.col("dt"), g.mat("a"))), g.mat("h"), f.mul(g.col("u"), g.value("b")))
 	g.write = []val{h}
-	g.next = []val{f.add(g.carry("y"), f.mul(h, g.value("c")))}
+	g.next = []val{f.fma(h, g.value("c"), g.carry("y"))}
 	return g
 }
 
@@ -107,7 +107,7 @@ func selectiveStates() *grid {
 		doc: "is [SelectiveScan] that keeps what the gradient needs: e[r] = e^(dt·a[r]) and h[r] = e[r]·h0[r] + u·b[r]."}
 	f := &g.f
 	e := f.expDown(f.mul(g.col("dt"), g.mat("a")))
-	g.write = []val{e, f.add(f.mul(e, g.mat("h0")), f.mul(g.col("u"), g.value("b")))}
+	g.write = []val{e, f.fma(e, g.mat("h0"), f.mul(g.col("u"), g.value("b")))}
 	return g
 }
 
@@ -118,13 +118,13 @@ func selectiveScanGrad() *grid {
 	f := &g.f
 	dt, u, dy := g.col("dt"), g.col("u"), g.col("dy")
 	b, c := g.value("b"), g.value("c")
-	dh := f.add(g.mat("dh"), f.mul(dy, c))
+	dh := f.fma(dy, c, g.mat("dh"))
 	e, h0 := g.mat("e"), g.mat("h0")
-	h := f.add(f.mul(e, h0), f.mul(u, b))
+	h := f.fma(e, h0, f.mul(u, b))
 	back := f.mul(dh, e)
 	w := f.mul(back, h0)
-	g.next = []val{f.add(g.carry("du"), f.mul(dh, b)), f.add(g.carry("ddt"), f.mul(w, g.mat("a")))}
-	g.write = []val{back, f.add(g.mat("da"), f.mul(w, dt))}
+	g.next = []val{f.fma(dh, b, g.carry("du")), f.fma(w, g.mat("a"), g.carry("ddt"))}
+	g.write = []val{back, f.fma(w, dt, g.mat("da"))}
 	g.plus = []val{f.mul(dh, u), f.mul(dy, h)}
 	return g
 }

@@ -95,6 +95,14 @@ func (g *grid) declaration(name string) string {
 
 // assembly emits the kernel for a machine.
 func (g *grid) assembly(s *source, m machine, k *constants) {
+	g.f.held = nil
+	used := g.emit(newSource(), m, k, 2*m.lanes) // registers that are left hold constants
+	g.emit(s, m, k, used)
+	g.f.held = nil
+}
+
+// emit writes the kernel, with constants in the registers from the given one on, and returns how many others it needs.
+func (g *grid) emit(s *source, m machine, k *constants, constants int) (used int) {
 	name := lower(g.name) + m.name
 	pointers := slices.Concat(g.cols, g.carries, g.walked(), g.sums)
 	walked := g.walked()
@@ -132,6 +140,7 @@ func (g *grid) assembly(s *source, m machine, k *constants) {
 		}
 		r := free[len(free)-1]
 		free = free[:len(free)-1]
+		used = max(used, r+1)
 		return r
 	}
 	held := make([][]int, width) // columns, then carries, of each register of a block
@@ -142,6 +151,7 @@ func (g *grid) assembly(s *source, m machine, k *constants) {
 	s.op("MOVQ", rows, "CX")
 	s.op("TESTQ", "CX", "CX")
 	s.op("JLE", "done")
+	g.f.hold(s, m, k, constants, count)
 	s.op("XORQ", "BX", "BX") // bytes before the block
 	s.op("PCALIGN", "$32")
 	s.label("block")
@@ -206,6 +216,7 @@ func (g *grid) assembly(s *source, m machine, k *constants) {
 	s.label("done")
 	s.op("VZEROUPPER")
 	s.op("RET")
+	return used
 }
 
 // row emits the operations of one register of one row.
@@ -231,13 +242,18 @@ func (g *grid) row(s *source, m machine, k *constants, offset int, held []int, v
 	}
 	operand := func(v val) string {
 		if o := f.ops[v]; o.what == "const" {
-			return k.at(o.value)
+			c, _ := f.constant(m, k, o.value)
+			return c
 		}
 		return m.reg(where[v])
 	}
 	register := func(v val) string {
 		if o := f.ops[v]; o.what == "const" {
-			s.op("VMOVUPS", k.at(o.value), m.reg(spare))
+			c, ok := f.constant(m, k, o.value)
+			if ok {
+				return c
+			}
+			s.op("VMOVUPS", c, m.reg(spare))
 			return m.reg(spare)
 		}
 		return m.reg(where[v])
@@ -280,7 +296,14 @@ func (g *grid) row(s *source, m machine, k *constants, offset int, held []int, v
 			where[v] = place()
 			s.op(names[o.what], y, x, m.reg(where[v]))
 		case "fma", "fnma":
-			r, over := f.fused(s, m, o, where, func(u val) bool { return own[u] && last[u] == i }, operand, register, take)
+			carried := func(u val) (int, bool) { // whose next value this is, and which nobody reads any more
+				n, ok := state[u]
+				return n, ok && g.next[n] == v && last[u] <= i && !direct[n]
+			}
+			r, over := f.fused(s, m, o, where, func(u val) bool {
+				_, ok := carried(u)
+				return ok || own[u] && last[u] == i
+			}, operand, register, take)
 			for _, u := range f.operands(o) {
 				if own[u] && last[u] == i {
 					own[u] = false
@@ -290,6 +313,9 @@ func (g *grid) row(s *source, m machine, k *constants, offset int, held []int, v
 				}
 			}
 			where[v], own[v] = r, true
+			if n, ok := carried(over); ok {
+				direct[n], own[v] = true, false
+			}
 		case "shift":
 			x := register(o.a)
 			where[v] = place()

@@ -859,17 +859,23 @@ func selectiveScanGeneric(lo int, dt, u, y []float32, a, h, b, c Matrix, rows in
 			x23 := math.Float32frombits(math.Float32bits(x7) << 23)
 			x24 := float32(x22 * x23)
 			x25 := hAt[e]
-			x26 := float32(x24 * x25)
-			x27 := u[e]
-			x28 := bAt
-			x29 := float32(x27 * x28)
-			x30 := float32(x26 + x29)
+			x26 := u[e]
+			x27 := bAt
+			x28 := float32(x26 * x27)
+			s29 := float64(float32(x24))*float64(float32(x25)) + float64(float32(x28))
+			x29 := float32(s29)
+			if between(s29) {
+				x29 = fma(x24, x25, x28)
+			}
+			x30 := cAt
 			x31 := y[e]
-			x32 := cAt
-			x33 := float32(x30 * x32)
-			x34 := float32(x31 + x33)
-			hAt[e] = x30
-			y[e] = x34
+			s32 := float64(float32(x29))*float64(float32(x30)) + float64(float32(x31))
+			x32 := float32(s32)
+			if between(s32) {
+				x32 = fma(x29, x30, x31)
+			}
+			hAt[e] = x29
+			y[e] = x32
 		}
 	}
 }
@@ -950,13 +956,16 @@ func selectiveStatesGeneric(lo int, dt, u []float32, a, h0, b, e, h Matrix, rows
 			x23 := math.Float32frombits(math.Float32bits(x7) << 23)
 			x24 := float32(x22 * x23)
 			x25 := h0At[e]
-			x26 := float32(x24 * x25)
-			x27 := u[e]
-			x28 := bAt
-			x29 := float32(x27 * x28)
-			x30 := float32(x26 + x29)
+			x26 := u[e]
+			x27 := bAt
+			x28 := float32(x26 * x27)
+			s29 := float64(float32(x24))*float64(float32(x25)) + float64(float32(x28))
+			x29 := float32(s29)
+			if between(s29) {
+				x29 = fma(x24, x25, x28)
+			}
 			eAt[e] = x24
-			hAt[e] = x30
+			hAt[e] = x29
 		}
 	}
 }
@@ -1004,33 +1013,48 @@ func selectiveScanGradGeneric(lo int, dt, u, dy, du, ddt []float32, a, e, h0, dh
 			x3 := bAt
 			x4 := cAt
 			x5 := dhAt[e]
-			x6 := float32(x2 * x4)
-			x7 := float32(x5 + x6)
-			x8 := eAt[e]
-			x9 := h0At[e]
-			x10 := float32(x8 * x9)
-			x11 := float32(x1 * x3)
-			x12 := float32(x10 + x11)
-			x13 := float32(x7 * x8)
-			x14 := float32(x13 * x9)
-			x15 := du[e]
-			x16 := float32(x7 * x3)
-			x17 := float32(x15 + x16)
-			x18 := ddt[e]
-			x19 := aAt[e]
-			x20 := float32(x14 * x19)
-			x21 := float32(x18 + x20)
-			x22 := daAt[e]
-			x23 := float32(x14 * x0)
-			x24 := float32(x22 + x23)
-			x25 := float32(x7 * x1)
-			x26 := float32(x2 * x12)
-			dhAt[e] = x13
-			daAt[e] = x24
-			dbAt[e%sumLanes] += x25
-			dcAt[e%sumLanes] += x26
-			du[e] = x17
-			ddt[e] = x21
+			s6 := float64(float32(x2))*float64(float32(x4)) + float64(float32(x5))
+			x6 := float32(s6)
+			if between(s6) {
+				x6 = fma(x2, x4, x5)
+			}
+			x7 := eAt[e]
+			x8 := h0At[e]
+			x9 := float32(x1 * x3)
+			s10 := float64(float32(x7))*float64(float32(x8)) + float64(float32(x9))
+			x10 := float32(s10)
+			if between(s10) {
+				x10 = fma(x7, x8, x9)
+			}
+			x11 := float32(x6 * x7)
+			x12 := float32(x11 * x8)
+			x13 := du[e]
+			s14 := float64(float32(x6))*float64(float32(x3)) + float64(float32(x13))
+			x14 := float32(s14)
+			if between(s14) {
+				x14 = fma(x6, x3, x13)
+			}
+			x15 := aAt[e]
+			x16 := ddt[e]
+			s17 := float64(float32(x12))*float64(float32(x15)) + float64(float32(x16))
+			x17 := float32(s17)
+			if between(s17) {
+				x17 = fma(x12, x15, x16)
+			}
+			x18 := daAt[e]
+			s19 := float64(float32(x12))*float64(float32(x0)) + float64(float32(x18))
+			x19 := float32(s19)
+			if between(s19) {
+				x19 = fma(x12, x0, x18)
+			}
+			x20 := float32(x6 * x1)
+			x21 := float32(x2 * x10)
+			dhAt[e] = x11
+			daAt[e] = x19
+			dbAt[e%sumLanes] += x20
+			dcAt[e%sumLanes] += x21
+			du[e] = x14
+			ddt[e] = x17
 		}
 	}
 }

@@ -1048,6 +1048,10 @@ TEXT ·selectiveScanAVX2(SB), NOSPLIT, $0-104
 	MOVQ         rows+88(FP), CX
 	TESTQ        CX, CX
 	JLE          done
+	VMOVUPS      lane4b40007f<>(SB), Y12
+	VMOVUPS      lane3f800000<>(SB), Y13
+	VMOVUPS      lanec2ae999a<>(SB), Y14
+	VMOVUPS      lane3fb8aa3b<>(SB), Y15
 	XORQ         BX, BX
 	PCALIGN      $32
 
@@ -1075,52 +1079,46 @@ row:
 	VBROADCASTSS (R8), Y8
 	VMOVUPS      (SI), Y9
 	VMULPS       Y9, Y1, Y9
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y9, Y0, Y9
-	VMOVUPS      lane4b40007f<>(SB), Y10
-	VFMADD231PS  lane3fb8aa3b<>(SB), Y9, Y10
-	VSUBPS       lane4b40007f<>(SB), Y10, Y11
+	VMAXPS       Y9, Y14, Y9
+	VMOVAPS      Y12, Y10
+	VFMADD231PS  Y15, Y9, Y10
+	VSUBPS       Y12, Y10, Y11
 	VFMADD231PS  lanebf318000<>(SB), Y11, Y9
 	VFMADD231PS  lane395e8083<>(SB), Y11, Y9
 	VMOVUPS      lane3d2b950f<>(SB), Y11
 	VFMADD231PS  lane3c083137<>(SB), Y9, Y11
 	VFMADD213PS  lane3e2aabd7<>(SB), Y9, Y11
 	VFMADD213PS  lane3efffefe<>(SB), Y9, Y11
-	VFMADD213PS  lane3f800000<>(SB), Y9, Y11
-	VFMADD213PS  lane3f800000<>(SB), Y9, Y11
+	VFMADD213PS  Y13, Y9, Y11
+	VFMADD213PS  Y13, Y9, Y11
 	VPSLLD       $23, Y10, Y10
 	VMULPS       Y10, Y11, Y10
 	VMOVUPS      (DI), Y11
-	VMULPS       Y11, Y10, Y11
-	VMULPS       Y7, Y3, Y10
-	VADDPS       Y10, Y11, Y10
-	VMULPS       Y8, Y10, Y11
-	VADDPS       Y11, Y5, Y5
-	VMOVUPS      Y10, (DI)
-	VMOVUPS      32(SI), Y10
-	VMULPS       Y10, Y2, Y10
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y10, Y0, Y10
-	VMOVUPS      lane4b40007f<>(SB), Y11
-	VFMADD231PS  lane3fb8aa3b<>(SB), Y10, Y11
-	VSUBPS       lane4b40007f<>(SB), Y11, Y9
-	VFMADD231PS  lanebf318000<>(SB), Y9, Y10
-	VFMADD231PS  lane395e8083<>(SB), Y9, Y10
-	VMOVUPS      lane3d2b950f<>(SB), Y9
-	VFMADD231PS  lane3c083137<>(SB), Y10, Y9
-	VFMADD213PS  lane3e2aabd7<>(SB), Y10, Y9
-	VFMADD213PS  lane3efffefe<>(SB), Y10, Y9
-	VFMADD213PS  lane3f800000<>(SB), Y10, Y9
-	VFMADD213PS  lane3f800000<>(SB), Y10, Y9
+	VMULPS       Y7, Y3, Y9
+	VFMADD231PS  Y11, Y10, Y9
+	VFMADD231PS  Y8, Y9, Y5
+	VMOVUPS      Y9, (DI)
+	VMOVUPS      32(SI), Y9
+	VMULPS       Y9, Y2, Y9
+	VMAXPS       Y9, Y14, Y9
+	VMOVAPS      Y12, Y11
+	VFMADD231PS  Y15, Y9, Y11
+	VSUBPS       Y12, Y11, Y10
+	VFMADD231PS  lanebf318000<>(SB), Y10, Y9
+	VFMADD231PS  lane395e8083<>(SB), Y10, Y9
+	VMOVUPS      lane3d2b950f<>(SB), Y10
+	VFMADD231PS  lane3c083137<>(SB), Y9, Y10
+	VFMADD213PS  lane3e2aabd7<>(SB), Y9, Y10
+	VFMADD213PS  lane3efffefe<>(SB), Y9, Y10
+	VFMADD213PS  Y13, Y9, Y10
+	VFMADD213PS  Y13, Y9, Y10
 	VPSLLD       $23, Y11, Y11
-	VMULPS       Y11, Y9, Y11
-	VMOVUPS      32(DI), Y9
-	VMULPS       Y9, Y11, Y9
-	VMULPS       Y7, Y4, Y11
-	VADDPS       Y11, Y9, Y11
-	VMULPS       Y8, Y11, Y9
-	VADDPS       Y9, Y6, Y6
-	VMOVUPS      Y11, 32(DI)
+	VMULPS       Y11, Y10, Y11
+	VMOVUPS      32(DI), Y10
+	VMULPS       Y7, Y4, Y9
+	VFMADD231PS  Y10, Y11, Y9
+	VFMADD231PS  Y8, Y9, Y6
+	VMOVUPS      Y9, 32(DI)
 	ADDQ         aStep+56(FP), SI
 	ADDQ         hStep+64(FP), DI
 	ADDQ         bStep+72(FP), DX
@@ -1146,6 +1144,16 @@ TEXT ·selectiveScanAVX512(SB), NOSPLIT, $0-104
 	MOVQ         rows+88(FP), CX
 	TESTQ        CX, CX
 	JLE          done
+	VMOVUPS      lane4b40007f<>(SB), Z9
+	VMOVUPS      lane3f800000<>(SB), Z10
+	VMOVUPS      lanec2ae999a<>(SB), Z11
+	VMOVUPS      lane3fb8aa3b<>(SB), Z12
+	VMOVUPS      lanebf318000<>(SB), Z13
+	VMOVUPS      lane395e8083<>(SB), Z14
+	VMOVUPS      lane3c083137<>(SB), Z15
+	VMOVUPS      lane3d2b950f<>(SB), Z16
+	VMOVUPS      lane3e2aabd7<>(SB), Z17
+	VMOVUPS      lane3efffefe<>(SB), Z18
 	XORQ         BX, BX
 	PCALIGN      $32
 
@@ -1170,28 +1178,25 @@ row:
 	VBROADCASTSS (R8), Z5
 	VMOVUPS      (SI), Z6
 	VMULPS       Z6, Z1, Z6
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z6, Z0, Z6
-	VMOVUPS      lane4b40007f<>(SB), Z7
-	VFMADD231PS  lane3fb8aa3b<>(SB), Z6, Z7
-	VSUBPS       lane4b40007f<>(SB), Z7, Z8
-	VFMADD231PS  lanebf318000<>(SB), Z8, Z6
-	VFMADD231PS  lane395e8083<>(SB), Z8, Z6
-	VMOVUPS      lane3d2b950f<>(SB), Z8
-	VFMADD231PS  lane3c083137<>(SB), Z6, Z8
-	VFMADD213PS  lane3e2aabd7<>(SB), Z6, Z8
-	VFMADD213PS  lane3efffefe<>(SB), Z6, Z8
-	VFMADD213PS  lane3f800000<>(SB), Z6, Z8
-	VFMADD213PS  lane3f800000<>(SB), Z6, Z8
+	VMAXPS       Z6, Z11, Z6
+	VMOVAPS      Z9, Z7
+	VFMADD231PS  Z12, Z6, Z7
+	VSUBPS       Z9, Z7, Z8
+	VFMADD231PS  Z13, Z8, Z6
+	VFMADD231PS  Z14, Z8, Z6
+	VMOVAPS      Z16, Z8
+	VFMADD231PS  Z15, Z6, Z8
+	VFMADD213PS  Z17, Z6, Z8
+	VFMADD213PS  Z18, Z6, Z8
+	VFMADD213PS  Z10, Z6, Z8
+	VFMADD213PS  Z10, Z6, Z8
 	VPSLLD       $23, Z7, Z7
 	VMULPS       Z7, Z8, Z7
 	VMOVUPS      (DI), Z8
-	VMULPS       Z8, Z7, Z8
-	VMULPS       Z4, Z2, Z7
-	VADDPS       Z7, Z8, Z7
-	VMULPS       Z5, Z7, Z8
-	VADDPS       Z8, Z3, Z3
-	VMOVUPS      Z7, (DI)
+	VMULPS       Z4, Z2, Z6
+	VFMADD231PS  Z8, Z7, Z6
+	VFMADD231PS  Z5, Z6, Z3
+	VMOVUPS      Z6, (DI)
 	ADDQ         aStep+56(FP), SI
 	ADDQ         hStep+64(FP), DI
 	ADDQ         bStep+72(FP), DX
@@ -1216,6 +1221,13 @@ TEXT ·selectiveStatesAVX2(SB), NOSPLIT, $0-112
 	MOVQ         rows+96(FP), CX
 	TESTQ        CX, CX
 	JLE          done
+	VMOVUPS      lane4b40007f<>(SB), Y9
+	VMOVUPS      lane3f800000<>(SB), Y10
+	VMOVUPS      lanec2ae999a<>(SB), Y11
+	VMOVUPS      lane3fb8aa3b<>(SB), Y12
+	VMOVUPS      lanebf318000<>(SB), Y13
+	VMOVUPS      lane395e8083<>(SB), Y14
+	VMOVUPS      lane3c083137<>(SB), Y15
 	XORQ         BX, BX
 	PCALIGN      $32
 
@@ -1242,48 +1254,44 @@ row:
 	VBROADCASTSS (DX), Y5
 	VMOVUPS      (SI), Y6
 	VMULPS       Y6, Y1, Y6
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y6, Y0, Y6
-	VMOVUPS      lane4b40007f<>(SB), Y7
-	VFMADD231PS  lane3fb8aa3b<>(SB), Y6, Y7
-	VSUBPS       lane4b40007f<>(SB), Y7, Y8
-	VFMADD231PS  lanebf318000<>(SB), Y8, Y6
-	VFMADD231PS  lane395e8083<>(SB), Y8, Y6
+	VMAXPS       Y6, Y11, Y6
+	VMOVAPS      Y9, Y7
+	VFMADD231PS  Y12, Y6, Y7
+	VSUBPS       Y9, Y7, Y8
+	VFMADD231PS  Y13, Y8, Y6
+	VFMADD231PS  Y14, Y8, Y6
 	VMOVUPS      lane3d2b950f<>(SB), Y8
-	VFMADD231PS  lane3c083137<>(SB), Y6, Y8
+	VFMADD231PS  Y15, Y6, Y8
 	VFMADD213PS  lane3e2aabd7<>(SB), Y6, Y8
 	VFMADD213PS  lane3efffefe<>(SB), Y6, Y8
-	VFMADD213PS  lane3f800000<>(SB), Y6, Y8
-	VFMADD213PS  lane3f800000<>(SB), Y6, Y8
+	VFMADD213PS  Y10, Y6, Y8
+	VFMADD213PS  Y10, Y6, Y8
 	VPSLLD       $23, Y7, Y7
 	VMULPS       Y7, Y8, Y7
 	VMOVUPS      (DI), Y8
-	VMULPS       Y8, Y7, Y8
 	VMULPS       Y5, Y3, Y6
-	VADDPS       Y6, Y8, Y6
+	VFMADD231PS  Y7, Y8, Y6
 	VMOVUPS      Y7, (R8)
 	VMOVUPS      Y6, (R9)
 	VMOVUPS      32(SI), Y6
 	VMULPS       Y6, Y2, Y6
-	VMOVUPS      lanec2ae999a<>(SB), Y0
-	VMAXPS       Y6, Y0, Y6
-	VMOVUPS      lane4b40007f<>(SB), Y7
-	VFMADD231PS  lane3fb8aa3b<>(SB), Y6, Y7
-	VSUBPS       lane4b40007f<>(SB), Y7, Y8
-	VFMADD231PS  lanebf318000<>(SB), Y8, Y6
-	VFMADD231PS  lane395e8083<>(SB), Y8, Y6
+	VMAXPS       Y6, Y11, Y6
+	VMOVAPS      Y9, Y7
+	VFMADD231PS  Y12, Y6, Y7
+	VSUBPS       Y9, Y7, Y8
+	VFMADD231PS  Y13, Y8, Y6
+	VFMADD231PS  Y14, Y8, Y6
 	VMOVUPS      lane3d2b950f<>(SB), Y8
-	VFMADD231PS  lane3c083137<>(SB), Y6, Y8
+	VFMADD231PS  Y15, Y6, Y8
 	VFMADD213PS  lane3e2aabd7<>(SB), Y6, Y8
 	VFMADD213PS  lane3efffefe<>(SB), Y6, Y8
-	VFMADD213PS  lane3f800000<>(SB), Y6, Y8
-	VFMADD213PS  lane3f800000<>(SB), Y6, Y8
+	VFMADD213PS  Y10, Y6, Y8
+	VFMADD213PS  Y10, Y6, Y8
 	VPSLLD       $23, Y7, Y7
 	VMULPS       Y7, Y8, Y7
 	VMOVUPS      32(DI), Y8
-	VMULPS       Y8, Y7, Y8
 	VMULPS       Y5, Y4, Y6
-	VADDPS       Y6, Y8, Y6
+	VFMADD231PS  Y7, Y8, Y6
 	VMOVUPS      Y7, 32(R8)
 	VMOVUPS      Y6, 32(R9)
 	ADDQ         aStep+56(FP), SI
@@ -1309,6 +1317,16 @@ TEXT ·selectiveStatesAVX512(SB), NOSPLIT, $0-112
 	MOVQ         rows+96(FP), CX
 	TESTQ        CX, CX
 	JLE          done
+	VMOVUPS      lane4b40007f<>(SB), Z7
+	VMOVUPS      lane3f800000<>(SB), Z8
+	VMOVUPS      lanec2ae999a<>(SB), Z9
+	VMOVUPS      lane3fb8aa3b<>(SB), Z10
+	VMOVUPS      lanebf318000<>(SB), Z11
+	VMOVUPS      lane395e8083<>(SB), Z12
+	VMOVUPS      lane3c083137<>(SB), Z13
+	VMOVUPS      lane3d2b950f<>(SB), Z14
+	VMOVUPS      lane3e2aabd7<>(SB), Z15
+	VMOVUPS      lane3efffefe<>(SB), Z16
 	XORQ         BX, BX
 	PCALIGN      $32
 
@@ -1333,25 +1351,23 @@ row:
 	VBROADCASTSS (DX), Z3
 	VMOVUPS      (SI), Z4
 	VMULPS       Z4, Z1, Z4
-	VMOVUPS      lanec2ae999a<>(SB), Z0
-	VMAXPS       Z4, Z0, Z4
-	VMOVUPS      lane4b40007f<>(SB), Z5
-	VFMADD231PS  lane3fb8aa3b<>(SB), Z4, Z5
-	VSUBPS       lane4b40007f<>(SB), Z5, Z6
-	VFMADD231PS  lanebf318000<>(SB), Z6, Z4
-	VFMADD231PS  lane395e8083<>(SB), Z6, Z4
-	VMOVUPS      lane3d2b950f<>(SB), Z6
-	VFMADD231PS  lane3c083137<>(SB), Z4, Z6
-	VFMADD213PS  lane3e2aabd7<>(SB), Z4, Z6
-	VFMADD213PS  lane3efffefe<>(SB), Z4, Z6
-	VFMADD213PS  lane3f800000<>(SB), Z4, Z6
-	VFMADD213PS  lane3f800000<>(SB), Z4, Z6
+	VMAXPS       Z4, Z9, Z4
+	VMOVAPS      Z7, Z5
+	VFMADD231PS  Z10, Z4, Z5
+	VSUBPS       Z7, Z5, Z6
+	VFMADD231PS  Z11, Z6, Z4
+	VFMADD231PS  Z12, Z6, Z4
+	VMOVAPS      Z14, Z6
+	VFMADD231PS  Z13, Z4, Z6
+	VFMADD213PS  Z15, Z4, Z6
+	VFMADD213PS  Z16, Z4, Z6
+	VFMADD213PS  Z8, Z4, Z6
+	VFMADD213PS  Z8, Z4, Z6
 	VPSLLD       $23, Z5, Z5
 	VMULPS       Z5, Z6, Z5
 	VMOVUPS      (DI), Z6
-	VMULPS       Z6, Z5, Z6
 	VMULPS       Z3, Z2, Z4
-	VADDPS       Z4, Z6, Z4
+	VFMADD231PS  Z5, Z6, Z4
 	VMOVUPS      Z5, (R8)
 	VMOVUPS      Z4, (R9)
 	ADDQ         aStep+56(FP), SI
@@ -1416,30 +1432,25 @@ row:
 	VBROADCASTSS (R10), Y6
 	VBROADCASTSS (R11), Y7
 	VMOVUPS      (R8), Y8
-	VMULPS       Y7, Y3, Y9
-	VADDPS       Y9, Y8, Y9
-	VMOVUPS      (DI), Y8
+	VFMADD231PS  Y7, Y3, Y8
+	VMOVUPS      (DI), Y9
 	VMOVUPS      (DX), Y10
-	VMULPS       Y10, Y8, Y11
-	VMULPS       Y6, Y2, Y12
-	VADDPS       Y12, Y11, Y12
-	VMULPS       Y8, Y9, Y8
-	VMULPS       Y10, Y8, Y10
-	VMULPS       Y6, Y9, Y11
-	VADDPS       Y11, Y4, Y4
-	VMOVUPS      (SI), Y11
-	VMULPS       Y11, Y10, Y11
-	VADDPS       Y11, Y5, Y5
-	VMOVUPS      (R9), Y11
-	VMULPS       Y1, Y10, Y10
-	VADDPS       Y10, Y11, Y10
-	VMULPS       Y2, Y9, Y9
-	VMULPS       Y12, Y3, Y12
-	VMOVUPS      Y8, (R8)
-	VMOVUPS      Y10, (R9)
-	VADDPS       (R12), Y9, Y0
+	VMULPS       Y6, Y2, Y11
+	VFMADD231PS  Y10, Y9, Y11
+	VMULPS       Y9, Y8, Y9
+	VMULPS       Y10, Y9, Y10
+	VFMADD231PS  Y6, Y8, Y4
+	VMOVUPS      (SI), Y12
+	VFMADD231PS  Y10, Y12, Y5
+	VMOVUPS      (R9), Y12
+	VFMADD231PS  Y1, Y10, Y12
+	VMULPS       Y2, Y8, Y8
+	VMULPS       Y11, Y3, Y11
+	VMOVUPS      Y9, (R8)
+	VMOVUPS      Y12, (R9)
+	VADDPS       (R12), Y8, Y0
 	VMOVUPS      Y0, (R12)
-	VADDPS       (R13), Y12, Y0
+	VADDPS       (R13), Y11, Y0
 	VMOVUPS      Y0, (R13)
 	ADDQ         aStep+112(FP), SI
 	ADDQ         eStep+120(FP), DI
@@ -1511,30 +1522,25 @@ row:
 	VBROADCASTSS (R10), Z6
 	VBROADCASTSS (R11), Z7
 	VMOVUPS      (R8), Z8
-	VMULPS       Z7, Z3, Z9
-	VADDPS       Z9, Z8, Z9
-	VMOVUPS      (DI), Z8
+	VFMADD231PS  Z7, Z3, Z8
+	VMOVUPS      (DI), Z9
 	VMOVUPS      (DX), Z10
-	VMULPS       Z10, Z8, Z11
-	VMULPS       Z6, Z2, Z12
-	VADDPS       Z12, Z11, Z12
-	VMULPS       Z8, Z9, Z8
-	VMULPS       Z10, Z8, Z10
-	VMULPS       Z6, Z9, Z11
-	VADDPS       Z11, Z4, Z4
-	VMOVUPS      (SI), Z11
-	VMULPS       Z11, Z10, Z11
-	VADDPS       Z11, Z5, Z5
-	VMOVUPS      (R9), Z11
-	VMULPS       Z1, Z10, Z10
-	VADDPS       Z10, Z11, Z10
-	VMULPS       Z2, Z9, Z9
-	VMULPS       Z12, Z3, Z12
-	VMOVUPS      Z8, (R8)
-	VMOVUPS      Z10, (R9)
-	VADDPS       (R12), Z9, Z0
+	VMULPS       Z6, Z2, Z11
+	VFMADD231PS  Z10, Z9, Z11
+	VMULPS       Z9, Z8, Z9
+	VMULPS       Z10, Z9, Z10
+	VFMADD231PS  Z6, Z8, Z4
+	VMOVUPS      (SI), Z12
+	VFMADD231PS  Z10, Z12, Z5
+	VMOVUPS      (R9), Z12
+	VFMADD231PS  Z1, Z10, Z12
+	VMULPS       Z2, Z8, Z8
+	VMULPS       Z11, Z3, Z11
+	VMOVUPS      Z9, (R8)
+	VMOVUPS      Z12, (R9)
+	VADDPS       (R12), Z8, Z0
 	VMOVUPS      Z0, (R12)
-	VADDPS       (R13), Z12, Z0
+	VADDPS       (R13), Z11, Z0
 	VMOVUPS      Z0, (R13)
 	ADDQ         aStep+112(FP), SI
 	ADDQ         eStep+120(FP), DI
