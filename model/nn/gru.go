@@ -16,7 +16,7 @@ type GRU struct {
 	Hidden     int     `yaml:"hidden" doc:"units of a layer" min:"1" max:"4096" search:"int 16 256"`
 	Layers     int     `yaml:"layers" doc:"layers, each fed by the one below" min:"1" max:"16" search:"int 1 3"`
 	Dropout    float64 `yaml:"dropout" doc:"share of the values between layers and before the output that are set to zero while training" min:"0" max:"0.95" search:"lin 0 0.5"`
-	ForgetBias float64 `yaml:"forget_bias" doc:"added at the start to the bias of the update gate, so that states last longer (what Jozefowicz et al. 2015 do to the forget gate of an LSTM); 0: PyTorch's start" min:"-10" max:"10" search:"lin 0 3"`
+	ForgetBias float64 `yaml:"forget_bias" doc:"added at the start to the bias of the update gate, so that states last longer (what Jozefowicz et al. 2015 do to the forget gate of an LSTM), longer windows want more, 40 bars 3; 0: PyTorch's start" min:"-10" max:"10" search:"lin 0 3"`
 }
 
 // DefaultGRU is one layer of 64 units that start to keep their state, as [DefaultLSTM]'s do.

@@ -88,6 +88,21 @@ func TestRecurrentNetworksRemember(t *testing.T) {
 	}
 }
 
+// Over 40 bars a gru stays at chance with its default and remembers with a forget_bias
+// of 3 (Tallec and Ollivier 2018 draw log U(1, bars), up to 3.7).
+func TestGRURemembersLongerWithForgetBias(t *testing.T) {
+	notUnderRace(t)
+	for seed := range uint64(3) {
+		plant := func(n int, s uint64) view.View { return modeltest.LongRange(n, 40, 3, 10*seed+s) }
+		g := DefaultGRU()
+		g.Hidden, g.ForgetBias = 16, 3
+		quickly(&g.Common, 12)
+		if loss := logLoss(t, fitted(t, gruEntry(), &g, plant(1500, 1), view.View{}), plant(400, 2)); loss > 0.1 {
+			t.Errorf("seed %d: log-loss %.3f, want below 0.1", seed, loss)
+		}
+	}
+}
+
 func TestLSTMLearnsALag(t *testing.T) {
 	notUnderRace(t)
 	cfg := DefaultLSTM()
