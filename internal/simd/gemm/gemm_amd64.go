@@ -45,6 +45,11 @@ func panel3AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c
 //go:noescape
 func panel4AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
 
+// packingTileAVX2 computes four rows of a panel of three vectors and copies the panel to d.
+//
+//go:noescape
+func packingTileAVX2(k int, a *float32, rsa, csa int, b *float32, rsb int, d, c *float32, rsc, how int)
+
 // packRows copies k rows of some registers of eight values to d, one after the other.
 //
 //go:noescape
@@ -311,20 +316,25 @@ func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, l
 			nc := min(t.vectors*width, n-n0)
 			odd := nc - (t.vectors-1)*width // lanes of the last vector
 			var bp *float32
-			rsb := b.RowStride
+			rsb, first, left := b.RowStride, m0, mc // the rows that the panel multiplies
 			if packed == nil {
 				bp = &b.Data[n0]
 			} else {
 				panel := packed[n0*kc:]
 				bp, rsb = &panel[0], t.vectors*width
-				if m0 == 0 && b.Data != nil {
+				switch {
+				case m0 > 0 || b.Data == nil:
+				case p == simd.AVX2 && t.vectors == 3 && b.ColStride == 1 && mc >= 2*tileRows && how&continues == 0:
+					packingTileAVX2(kc, &a.Data[0], 4*rsa, 4*a.ColStride, &b.Data[n0], 4*b.RowStride, bp, &c[n0], 4*ldc, how)
+					first, left = tileRows, mc-tileRows
+				default:
 					pack(panel, rsb, Matrix{b.Data[n0*b.ColStride:], b.RowStride, b.ColStride}, kc, nc)
 				}
 			}
 			rows := min(t.rows, most)
 			if most > tileRows {
-				tiles := (mc + rows - 1) / rows
-				rows = (mc + tiles - 1) / tiles
+				tiles := (left + rows - 1) / rows
+				rows = (left + tiles - 1) / tiles
 			}
 			far, step := then.at(fetched), 0
 			if far != nil {
@@ -334,8 +344,8 @@ func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, l
 			} else {
 				far = &a.Data[0]
 			}
-			t.run(p, odd < width, mc, rows, kc, &a.Data[m0*perRow], 4*rsa, 4*a.ColStride,
-				bp, 4*rsb, &c[m0*ldc+n0], 4*ldc, maskOf(p, odd), how, far, step)
+			t.run(p, odd < width, left, rows, kc, &a.Data[first*perRow], 4*rsa, 4*a.ColStride,
+				bp, 4*rsb, &c[first*ldc+n0], 4*ldc, maskOf(p, odd), how, far, step)
 			n0 += nc
 		}
 		m0 += mc

@@ -15927,6 +15927,100 @@ done:
 	VZEROUPPER
 	RET
 
+// func packingTileAVX2(k int, a *float32, rsa, csa int, b *float32, rsb int, d, c *float32, rsc, how int)
+TEXT ·packingTileAVX2(SB), NOSPLIT, $0-80
+	MOVQ         k+0(FP), CX
+	MOVQ         a+8(FP), SI
+	MOVQ         rsa+16(FP), R8
+	MOVQ         csa+24(FP), R9
+	MOVQ         b+32(FP), DI
+	MOVQ         rsb+40(FP), R10
+	MOVQ         d+48(FP), BX
+	MOVQ         c+56(FP), DX
+	MOVQ         rsc+64(FP), R11
+	LEAQ         (R8)(R8*2), R12
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	VXORPS       Y11, Y11, Y11
+	PCALIGN      $32
+
+step:
+	VMOVUPS      (DI), Y15
+	VMOVUPS      32(DI), Y14
+	VMOVUPS      64(DI), Y13
+	VBROADCASTSS (SI), Y12
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y12, Y14, Y1
+	VFMADD231PS  Y12, Y13, Y2
+	VMOVUPS      Y15, (BX)
+	VBROADCASTSS (SI)(R8*1), Y12
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y12, Y13, Y5
+	VMOVUPS      Y14, 32(BX)
+	VBROADCASTSS (SI)(R8*2), Y12
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y12, Y14, Y7
+	VFMADD231PS  Y12, Y13, Y8
+	VMOVUPS      Y13, 64(BX)
+	VBROADCASTSS (SI)(R12*1), Y12
+	VFMADD231PS  Y12, Y15, Y9
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y12, Y13, Y11
+	ADDQ         R10, DI
+	ADDQ         $96, BX
+	ADDQ         R9, SI
+	DECQ         CX
+	JNZ          step
+	TESTQ        $1, how+72(FP)
+	JEQ          store
+	MOVQ         DX, DI
+	VADDPS       (DI), Y0, Y0
+	VADDPS       32(DI), Y1, Y1
+	VADDPS       64(DI), Y2, Y2
+	ADDQ         R11, DI
+	VADDPS       (DI), Y3, Y3
+	VADDPS       32(DI), Y4, Y4
+	VADDPS       64(DI), Y5, Y5
+	ADDQ         R11, DI
+	VADDPS       (DI), Y6, Y6
+	VADDPS       32(DI), Y7, Y7
+	VADDPS       64(DI), Y8, Y8
+	ADDQ         R11, DI
+	VADDPS       (DI), Y9, Y9
+	VADDPS       32(DI), Y10, Y10
+	VADDPS       64(DI), Y11, Y11
+	ADDQ         R11, DI
+
+store:
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y1, 32(DX)
+	VMOVUPS      Y2, 64(DX)
+	ADDQ         R11, DX
+	VMOVUPS      Y3, (DX)
+	VMOVUPS      Y4, 32(DX)
+	VMOVUPS      Y5, 64(DX)
+	ADDQ         R11, DX
+	VMOVUPS      Y6, (DX)
+	VMOVUPS      Y7, 32(DX)
+	VMOVUPS      Y8, 64(DX)
+	ADDQ         R11, DX
+	VMOVUPS      Y9, (DX)
+	VMOVUPS      Y10, 32(DX)
+	VMOVUPS      Y11, 64(DX)
+	ADDQ         R11, DX
+	VZEROUPPER
+	RET
+
 // func packRows(d, b *float32, rsb, k, eights int)
 TEXT ·packRows(SB), NOSPLIT, $0-40
 	MOVQ         d+0(FP), DI
