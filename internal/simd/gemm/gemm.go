@@ -12,8 +12,8 @@
 //
 // k is cut into blocks of 256. Within a block, a kernel keeps a tile of C in
 // registers (4×24 with AVX2, 6×64 to 14×16 with AVX-512), reads A in place
-// whatever its strides, and reads B from panels, into which it is copied just
-// before their first use, or in place where C has few rows. Where several
+// whatever its strides, and reads B from panels, into which it is copied at
+// their first use, or in place where C has few rows. Where several
 // products share B, as the steps of a recurrence do, [Pack] copies it once. For
 // the skinny matrices of small networks packing A is what costs others most. The
 // idea of panels and register tiles is that of Goto and van de Geijn (2008,

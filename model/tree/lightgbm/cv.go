@@ -79,6 +79,7 @@ func (t *trainer) matrix(o *Options, d *core.Data, x *view.Table, rows []int) (*
 		return nil, fmt.Errorf("model/tree: the ranking is of another table")
 	}
 	if o.Ranked != nil && x == d.X {
+		t.from = o.Ranked
 		return o.Ranked.MatrixEach(rows, nil, t.bin.cutter(t.cat), t.pl)
 	}
 	return core.NewMatrixEach(x, rows, nil, t.bin.cutter(t.cat), t.pl)

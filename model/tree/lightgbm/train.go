@@ -41,6 +41,7 @@ type trainer struct {
 	pl    *core.Pool
 	bin   *binner
 	m     *core.Matrix
+	from  *core.Ranked // that m is of, nil if none
 	tg    core.Targets
 	gr    *grower
 	cat   []bool    // columns of categories
@@ -88,6 +89,9 @@ func TrainWith(ctx context.Context, env model.Env, train, stop core.Data, cfg Co
 	}
 	if err := t.boost(ctx, env, st); err != nil {
 		return nil, err
+	}
+	if t.from != nil {
+		t.from.Release(t.m)
 	}
 	return t.out, nil
 }
