@@ -46,8 +46,8 @@ type PatchTST struct {
 
 // DefaultPatchTST is the paper's model for small data sets: 3 layers, 4 heads, 16
 // channels, feed-forward 128, patches of 16 by 8. The paper's dropout of 0.3 for
-// them is the head's here, 0.1 that of the encoder. As it decides and does not forecast, it reads
-// the last patches and keeps the levels of its windows.
+// them is the head's here, 0.1 that of the encoder. As it decides and does not
+// forecast, it reads the last patches and keeps the levels of its windows.
 func DefaultPatchTST() PatchTST {
 	return PatchTST{Common: DefaultCommon(), Patch: 16, Stride: 8, Heads: 4, HeadWidth: 4, Layers: 3, Hidden: 128,
 		Head: "last", Activation: "gelu", Dropout: 0.1, HeadDropout: 0.3}

@@ -3,7 +3,7 @@ package hist
 import "github.com/mlfactory/mlfactory/internal/simd"
 
 //go:noescape
-func repeatAVX2(value *float32, count *uint8, n int, dst *float32) (done, written int)
+func repeatAVX2(value *float32, count *uint8, n int, dst *float32, set *[256][8]uint8) (done, written int)
 
 // repeat does values up to a multiple of eight; it returns how many, and how
 // many it wrote.
@@ -18,7 +18,7 @@ func repeat(value []float32, count []uint8, dst []float32) (at, n int) {
 		if step == 0 {
 			break
 		}
-		done, written := repeatAVX2(&value[at], &count[at], step, &dst[n])
+		done, written := repeatAVX2(&value[at], &count[at], step, &dst[n], &setBits)
 		at, n = at+done, n+written
 		if done < step {
 			n += repeatGeneric(value[at:at+Lanes], count[at:], dst[n:])

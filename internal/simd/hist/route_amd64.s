@@ -8,13 +8,14 @@
 	CMPL    AX, R9 \
 	ADCL    BX, BX
 
-// func routeAVX2(col *uint8, first, count int, idx *uint32, n int, l, r *uint32) int
+// func routeAVX2(col *uint8, first, count int, idx *uint32, n int, l, r *uint32, set *[256][8]uint8) int
 //
 // n is a positive multiple of eight. Eight rows a step: a bit of each says where
-// it goes, bits become the numbers of the rows that go to l and of the others,
-// and each list is stored whole, so that its end is written over by what
-// follows. SI col, R8 first, R9 count, DI idx, CX rows left, R10 l, R11 r.
-TEXT ·routeAVX2(SB), NOSPLIT, $0-64
+// it goes, a table turns bits into the numbers of the rows that go to l and of
+// the others (PEXT is slow on some processors), and each list is stored whole, so
+// that its end is written over by what follows. SI col, R8 first, R9 count, DI
+// idx, CX rows left, R10 l, R11 r, R12 set.
+TEXT ·routeAVX2(SB), NOSPLIT, $0-72
 	MOVQ col+0(FP), SI
 	MOVQ first+8(FP), R8
 	MOVQ count+16(FP), R9
@@ -22,8 +23,7 @@ TEXT ·routeAVX2(SB), NOSPLIT, $0-64
 	MOVQ n+32(FP), CX
 	MOVQ l+40(FP), R10
 	MOVQ r+48(FP), R11
-	MOVQ $0x0101010101010101, R12
-	MOVQ $0x0706050403020100, R13
+	MOVQ set+56(FP), R12
 
 rows:
 	VMOVDQU   (DI), Y0
@@ -36,25 +36,18 @@ rows:
 	SIDE(8)
 	SIDE(4)
 	SIDE(0)
-	PDEPQ     R12, BX, AX // a byte for each bit
-	POPCNTL   BX, BX
-	MOVQ      AX, DX
-	SHLQ      $8, DX
-	SUBQ      AX, DX      // of which all bits are set
-	PEXTQ     DX, R13, AX
-	NOTQ      DX
-	PEXTQ     DX, R13, DX
-	VMOVQ     AX, X1
-	VMOVQ     DX, X2
-	VPMOVZXBD X1, Y1
-	VPMOVZXBD X2, Y2
+	MOVL      BX, AX
+	XORL      $255, AX
+	POPCNTL   BX, DX
+	VPMOVZXBD (R12)(BX*8), Y1
+	VPMOVZXBD (R12)(AX*8), Y2
 	VPERMD    Y0, Y1, Y1
 	VPERMD    Y0, Y2, Y2
 	VMOVDQU   Y1, (R10)
 	VMOVDQU   Y2, (R11)
-	LEAQ      (R10)(BX*4), R10
+	LEAQ      (R10)(DX*4), R10
 	MOVL      $8, AX
-	SUBL      BX, AX
+	SUBL      DX, AX
 	LEAQ      (R11)(AX*4), R11
 	ADDQ      $32, DI
 	SUBQ      $8, CX
@@ -62,6 +55,6 @@ rows:
 
 	SUBQ l+40(FP), R10
 	SHRQ $2, R10
-	MOVQ R10, ret+56(FP)
+	MOVQ R10, ret+64(FP)
 	VZEROUPPER
 	RET
