@@ -2,8 +2,11 @@ package nn
 
 import (
 	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
+	"github.com/mlfactory/mlfactory/model/nn/tape"
 	"github.com/mlfactory/mlfactory/view"
 )
 
@@ -55,5 +58,52 @@ func TestAdjoiningChannelsAreScaledInPlace(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Windows that are laid out together, at prediction and while training, are those
+// that are laid out one by one, whether or not they share bars, lack some or hold
+// missing values.
+func TestWindowsLaidOutTogetherAreThoseLaidOutAlone(t *testing.T) {
+	nan := float32(math.NaN())
+	w := &view.Windows{Length: 5, Names: []string{"a", "b"}, Width: 3, Columns: []int32{2, 0}}
+	r := rand.New(rand.NewPCG(31, 1))
+	for b := range 120 {
+		v := float32(r.NormFloat64())
+		if b%17 == 9 {
+			v = nan
+		}
+		w.Data = append(w.Data, v, 99, float32(r.NormFloat64()))
+	}
+	for i := range 60 {
+		w.Last = append(w.Last, int32(2+i)) // the first lack bars
+	}
+	w.Last = append(w.Last, 119, 80, 83, 81, -1)
+	var rows []int
+	for i := range w.Len() {
+		rows = append(rows, i)
+	}
+	s := newWindowScale(w, rows, bound{at: 5})
+	n := s.length * s.width()
+	want := make([]float32, w.Len()*n)
+	for i := range w.Len() {
+		s.put(w, i, want[i*n:(i+1)*n])
+	}
+	src, shared := s.source(w, rows), 0
+	for lo := range w.Len() {
+		for hi := lo + 1; hi <= w.Len(); hi++ {
+			tp := tape.New(0)
+			if s.putShared(tp, w, lo, hi) != nil {
+				shared++
+			}
+			for name, x := range map[string]*tape.Tensor{"predicting": s.putAll(tp, w, lo, hi), "training": src.put(tp, rows[lo:hi])} {
+				if !slices.Equal(x.Value, want[lo*n:hi*n]) {
+					t.Fatalf("%s: windows %d to %d differ", name, lo, hi-1)
+				}
+			}
+		}
+	}
+	if shared < 1000 {
+		t.Errorf("windows shared bars %d times: the test compares little", shared)
 	}
 }

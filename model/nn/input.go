@@ -205,12 +205,44 @@ func (s *windowScale) check(w *view.Windows) error {
 
 // putAll lays windows lo to hi−1 of w out on a tape.
 func (s *windowScale) putAll(t *tape.Tape, w *view.Windows, lo, hi int) *tape.Tensor {
+	if x := s.putShared(t, w, lo, hi); x != nil {
+		return x
+	}
 	n := s.length * s.width()
 	x := t.Blank((hi-lo)*s.length, s.width())
 	for i := lo; i < hi; i++ {
 		s.put(w, i, x.Value[(i-lo)*n:(i-lo+1)*n])
 	}
 	return x
+}
+
+// putShared is putAll where windows have more bars together than there are between
+// the first and the last of them, and none lacks any: each is scaled once. Else it
+// is nil.
+func (s *windowScale) putShared(t *tape.Tape, w *view.Windows, lo, hi int) *tape.Tensor {
+	if hi-lo < 2 {
+		return nil
+	}
+	from, end := w.Bars(), 0
+	for i := lo; i < hi; i++ {
+		first, last := w.First(i), int(w.Last[i])
+		if last+1-first < s.length {
+			return nil
+		}
+		from, end = min(from, first), max(end, last+1)
+	}
+	if end-from >= (hi-lo)*s.length {
+		return nil
+	}
+	bars, adjoin := t.Blank(end-from, s.width()), adjoin(w)
+	for b := from; b < end; b++ {
+		s.bar(w, b, bars.Row(b-from), adjoin)
+	}
+	first := make([]int32, hi-lo)
+	for i := lo; i < hi; i++ {
+		first[i-lo] = int32(w.First(i) - from) // #nosec G115 -- below 2³¹ bars
+	}
+	return t.Windows(s.length, s.width(), bars.Value, first)
 }
 
 // put writes window i of w, scaled, to dst.
@@ -421,8 +453,25 @@ func (s *windowScale) source(w *view.Windows, rows []int) *windowSource {
 	return src
 }
 
+// whole is the first bars of windows of which none lacks a bar, or nil.
+func (s *windowSource) whole(rows []int) []int32 {
+	for _, i := range rows {
+		if int(s.present[i]) < s.scale.length {
+			return nil
+		}
+	}
+	first := make([]int32, len(rows))
+	for k, i := range rows {
+		first[k] = s.from[i]
+	}
+	return first
+}
+
 func (s *windowSource) put(t *tape.Tape, rows []int) *tape.Tensor {
 	width := s.scale.width()
+	if first := s.whole(rows); first != nil {
+		return t.Windows(s.scale.length, width, s.data, first)
+	}
 	x := t.Blank(len(rows)*s.scale.length, width)
 	n := s.scale.length * width
 	for k, i := range rows {

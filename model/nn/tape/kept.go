@@ -29,6 +29,7 @@ const (
 	gradients               // the gradient of its input
 	states                  // a recurrence
 	fewStates
+	statesOfBars // where windows share them
 	stateGradients
 	filters // of a convolution
 	reverse

@@ -49,11 +49,15 @@ func (t *Tape) LSTMFrom(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor) (y, 
 
 // sequence is the layout in which a recurrence runs: step by step, a row a
 // sample. A row of z is what enters the gates at a step: x, the state before the
-// step, and 1 for the bias. Without gradients all steps use the same rows.
+// step, and 1 for the bias. Without gradients all steps use the same rows. Where
+// windows share their bars, each bar is multiplied once, before the first step, and
+// x is no part of z.
 type sequence struct {
 	x, y           *Tensor
 	steps, samples int
 	in, hidden     int
+	own            int   // values of x in a row of z: in or none
+	bars           *bars // of x where own is 0
 	z              []float32
 	ones           []float32 // z and a 1 before it: each row is after a 1, its own or that of the row before
 	keep           int       // 1 if every step has rows of its own, else 0
@@ -77,7 +81,13 @@ func apart(n int) int {
 func (t *Tape) sequence(name string, x *Tensor, steps int, l *Recurrent, h0 *Tensor, only bool) *sequence {
 	s := &sequence{only: only, x: x, steps: steps, samples: x.Rows / steps, in: x.Cols, hidden: l.HiddenWeight.cols(), sums: len(l.InputBias.Value)}
 	mustMatch(name, s.samples*steps == x.Rows && l.InputWeight.cols() == s.in && l.InputWeight.Shape[0] == s.sums && l.HiddenWeight.Shape[0] == s.sums, x, l.InputWeight)
-	s.stride = apart(s.sums)
+	s.stride, s.own = apart(s.sums), s.in
+	if inOneBlock(x, l) {
+		s.bars = x.bars
+	}
+	if s.bars != nil {
+		s.own = 0
+	}
 	blocks := 1
 	if t.train {
 		s.keep, blocks = 1, steps+1
@@ -89,7 +99,7 @@ func (t *Tape) sequence(name string, x *Tensor, steps int, l *Recurrent, h0 *Ten
 		s.z[(b+1)*w-1] = 1
 	}
 	for b := range s.samples {
-		if h := s.z[b*w+s.in : (b+1)*w-1]; h0 != nil {
+		if h := s.z[b*w+s.own : (b+1)*w-1]; h0 != nil {
 			copy(h, h0.Row(b))
 		} else {
 			clear(h)
@@ -110,14 +120,14 @@ func (s *sequence) join(t *Tape, l *Recurrent, bias []float32) {
 	w := s.width()
 	s.both = t.alloc(s.sums * w)
 	for k := range s.sums {
-		copy(s.both[k*w:], l.InputWeight.Value[k*s.in:(k+1)*s.in])
-		copy(s.both[k*w+s.in:], l.HiddenWeight.Value[k*s.hidden:(k+1)*s.hidden])
+		copy(s.both[k*w:], l.InputWeight.Value[k*s.in:k*s.in+s.own])
+		copy(s.both[k*w+s.own:], l.HiddenWeight.Value[k*s.hidden:(k+1)*s.hidden])
 		s.both[(k+1)*w-1] = bias[k]
 	}
 }
 
 // width is that of z.
-func (s *sequence) width() int { return s.in + s.hidden + 1 }
+func (s *sequence) width() int { return s.own + s.hidden + 1 }
 
 // block is the place of a step's rows among rows of n values.
 func (s *sequence) block(step, n int) int { return step * s.keep * s.samples * n }
@@ -126,21 +136,21 @@ func (s *sequence) block(step, n int) int { return step * s.keep * s.samples * n
 func (s *sequence) enter(step int) []float32 {
 	w := s.width()
 	z := s.z[s.block(step, w):]
-	for b := range s.samples {
-		copy(z[b*w:b*w+s.in], s.x.Value[(b*s.steps+step)*s.in:])
+	for b := 0; b < s.samples && s.own > 0; b++ {
+		copy(z[b*w:b*w+s.own], s.x.Value[(b*s.steps+step)*s.in:])
 	}
 	return z
 }
 
 // state is the part of z that is the state before a step.
 func (s *sequence) state(step int) vec.Matrix {
-	return vec.Matrix{Data: s.z, First: s.block(step, s.width()) + s.in, Stride: s.width()}
+	return vec.Matrix{Data: s.z, First: s.block(step, s.width()) + s.own, Stride: s.width()}
 }
 
 // leave copies the states after a step to y.
 func (s *sequence) leave(step int) {
 	w := s.width()
-	h := s.z[s.block(step+1, w)+s.in:]
+	h := s.z[s.block(step+1, w)+s.own:]
 	if s.only {
 		if step == s.steps-1 {
 			for b := range s.samples {
@@ -199,10 +209,19 @@ func (t *Tape) lstm(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only boo
 	s := t.sequence("lstm", x, steps, l, h0, only)
 	n, h, g4, gs, w := s.samples, s.hidden, s.sums, s.stride, s.width()
 	mustMatch("lstm", g4 == 4*h, x, l.InputWeight)
-	weights := &t.keptOf(l, states, min(n, 3), func(k *layouts) {
+	packed := t.keptOf(l, s.as(), min(n, 3), func(k *layouts) {
 		s.join(t, l, t.sumOfBiases(l, 4))
 		k.add(n, w, g4, gemm.Cols(s.both, w))
-	})[0]
+		if s.bars != nil {
+			k.add(s.bars.count, s.in, g4, gemm.Cols(l.InputWeight.Value, s.in))
+		}
+	})
+	weights := &packed[0]
+	var ofBars []float32 // sums of bars that windows share
+	if s.bars != nil {
+		ofBars = t.alloc(s.bars.count * gs)
+		gemm.MulPacked(s.bars.count, gemm.Rows(s.bars.value, s.in), &packed[1], ofBars, gs, false)
+	}
 	blocks := 1 + s.keep*(steps-1)
 	gates, tanh := t.alloc(blocks*n*gs), t.alloc(blocks*n*h)
 	cell := t.alloc((blocks + s.keep) * n * h) // a block before the first step
@@ -214,7 +233,12 @@ func (t *Tape) lstm(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only boo
 	cells := func(step int) vec.Matrix { return vec.Matrix{Data: cell, First: s.block(step, h), Stride: h} }
 	for step := range steps {
 		z, g := s.enter(step), gates[s.block(step, gs):][:n*gs]
-		gemm.MulPacked(n, gemm.Rows(z, w), weights, g, gs, false)
+		if s.bars != nil {
+			s.bars.spread(step, gs, ofBars, g)
+			gemm.ContinuePacked(n, gemm.Rows(z, w), weights, g, gs, false)
+		} else {
+			gemm.MulPacked(n, gemm.Rows(z, w), weights, g, gs, false)
+		}
 		i, f, u, o := gateOf(g, 0, h, gs), gateOf(g, 1, h, gs), gateOf(g, 2, h, gs), gateOf(g, 3, h, gs)
 		vec.LSTMRows(n, h, i, f, u, o, cells(step), cells(step+1), vec.Matrix{Data: tanh, First: s.block(step, h), Stride: h}, s.state(step+1))
 		s.leave(step)
@@ -266,16 +290,21 @@ func (t *Tape) lstmGrad(s *sequence, l *Recurrent, gates, cell, tanh []float32, 
 	at := func(v []float32, step int) vec.Matrix {
 		return vec.Matrix{Data: v, First: s.block(step, h), Stride: h}
 	}
-	sums, dw := t.alloc(g4), t.alloc(g4*(s.in+h))
+	sums, dw := t.alloc(g4), t.alloc(g4*(s.own+h))
 	clear(sums)
+	ofBars := s.gradOfBars(t, gs)
 	end := s.steps
 	for step := s.steps - 1; step >= 0; step-- {
 		g := gates[s.block(step, gs):][:n*gs]
 		vec.LSTMGradRows(n, h, vec.Matrix{Data: dz, First: from, Stride: w}, s.grad(step), vec.Matrix{Data: dc, Stride: h},
 			gateOf(g, 0, h, gs), gateOf(g, 1, h, gs), gateOf(g, 2, h, gs), gateOf(g, 3, h, gs), at(tanh, step), at(cell, step))
-		vec.SumRows(sums, vec.Matrix{Data: g, Stride: gs}, n)
+		if s.bars != nil {
+			s.bars.collect(step, gs, g, ofBars)
+		} else {
+			vec.SumRows(sums, vec.Matrix{Data: g, Stride: gs}, n)
+		}
 		if s.flush(step, end) {
-			t.weightGrad(s, step, end, g4, s.in+h, gemm.Cols(gates, gs), 0, dw, end < s.steps)
+			t.weightGrad(s, step, end, g4, s.own+h, gemm.Cols(gates, gs), 0, dw, end < s.steps)
 			end = step
 		}
 		if step > 0 || dx != nil || h0 != nil {
@@ -283,11 +312,15 @@ func (t *Tape) lstmGrad(s *sequence, l *Recurrent, gates, cell, tanh []float32, 
 			s.pass(step, dz, w, dx, add)
 		}
 	}
+	if s.bars != nil {
+		vec.SumRows(sums, vec.Matrix{Data: ofBars, Stride: gs}, s.bars.count)
+	}
 	for _, b := range [2]*Param{l.InputBias, l.HiddenBias} {
 		db, add := t.gradOfParam(b)
 		accumulate(db, sums, add)
 	}
 	t.divide(s, l, g4, dw)
+	t.inputGrad(s, l, ofBars, gs)
 	for k, v := range [2]*Tensor{h0, c0} {
 		if v == nil || v.input {
 			continue
@@ -331,13 +364,46 @@ func (t *Tape) weightGrad(s *sequence, lo, hi, rows, cols int, grads gemm.Matrix
 
 // divide adds the first rows of the gradient of both weights to each.
 func (t *Tape) divide(s *sequence, l *Recurrent, rows int, d []float32) {
-	w := s.in + s.hidden
-	dx, addX := t.gradOfParam(l.InputWeight)
+	w := s.own + s.hidden
 	dh, addH := t.gradOfParam(l.HiddenWeight)
 	for k := range rows {
-		accumulate(dx[k*s.in:(k+1)*s.in], d[k*w:k*w+s.in], addX)
-		accumulate(dh[k*s.hidden:(k+1)*s.hidden], d[k*w+s.in:(k+1)*w], addH)
+		accumulate(dh[k*s.hidden:(k+1)*s.hidden], d[k*w+s.own:(k+1)*w], addH)
 	}
+	if s.own == 0 {
+		return
+	}
+	dx, addX := t.gradOfParam(l.InputWeight)
+	for k := range rows {
+		accumulate(dx[k*s.in:(k+1)*s.in], d[k*w:k*w+s.in], addX)
+	}
+}
+
+// as is what the weights of a row of z are laid out for.
+func (s *sequence) as() layout {
+	if s.bars != nil {
+		return statesOfBars
+	}
+	return states
+}
+
+// gradOfBars is zeros for the gradients of the sums of bars that windows share, in
+// rows of stride values, or nothing where they share none.
+func (s *sequence) gradOfBars(t *Tape, stride int) []float32 {
+	if s.bars == nil {
+		return nil
+	}
+	d := t.alloc(s.bars.count * stride)
+	clear(d)
+	return d
+}
+
+// inputGrad adds the gradient of the weights of bars that windows share.
+func (t *Tape) inputGrad(s *sequence, l *Recurrent, ofBars []float32, stride int) {
+	if s.bars == nil {
+		return
+	}
+	dx, add := t.gradOfParam(l.InputWeight)
+	gemm.Mul(s.sums, s.in, s.bars.count, gemm.Cols(ofBars, stride), gemm.Rows(s.bars.value, s.in), dx, s.in, add, &t.gemm)
 }
 
 // GRU is [Tape.LSTM] for the gated recurrent unit. Formulas: [vec.GRU].
@@ -366,20 +432,40 @@ func (t *Tape) gru(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
 	n, h, g3, gs, w := s.samples, s.hidden, s.sums, s.stride, s.width()
 	mustMatch("gru", g3 == 3*h, x, l.InputWeight)
 	// p: the sums of r, z and, of the input alone, n; q: that of n from the state.
-	packed := t.keptOf(l, states, min(n, 3), func(k *layouts) {
+	packed := t.keptOf(l, s.as(), min(n, 3), func(k *layouts) {
 		s.join(t, l, t.sumOfBiases(l, 2))
 		k.add(n, w, 2*h, gemm.Cols(s.both, w))
-		k.add(n, s.in+1, h, gemm.Cols(t.beside(l.InputWeight, l.InputBias, 2*h, 1), s.in+1))
 		k.add(n, h+1, h, gemm.Cols(t.beside(l.HiddenWeight, l.HiddenBias, 2*h, 0), h+1))
+		if s.bars == nil {
+			k.add(n, s.in+1, h, gemm.Cols(t.beside(l.InputWeight, l.InputBias, 2*h, 1), s.in+1))
+			return
+		}
+		k.add(s.bars.count, s.in, 2*h, gemm.Cols(l.InputWeight.Value, s.in))
+		k.add(s.bars.count, s.in, h, gemm.Cols(l.InputWeight.Value[2*h*s.in:], s.in))
 	})
-	weights, ofInput, ofState := &packed[0], &packed[1], &packed[2]
+	weights, ofState, ofInput := &packed[0], &packed[1], &packed[2]
+	var ofBars []float32 // sums of bars that windows share
+	if s.bars != nil {
+		ofBars = t.alloc(s.bars.count * gs)
+		bars := gemm.Rows(s.bars.value, s.in)
+		gemm.MulPacked(s.bars.count, bars, &packed[2], ofBars, gs, false)
+		for r := range s.bars.count {
+			copy(ofBars[r*gs+2*h:r*gs+g3], l.InputBias.Value[2*h:])
+		}
+		gemm.ContinuePacked(s.bars.count, bars, &packed[3], ofBars[2*h:], gs, false)
+	}
 	blocks := 1 + s.keep*(steps-1)
 	ps, qs := t.alloc(blocks*n*gs), t.alloc(blocks*n*h)
 	for step := range steps {
 		z, p, q := s.enter(step), ps[s.block(step, gs):][:n*gs], qs[s.block(step, h):][:n*h]
-		gemm.MulPacked(n, gemm.Rows(z, w), weights, p, gs, false)
-		gemm.MulPacked(n, gemm.Rows(s.ones[s.block(step, w):], w), ofInput, p[2*h:], gs, false)
-		gemm.MulPacked(n, gemm.Rows(z[s.in:], w), ofState, q, h, false)
+		if s.bars != nil {
+			s.bars.spread(step, gs, ofBars, p)
+			gemm.ContinuePacked(n, gemm.Rows(z, w), weights, p, gs, false)
+		} else {
+			gemm.MulPacked(n, gemm.Rows(z, w), weights, p, gs, false)
+			gemm.MulPacked(n, gemm.Rows(s.ones[s.block(step, w):], w), ofInput, p[2*h:], gs, false)
+		}
+		gemm.MulPacked(n, gemm.Rows(z[s.own:], w), ofState, q, h, false)
 		vec.GRURows(n, h, gateOf(p, 0, h, gs), gateOf(p, 1, h, gs), gateOf(p, 2, h, gs), vec.Matrix{Data: q, Stride: h}, s.state(step), s.state(step+1))
 		s.leave(step)
 	}
@@ -396,7 +482,7 @@ func (t *Tape) gru(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
 // gruGrad is lstmGrad for the gated recurrent unit. The rows of n have different
 // gradients for the input and for the state.
 func (t *Tape) gruGrad(s *sequence, l *Recurrent, ps, qs []float32) {
-	n, h, g3, gs, both := s.samples, s.hidden, s.sums, s.stride, s.in+s.hidden
+	n, h, g3, gs, both := s.samples, s.hidden, s.sums, s.stride, s.own+s.hidden
 	packed := t.keptOf(l, stateGradients, h, func(k *layouts) {
 		k.add(n, 2*h, h, gemm.Rows(l.HiddenWeight.Value, h))
 		k.add(n, h, h, gemm.Rows(l.HiddenWeight.Value[2*h*h:], h))
@@ -404,26 +490,36 @@ func (t *Tape) gruGrad(s *sequence, l *Recurrent, ps, qs []float32) {
 	gates, last := &packed[0], &packed[1]
 	dh := t.alloc(n * h)
 	clear(dh)
-	sums, dw, dn, dm := t.alloc(4*h), t.alloc(2*h*both), t.alloc(h*s.in), t.alloc(h*h)
+	sums, dw, dn, dm := t.alloc(4*h), t.alloc(2*h*both), t.alloc(h*s.own), t.alloc(h*h)
 	clear(sums)
+	ofBars := s.gradOfBars(t, gs)
 	end := s.steps
 	for step := s.steps - 1; step >= 0; step-- {
 		p, q := ps[s.block(step, gs):][:n*gs], qs[s.block(step, h):][:n*h]
 		vec.GRUGradRows(n, h, vec.Matrix{Data: dh, Stride: h}, s.grad(step), gateOf(p, 0, h, gs), gateOf(p, 1, h, gs), gateOf(p, 2, h, gs),
 			vec.Matrix{Data: q, Stride: h}, s.state(step))
-		vec.SumRows(sums[:g3], vec.Matrix{Data: p, Stride: gs}, n)
+		if s.bars != nil {
+			s.bars.collect(step, gs, p, ofBars)
+		} else {
+			vec.SumRows(sums[:g3], vec.Matrix{Data: p, Stride: gs}, n)
+		}
 		vec.SumRows(sums[g3:], vec.Matrix{Data: q, Stride: h}, n)
 		if s.flush(step, end) {
 			more := end < s.steps
 			t.weightGrad(s, step, end, 2*h, both, gemm.Cols(ps, gs), 0, dw, more)
-			t.weightGrad(s, step, end, h, s.in, gemm.Matrix{Data: ps[2*h:], RowStride: 1, ColStride: gs}, 0, dn, more)
-			t.weightGrad(s, step, end, h, h, gemm.Cols(qs, h), s.in, dm, more)
+			if s.bars == nil {
+				t.weightGrad(s, step, end, h, s.in, gemm.Matrix{Data: ps[2*h:], RowStride: 1, ColStride: gs}, 0, dn, more)
+			}
+			t.weightGrad(s, step, end, h, h, gemm.Cols(qs, h), s.own, dm, more)
 			end = step
 		}
 		if step > 0 {
 			gemm.MulPacked(n, gemm.Rows(p, gs), gates, dh, h, true)
 			gemm.MulPacked(n, gemm.Rows(q, h), last, dh, h, true)
 		}
+	}
+	if s.bars != nil {
+		vec.SumRows(sums[:g3], vec.Matrix{Data: ofBars, Stride: gs}, s.bars.count)
 	}
 	db, add := t.gradOfParam(l.InputBias)
 	accumulate(db, sums[:g3], add)
@@ -432,8 +528,11 @@ func (t *Tape) gruGrad(s *sequence, l *Recurrent, ps, qs []float32) {
 	accumulate(db, sums[:g3], add)
 	addX, addH := l.InputWeight.used[t.shard], l.HiddenWeight.used[t.shard]
 	t.divide(s, l, 2*h, dw)
-	dx, _ := t.gradOfParam(l.InputWeight)
-	accumulate(dx[2*h*s.in:], dn, addX)
+	if s.bars == nil {
+		dx, _ := t.gradOfParam(l.InputWeight)
+		accumulate(dx[2*h*s.in:], dn, addX)
+	}
+	t.inputGrad(s, l, ofBars, gs)
 	dm0, _ := t.gradOfParam(l.HiddenWeight)
 	accumulate(dm0[2*h*h:], dm, addH)
 	if s.x.input {

@@ -13,8 +13,12 @@ const fewSamples = 4
 // states: sums are then in the same order, as long as they are a single block of
 // the products.
 func (t *Tape) few(x *Tensor, steps int, l *Recurrent) bool {
-	return !t.train && x.Rows/steps <= fewSamples && x.Cols+l.HiddenWeight.cols()+1 <= 256
+	return !t.train && x.Rows/steps <= fewSamples && inOneBlock(x, l)
 }
+
+// inOneBlock reports whether x, the state and the bias are a single block of the
+// products: then sums do not depend on whether x is multiplied beforehand.
+func inOneBlock(x *Tensor, l *Recurrent) bool { return x.Cols+l.HiddenWeight.cols()+1 <= oneBlock }
 
 // fewSequence is the layout of few samples: rows as in x.
 type fewSequence struct {

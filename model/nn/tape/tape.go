@@ -13,8 +13,9 @@ type Tensor struct {
 	Rows, Cols int
 	Value      []float32
 	grad       []float32
-	set        bool // grad holds something
-	input      bool // no gradient is wanted
+	set        bool  // grad holds something
+	input      bool  // no gradient is wanted
+	bars       *bars // of windows that share them, else nil
 }
 
 // Grad is the gradient of the loss, nil where none arrived.
@@ -156,6 +157,7 @@ type Tape struct {
 	taken int // values handed out
 	nodes []*[nodeSlab]Tensor
 	node  int
+	runs  []run // of windows
 }
 
 const (
@@ -174,7 +176,7 @@ func (t *Tape) Serve(shard int) { t.shard = shard }
 func (t *Tape) Reset(train bool, stream rng.Stream) {
 	t.train, t.back = train, t.back[:0]
 	t.slab, t.off, t.taken, t.node = 0, 0, 0, 0
-	t.rand, t.trace = nil, nil
+	t.rand, t.trace, t.runs = nil, nil, t.runs[:0]
 	if train {
 		t.rand = stream.Rand()
 	}

@@ -73,6 +73,7 @@ type Config struct {
 	LabelSmoothing float64 `yaml:"label_smoothing" doc:"share of each label that is spread over all classes" min:"0" max:"0.9" search:"lin 0 0.2"`
 	ClassWeight    string  `yaml:"class_weight" doc:"none, or balanced: every class has the same sum of weights" enum:"none,balanced"`
 	Order          string  `yaml:"order" doc:"mini-batches of shuffled rows, or of blocks of consecutive rows in shuffled order" enum:"shuffled,blocks"`
+	Block          int     `yaml:"block" doc:"rows of a block, of the order blocks; 0: a whole mini-batch" min:"0" max:"1000000"`
 	Accumulate     int     `yaml:"accumulate" doc:"mini-batches whose gradients are added up for one step, as if they were one large mini-batch" min:"1" max:"4096"`
 	Schedule       string  `yaml:"schedule" doc:"step size after the warm-up: a falling cosine, or coslog4, four waves that fall late (RealMLP)" enum:"cosine,coslog4"`
 
@@ -162,6 +163,15 @@ func (c Config) Validate() error {
 	}
 	if loss == "sharpe" && c.Order != "blocks" {
 		bad("order", "the loss sharpe charges for turnover between consecutive rows; it needs the order blocks")
+	}
+	if c.Block > 0 && c.Order != "blocks" {
+		bad("block", "mini-batches of the order %s have no blocks; set order=blocks", c.Order)
+	}
+	if size := c.Batch * c.Accumulate; c.Block > size {
+		bad("block", "a block of %d rows is larger than a step, which has %d (batch × accumulate)", c.Block, size)
+	}
+	if loss == "sharpe" && c.Block > 0 {
+		bad("block", "the Sharpe ratio is that of consecutive rows: a mini-batch is one block; set block=0")
 	}
 	if loss == "sharpe" && c.Accumulate > 1 {
 		bad("accumulate", "the Sharpe ratio is one number of a whole mini-batch; take a larger batch instead")

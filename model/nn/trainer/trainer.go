@@ -330,7 +330,11 @@ func (f *fitter) order(epoch int) []int {
 	if f.cfg.Order == "shuffled" {
 		return r.Perm(n)
 	}
-	return blocks(n, f.cfg.Batch*f.cfg.Accumulate, r)
+	size := f.cfg.Block
+	if size == 0 {
+		size = f.cfg.Batch * f.cfg.Accumulate
+	}
+	return blocks(n, size, r)
 }
 
 // blocks is the rows in runs of size rows, which begin at a random place, in

@@ -228,6 +228,7 @@ func TestEveryParameterHasAnEffect(t *testing.T) {
 		"label_smoothing": func(c *Config) { c.LabelSmoothing = 0.3 },
 		"class_weight":    func(c *Config) { c.ClassWeight = "balanced" },
 		"order":           func(c *Config) { c.Order = "blocks" },
+		"block":           func(c *Config) { c.Order, c.Block = "blocks", 3 },
 		"accumulate":      func(c *Config) { c.Accumulate = 2 },
 		"schedule":        func(c *Config) { c.Schedule = "coslog4" },
 		"loss":            func(c *Config) { c.Loss = "focal" },
