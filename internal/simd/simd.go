@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 )
 
@@ -50,10 +49,12 @@ func Parse(name string) (Path, error) {
 }
 
 // Best returns the widest path that this machine can run.
-func Best() Path { return detected() }
+func Best() Path { return best }
 
-// detected asks the processor once.
-var detected = sync.OnceValue(func() Path {
+// best is what the processor says.
+//
+// const
+var best = func() Path {
 	switch {
 	case all(needs(AVX512)):
 		return AVX512
@@ -61,7 +62,7 @@ var detected = sync.OnceValue(func() Path {
 		return AVX2
 	}
 	return Generic
-})
+}()
 
 // Supported returns every path that this machine can run, the plainest first.
 func Supported() []Path {

@@ -50,6 +50,12 @@ func panel4AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c
 //go:noescape
 func packingTileAVX2(k int, a *float32, rsa, csa int, b *float32, rsb int, d, c *float32, rsc, how int)
 
+// rowPanelsAVX2 goes on with the sums of a row of C in panels of eight vectors; from
+// one to the next it is nextB bytes of B and nextC of C.
+//
+//go:noescape
+func rowPanelsAVX2(k int, a, b, c *float32, panels, nextB, nextC int)
+
 // packRows copies k rows of some registers of eight values to d, one after the other.
 //
 //go:noescape
@@ -267,7 +273,7 @@ func fastPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
 // fastOn is ContinuePacked by the kernels of b.path, for one row of C panel by
 // panel to and fro.
 func fastOn(m int, a Matrix, b *Packed, c []float32, ldc int, back bool) {
-	if m > 1 || b.m > 1 || b.path != simd.AVX2 || b.n%64 != 0 {
+	if m > 1 || b.m > 1 || b.path != simd.AVX2 || b.n%64 != 0 || a.ColStride != 1 {
 		block(b.path, m, b.n, b.k, b.m, a, Matrix{}, b.data, c, ldc, continues, later{})
 		return
 	}
@@ -275,9 +281,7 @@ func fastOn(m int, a Matrix, b *Packed, c []float32, ldc int, back bool) {
 	if back {
 		first, step = b.n-64, -64
 	}
-	for n0 := first; n0 >= 0 && n0 < b.n; n0 += step {
-		panel8AVX2(1, 1, b.k, &a.Data[0], 4*a.RowStride, 4*a.ColStride, &b.data[n0*b.k], 4*64, &c[n0], 4*ldc, &marks[0], continues, &a.Data[0], 0)
-	}
+	rowPanelsAVX2(b.k, &a.Data[0], &b.data[first*b.k], &c[first], b.n/64, 4*step*b.k, 4*step)
 }
 
 // packAll lays out all blocks of b.

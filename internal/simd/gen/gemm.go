@@ -29,9 +29,67 @@ func gemm() []byte {
 			}
 		}
 	}
+	rowPanels(s)
 	packingTile(s)
 	packing(s)
 	return s.b.Bytes()
+}
+
+// rowPanels emits the product that goes on with a row of C through panels of eight vectors, next bytes of B apart, forwards or backwards.
+// AVX2.
+func rowPanels(s *source) {
+	const name, nv, unroll = "rowPanelsAVX2", 8, 4
+	s.text(name, 56, "func "+name+"(k int, a, b, c *float32, panels, nextB, nextC int)")
+	s.op("MOVQ", "b+16(FP)", "DX")
+	s.op("MOVQ", "c+24(FP)", "R8")
+	s.op("MOVQ", "panels+32(FP)", "R9")
+	s.op("MOVQ", "nextB+40(FP)", "R10")
+	s.op("MOVQ", "nextC+48(FP)", "R11")
+	s.op("PCALIGN", "$32")
+	s.label("panel")
+	s.op("MOVQ", "k+0(FP)", "CX")
+	s.op("MOVQ", "a+8(FP)", "SI")
+	s.op("MOVQ", "DX", "DI")
+	y := func(i int) string { return fmt.Sprintf("Y%d", i) }
+	for j := range nv {
+		s.op("VMOVUPS", mem(32*j, "R8"), y(j))
+	}
+	step := func(u int) {
+		s.op("VBROADCASTSS", mem(4*u, "SI"), y(nv+u))
+		for j := range nv {
+			s.op("VFMADD231PS", mem(32*(nv*u+j), "DI"), y(nv+u), y(j))
+		}
+	}
+	s.op("SUBQ", imm(unroll), "CX")
+	s.op("JLT", "rest")
+	s.op("PCALIGN", "$32")
+	s.label("turn")
+	for u := range unroll {
+		step(u)
+	}
+	s.op("ADDQ", imm(4*unroll), "SI")
+	s.op("ADDQ", imm(32*nv*unroll), "DI")
+	s.op("SUBQ", imm(unroll), "CX")
+	s.op("JGE", "turn")
+	s.label("rest")
+	s.op("ADDQ", imm(unroll), "CX")
+	s.op("JEQ", "store")
+	s.label("single")
+	step(0)
+	s.op("ADDQ", "$4", "SI")
+	s.op("ADDQ", imm(32*nv), "DI")
+	s.op("DECQ", "CX")
+	s.op("JNZ", "single")
+	s.label("store")
+	for j := range nv {
+		s.op("VMOVUPS", y(j), mem(32*j, "R8"))
+	}
+	s.op("ADDQ", "R10", "DX")
+	s.op("ADDQ", "R11", "R8")
+	s.op("DECQ", "R9")
+	s.op("JNZ", "panel")
+	s.op("VZEROUPPER")
+	s.op("RET")
 }
 
 // packingTile emits the product of four rows that also copies the panel of B it reads: the copy fits between the multiplications of the
