@@ -261,7 +261,7 @@ def gemm():
     print("gemm_peak: GF/s of one thread over a loop of fused multiply-adds without memory (above 1 is better)")
     best = {}
     for _ in range(1 if QUICK else 4):
-        r = json.loads(subprocess.run([OURS, "gemm", "-rounds", "30" if QUICK else "150"], env=environment("default"), capture_output=True, text=True, check=True).stdout)
+        r = json.loads(subprocess.run([OURS, "gemm", "-rounds", "30" if QUICK else "300"], env=environment("default"), capture_output=True, text=True, check=True).stdout)
         best = {k: max(v, best.get(k, 0)) for k, v in r.items()}
     top = best.pop("peak")
     print("    %-16s %7.1f GF/s" % ("registers only", top))

@@ -325,6 +325,9 @@ func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, l
 				bp = &b.Data[n0]
 			} else {
 				panel := packed[n0*kc:]
+				if mc == m && b.Data != nil {
+					panel = packed // of the first level's cache: no panel is needed again
+				}
 				bp, rsb = &panel[0], t.vectors*width
 				switch {
 				case m0 > 0 || b.Data == nil:

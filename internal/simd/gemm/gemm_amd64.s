@@ -7091,9 +7091,15 @@ begin4:
 	JNE          other4
 	SUBQ         $8, CX
 	JLT          last4
+	LEAQ         (SI)(R8*4), R13
 	PCALIGN      $32
 
 turn4:
+	PREFETCHT0   (R13)
+	PREFETCHT0   (R13)(R8*1)
+	PREFETCHT0   (R13)(R8*2)
+	PREFETCHT0   (R13)(R12*1)
+	ADDQ         $32, R13
 	VMOVUPS      (DI), Y15
 	VMOVUPS      32(DI), Y14
 	VMOVUPS      64(DI), Y13

@@ -341,10 +341,20 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 		}
 		s.op("SUBQ", imm(ahead), "CX")
 		s.op("JLT", "last"+name)
+		next := apart == 4 && nv == 3 && groups == 1 // the next tile of A is fetched: R13 is free
+		if next {
+			s.op("LEAQ", "(SI)(R8*4)", "R13")
+		}
 		s.op("PCALIGN", "$32")
 		s.label("turn" + name)
 		if apart > 4 {
 			s.op("PREFETCHT1", "(R15)")
+		}
+		if next {
+			for _, at := range []string{"(R13)", "(R13)(R8*1)", "(R13)(R8*2)", "(R13)(R12*1)"} {
+				s.op("PREFETCHT0", at)
+			}
+			s.op("ADDQ", imm(4*ahead), "R13")
 		}
 		several(ahead)
 		if apart > 4 {
