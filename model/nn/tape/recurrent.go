@@ -290,7 +290,7 @@ func (t *Tape) lstmGrad(s *sequence, l *Recurrent, gates, cell, tanh []float32, 
 	at := func(v []float32, step int) vec.Matrix {
 		return vec.Matrix{Data: v, First: s.block(step, h), Stride: h}
 	}
-	sums, dw := t.alloc(g4), t.alloc(g4*(s.own+h))
+	sums, dw := t.alloc(g4), t.alloc(apart(g4)*(s.own+h))
 	clear(sums)
 	ofBars := s.gradOfBars(t, gs)
 	end := s.steps
@@ -304,7 +304,7 @@ func (t *Tape) lstmGrad(s *sequence, l *Recurrent, gates, cell, tanh []float32, 
 			vec.SumRows(sums, vec.Matrix{Data: g, Stride: gs}, n)
 		}
 		if s.flush(step, end) {
-			t.weightGrad(s, step, end, g4, s.own+h, gemm.Cols(gates, gs), 0, dw, end < s.steps)
+			t.weightGrad(s, step, end, g4, s.own+h, gemm.Rows(gates, gs), 0, dw, end < s.steps)
 			end = step
 		}
 		if step > 0 || dx != nil || h0 != nil {
@@ -353,28 +353,43 @@ const deep = 256
 func (s *sequence) flush(step, end int) bool { return step == 0 || (end-step)*s.samples >= deep }
 
 // weightGrad computes, or adds, the part of the steps from lo to hi−1 in the
-// product of gradients (their columns; rows of them are wanted) and the columns
-// of z from first on.
-func (t *Tape) weightGrad(s *sequence, lo, hi, rows, cols int, grads gemm.Matrix, first int, d []float32, add bool) {
+// gradient of weights, transposed: the product of cols columns of z, from first on,
+// and of gradients, of which a row has so many values. A row of d has apart of them.
+// The columns of z, which the product has to lay out anew, are mostly fewer than
+// those of the gradients.
+func (t *Tape) weightGrad(s *sequence, lo, hi, values, cols int, grads gemm.Matrix, first int, d []float32, add bool) {
 	w := s.width()
 	at := lo * s.samples
-	grads.Data = grads.Data[at*grads.ColStride:]
-	gemm.Mul(rows, cols, (hi-lo)*s.samples, grads, gemm.Rows(s.z[at*w+first:], w), d, cols, add, &t.gemm)
+	grads.Data = grads.Data[at*grads.RowStride:]
+	gemm.Mul(cols, values, (hi-lo)*s.samples, gemm.Cols(s.z[at*w+first:], w), grads, d, apart(values), add, &t.gemm)
 }
 
-// divide adds the first rows of the gradient of both weights to each.
+// transposed writes rows of cols values, which are columns of d that are ld apart,
+// to dst, or adds them.
+func transposed(dst []float32, rows, cols int, d []float32, ld int, add bool) {
+	const line = 16 // values of a line of the cache
+	for k0 := 0; k0 < rows; k0 += line {
+		n := min(line, rows-k0)
+		for j := range cols {
+			for u, v := range d[j*ld+k0 : j*ld+k0+n] {
+				if to := &dst[(k0+u)*cols+j]; add {
+					*to += v
+				} else {
+					*to = v
+				}
+			}
+		}
+	}
+}
+
+// divide adds the gradient of both weights for the first gates, transposed, to each.
 func (t *Tape) divide(s *sequence, l *Recurrent, rows int, d []float32) {
-	w := s.own + s.hidden
+	ld := apart(rows)
 	dh, addH := t.gradOfParam(l.HiddenWeight)
-	for k := range rows {
-		accumulate(dh[k*s.hidden:(k+1)*s.hidden], d[k*w+s.own:(k+1)*w], addH)
-	}
-	if s.own == 0 {
-		return
-	}
-	dx, addX := t.gradOfParam(l.InputWeight)
-	for k := range rows {
-		accumulate(dx[k*s.in:(k+1)*s.in], d[k*w:k*w+s.in], addX)
+	transposed(dh, rows, s.hidden, d[s.own*ld:], ld, addH)
+	if s.own > 0 {
+		dx, addX := t.gradOfParam(l.InputWeight)
+		transposed(dx, rows, s.in, d, ld, addX)
 	}
 }
 
@@ -490,7 +505,7 @@ func (t *Tape) gruGrad(s *sequence, l *Recurrent, ps, qs []float32) {
 	gates, last := &packed[0], &packed[1]
 	dh := t.alloc(n * h)
 	clear(dh)
-	sums, dw, dn, dm := t.alloc(4*h), t.alloc(2*h*both), t.alloc(h*s.own), t.alloc(h*h)
+	sums, dw, dn, dm := t.alloc(4*h), t.alloc(apart(2*h)*both), t.alloc(apart(h)*s.own), t.alloc(apart(h)*h)
 	clear(sums)
 	ofBars := s.gradOfBars(t, gs)
 	end := s.steps
@@ -506,11 +521,11 @@ func (t *Tape) gruGrad(s *sequence, l *Recurrent, ps, qs []float32) {
 		vec.SumRows(sums[g3:], vec.Matrix{Data: q, Stride: h}, n)
 		if s.flush(step, end) {
 			more := end < s.steps
-			t.weightGrad(s, step, end, 2*h, both, gemm.Cols(ps, gs), 0, dw, more)
+			t.weightGrad(s, step, end, 2*h, both, gemm.Rows(ps, gs), 0, dw, more)
 			if s.bars == nil {
-				t.weightGrad(s, step, end, h, s.in, gemm.Matrix{Data: ps[2*h:], RowStride: 1, ColStride: gs}, 0, dn, more)
+				t.weightGrad(s, step, end, h, s.in, gemm.Rows(ps[2*h:], gs), 0, dn, more)
 			}
-			t.weightGrad(s, step, end, h, h, gemm.Cols(qs, h), s.own, dm, more)
+			t.weightGrad(s, step, end, h, h, gemm.Rows(qs, h), s.own, dm, more)
 			end = step
 		}
 		if step > 0 {
@@ -530,11 +545,11 @@ func (t *Tape) gruGrad(s *sequence, l *Recurrent, ps, qs []float32) {
 	t.divide(s, l, 2*h, dw)
 	if s.bars == nil {
 		dx, _ := t.gradOfParam(l.InputWeight)
-		accumulate(dx[2*h*s.in:], dn, addX)
+		transposed(dx[2*h*s.in:], h, s.in, dn, apart(h), addX)
 	}
 	t.inputGrad(s, l, ofBars, gs)
 	dm0, _ := t.gradOfParam(l.HiddenWeight)
-	accumulate(dm0[2*h*h:], dm, addH)
+	transposed(dm0[2*h*h:], h, h, dm, apart(h), addH)
 	if s.x.input {
 		return
 	}
