@@ -12,10 +12,7 @@ import (
 	"github.com/mlfactory/mlfactory/rng"
 )
 
-const (
-	groups  = 6
-	horizon = 60 // rows that a label looks ahead
-)
+const horizon = 60 // rows that a label looks ahead
 
 // cvResult is what a cross-validation prints.
 type cvResult struct {
@@ -25,28 +22,28 @@ type cvResult struct {
 	Splits int     `json:"splits"`
 }
 
-// splits lists the test groups of every split: each of six groups (kfold6), or
-// each pair of them (cpcv15).
-func splits(name string) ([][]int, error) {
-	var out [][]int
+// splits lists the test groups of every split, and the number of groups: each of
+// six (kfold6), each pair of six (cpcv15) or of ten (cpcv45).
+func splits(name string) (tests [][]int, groups int, err error) {
+	groups, ok := map[string]int{"kfold6": 6, "cpcv15": 6, "cpcv45": 10}[name]
+	if !ok {
+		return nil, 0, fmt.Errorf("unknown splits %q", name)
+	}
 	for a := range groups {
 		if name == "kfold6" {
-			out = append(out, []int{a})
+			tests = append(tests, []int{a})
 			continue
 		}
 		for b := a + 1; b < groups; b++ {
-			out = append(out, []int{a, b})
+			tests = append(tests, []int{a, b})
 		}
 	}
-	if name != "kfold6" && name != "cpcv15" {
-		return nil, fmt.Errorf("unknown splits %q", name)
-	}
-	return out, nil
+	return tests, groups, nil
 }
 
 // divide says for each of n rows in order of time whether it trains (1), tests
 // (2) or is purged (0): its label overlaps a test row's.
-func divide(n int, test []int) []uint8 {
+func divide(n, groups int, test []int) []uint8 {
 	use := make([]uint8, n)
 	for i := range use {
 		use[i] = 1
@@ -72,14 +69,14 @@ func crossValidate(ctx context.Context, o options) (*cvResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	tests, err := splits(o.splits)
+	tests, groups, err := splits(o.splits)
 	if err != nil {
 		return nil, err
 	}
 	start := time.Now()
 	folds := make([]core.Fold, len(tests))
 	for i, test := range tests {
-		folds[i] = fold(divide(d.X.N, test))
+		folds[i] = fold(divide(d.X.N, groups, test))
 	}
 	env := model.Env{Stream: rng.New(1), Workers: o.threads}
 	var held []core.Held

@@ -49,7 +49,7 @@ func run(args []string) error {
 	f.StringVar(&o.dir, "dir", "out", "folder of the data")
 	f.StringVar(&o.style, "style", "xgboost", "xgboost, lightgbm, catboost, random_forest or extra_trees")
 	f.StringVar(&o.objective, "objective", "binary", "binary or softprob")
-	f.StringVar(&o.splits, "splits", "kfold6", "kfold6 or cpcv15")
+	f.StringVar(&o.splits, "splits", "kfold6", "kfold6, cpcv15 or cpcv45")
 	f.StringVar(&o.setting, "setting", "default", "default or market (fit)")
 	f.IntVar(&o.rows, "rows", 20000, "training rows")
 	f.IntVar(&o.cols, "cols", 120, "columns")

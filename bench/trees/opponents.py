@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-GROUPS, HORIZON, DEPTH, MIN_ROWS = 6, 60, 6, 20
+HORIZON, DEPTH, MIN_ROWS = 60, 6, 20
 
 
 def read(folder, part="", objective="binary"):
@@ -167,10 +167,10 @@ def train(name, folder, objective, rounds, threads):
             "loss": log_loss(lib.predict(model, xt), yt), "rounds": rounds}
 
 
-def divide(n, test):
+def divide(n, groups, test):
     use = np.ones(n, np.int8)
     for g in test:
-        lo, hi = n * g // GROUPS, n * (g + 1) // GROUPS
+        lo, hi = n * g // groups, n * (g + 1) // groups
         near = use[max(0, lo - HORIZON):hi + HORIZON]
         near[near == 1] = 0
         use[lo:hi] = 2
@@ -179,13 +179,14 @@ def divide(n, test):
 
 def cv(name, folder, splits, rounds, threads, mode):
     x, y = read(folder)
-    tests = [(a,) for a in range(GROUPS)] if splits == "kfold6" else list(itertools.combinations(range(GROUPS), 2))
+    groups, at_once = {"kfold6": (6, 1), "cpcv15": (6, 2), "cpcv45": (10, 2)}[splits]
+    tests = list(itertools.combinations(range(groups), at_once))
     whole, lib = LIBRARIES[name]("binary", threads), LIBRARIES[name]("binary", threads if mode == "threads" else 1)
     start = time.perf_counter()
     full = whole.matrix(x, y)
 
     def one(test):
-        rows, out = divide(len(x), test)
+        rows, out = divide(len(x), groups, test)
         m = lib.train(lib.part(full, x, y, rows), rounds, lambda: None)
         return log_loss(lib.predict(m, x[out]), y[out])
 
