@@ -147,7 +147,7 @@ def validation():
                 modes = ["folds"] if QUICK else ["folds", "threads"]
                 first = {m: theirs(t, "cv", s, d, "kfold6", rounds, t, m)["total_s"] for m in modes} if len(modes) > 1 else {}
                 faster[s] = min(modes, key=lambda m: first.get(m, 0))
-        sides = {"ours " + s: (lambda s=s: ours("cv", t, dir=d, splits=splits, rounds=rounds, style=s)) for s in ("xgboost", "lightgbm")}
+        sides = {"ours " + s: (lambda s=s: ours("cv", t, dir=d, splits=splits, rounds=rounds, style=s)) for s in ("xgboost", "lightgbm", "catboost")}
         sides.update({s: (lambda s=s: theirs(t, "cv", s, d, splits, rounds, t, faster[s])) for s in THEIRS})
         got = in_turn(sides)
         how = {"folds": "splits side by side", "threads": "threads in each split"}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mlfactory/mlfactory/model"
+	"github.com/mlfactory/mlfactory/model/tree/catboost"
 	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/model/tree/lightgbm"
 	"github.com/mlfactory/mlfactory/model/tree/xgboost"
@@ -85,6 +86,8 @@ func crossValidate(ctx context.Context, o options) (*cvResult, error) {
 		held, err = xgboost.CrossValidate(ctx, env, d, folds, xgboostConfig(o))
 	case "lightgbm":
 		held, err = lightgbm.CrossValidate(ctx, env, d, folds, lightgbmConfig(o))
+	case "catboost":
+		held, err = catboost.CrossValidate(ctx, env, d, folds, catboostConfig(o))
 	default:
 		err = fmt.Errorf("style %q has no cross-validation in one call", o.style)
 	}

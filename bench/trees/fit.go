@@ -30,21 +30,13 @@ func isForest(style string) bool { return style == "random_forest" || style == "
 // same rate, depth, penalties and bins, no sampling.
 func fit(ctx context.Context, o options, d core.Data, workers int, progress func(done, total int, note string)) (predictor, error) {
 	env := model.Env{Stream: rng.New(1), Workers: workers, Progress: progress}
-	softprob := o.objective == "softprob"
 	switch o.style {
 	case "xgboost":
 		return ready(xgboost.Train(ctx, env, d, core.Data{}, xgboostConfig(o)))
 	case "lightgbm":
 		return ready(lightgbm.Train(ctx, env, d, core.Data{}, lightgbmConfig(o)))
 	case "catboost":
-		c := catboost.Default()
-		c.Loss = catboost.Logloss
-		if softprob {
-			c.Loss = catboost.MultiClass
-		}
-		c.Iterations, c.LearningRate, c.Depth, c.BorderCount, c.L2LeafReg = o.rounds, 0.1, o.depth, 254, 1
-		c.RandomStrength, c.BootstrapType, c.LeafIterations = 0, "No", 1
-		return ready(catboost.Train(ctx, env, d, core.Data{}, c))
+		return ready(catboost.Train(ctx, env, d, core.Data{}, catboostConfig(o)))
 	case "random_forest", "extra_trees":
 		kind, c := forest.Random, forest.Default()
 		if o.style == "extra_trees" {
@@ -67,6 +59,17 @@ func xgboostConfig(o options) xgboost.Config {
 		c.Objective = core.Softprob
 	}
 	c.Rounds, c.Eta, c.MaxDepth, c.MaxBin, c.Lambda, c.MinChildWeight = o.rounds, 0.1, o.depth, 256, 1, 1
+	return c
+}
+
+func catboostConfig(o options) catboost.Config {
+	c := catboost.Default()
+	c.Loss = catboost.Logloss
+	if o.objective == "softprob" {
+		c.Loss = catboost.MultiClass
+	}
+	c.Iterations, c.LearningRate, c.Depth, c.BorderCount, c.L2LeafReg = o.rounds, 0.1, o.depth, 254, 1
+	c.RandomStrength, c.BootstrapType, c.LeafIterations = 0, "No", 1
 	return c
 }
 

@@ -19,5 +19,5 @@ func Resolved(c Config, classes, n, p int, stops bool) (Config, error) {
 
 // TrainWide is Train with wide sums, whether they are needed or not.
 func TrainWide(ctx context.Context, env model.Env, train, stop core.Data, cfg Config) (*ensemble.Model, error) {
-	return TrainFrom(ctx, env, train, stop, cfg, Start{wide: true})
+	return TrainWith(ctx, env, train, stop, cfg, Options{wide: true})
 }

@@ -33,7 +33,7 @@ func (l *Learner) Fit(ctx context.Context, env model.Env, train, stop view.View)
 	c := core.Classes{
 		Two: Logloss, Three: MultiClass, IsTwo: l.cfg.Loss == Logloss,
 		Train: func(ctx context.Context, env model.Env, train, stop core.Data) (*ensemble.Ensemble, error) {
-			return fit(ctx, env, train, stop, l.cfg, Start{})
+			return fit(ctx, env, train, stop, l.cfg, Options{})
 		},
 	}
 	return c.Fit(ctx, env, train, stop)

@@ -56,7 +56,7 @@ func TestOrderedScoresComeFromEarlierRows(t *testing.T) {
 		for i := from; i < n; i++ {
 			d.Y[i] = 1 - d.Y[i]
 		}
-		tr, err := newTrainer(model.Env{Stream: rng.New(1), Workers: 2}, d, c, false, Start{})
+		tr, err := newTrainer(model.Env{Stream: rng.New(1), Workers: 2}, d, c, false, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +106,7 @@ func TestOrderedScoreByHand(t *testing.T) {
 		d.X.Col(0)[i] = float32(i * 7 % n)
 		d.Y[i] = float64(i*i%17) - 8
 	}
-	tr, err := newTrainer(model.Env{Stream: rng.New(1), Workers: 1}, d, c, false, Start{})
+	tr, err := newTrainer(model.Env{Stream: rng.New(1), Workers: 1}, d, c, false, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ func TestCustomObjective(t *testing.T) {
 		c.BoostFromAverage = "true"
 		data := core.Data{X: d.x, Y: d.z, Weight: d.w}
 		a, errA := catboost.Train(background, treetest.Env(1), data, core.Data{}, c)
-		b, errB := catboost.TrainFrom(background, treetest.Env(2), data, core.Data{}, c, catboost.Start{Objective: squares{1}})
+		b, errB := catboost.TrainWith(background, treetest.Env(2), data, core.Data{}, c, catboost.Options{Objective: squares{1}})
 		if errA != nil || errB != nil {
 			t.Fatal(errA, errB)
 		}
@@ -74,7 +74,7 @@ func TestCustomObjective(t *testing.T) {
 		if b.Ensemble().Objective != "squares" {
 			t.Errorf("objective %q", b.Ensemble().Objective)
 		}
-		_, err := catboost.TrainFrom(background, treetest.Env(1), data, core.Data{}, c, catboost.Start{Objective: squares{float32(math.NaN())}})
+		_, err := catboost.TrainWith(background, treetest.Env(1), data, core.Data{}, c, catboost.Options{Objective: squares{float32(math.NaN())}})
 		if err == nil || !strings.Contains(err.Error(), `objective "squares" gives row 0`) {
 			t.Errorf("gradients that are NaN: %v", err)
 		}
@@ -101,7 +101,7 @@ func TestContinue(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Iterations = 3
-	second, err := catboost.TrainFrom(background, treetest.Env(1), data, data, c, catboost.Start{Init: first.Ensemble()})
+	second, err := catboost.TrainWith(background, treetest.Env(1), data, data, c, catboost.Options{Init: first.Ensemble()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,11 +110,11 @@ func TestContinue(t *testing.T) {
 	}
 	other := *first.Ensemble()
 	other.Columns = append([]string{"other"}, other.Columns[1:]...)
-	if _, err := catboost.TrainFrom(background, treetest.Env(1), data, core.Data{}, c, catboost.Start{Init: &other}); err == nil || !strings.Contains(err.Error(), "other columns") {
+	if _, err := catboost.TrainWith(background, treetest.Env(1), data, core.Data{}, c, catboost.Options{Init: &other}); err == nil || !strings.Contains(err.Error(), "other columns") {
 		t.Errorf("other columns: %v", err)
 	}
 	c.Loss = catboost.RMSE
-	if _, err := catboost.TrainFrom(background, treetest.Env(1), data, core.Data{}, c, catboost.Start{Init: first.Ensemble()}); err == nil || !strings.Contains(err.Error(), "3 scores") {
+	if _, err := catboost.TrainWith(background, treetest.Env(1), data, core.Data{}, c, catboost.Options{Init: first.Ensemble()}); err == nil || !strings.Contains(err.Error(), "3 scores") {
 		t.Errorf("other scores: %v", err)
 	}
 }

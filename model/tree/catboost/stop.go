@@ -19,8 +19,8 @@ type stopper struct {
 	bestRound int
 }
 
-func (t *trainer) newStopper(d core.Data) (*stopper, error) {
-	rows, err := d.Kept("stop")
+func (t *trainer) newStopper(d core.Data, o Options) (*stopper, error) {
+	rows, err := d.KeptOf(o.StopRows, "stop")
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,12 @@ func (t *trainer) newStopper(d core.Data) (*stopper, error) {
 		}
 		at = nil
 	}
-	if s.m, err = t.final.m.Like(x, at, t.pl); err != nil {
+	if o.Ranked != nil && o.Ranked.X == x {
+		s.m, err = o.Ranked.Like(t.final.m, at, t.pl)
+	} else {
+		s.m, err = t.final.m.Like(x, at, t.pl)
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.score = t.start(d.X, rows, len(s.tg.Y))

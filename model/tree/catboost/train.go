@@ -15,8 +15,8 @@ import (
 	"github.com/mlfactory/mlfactory/view"
 )
 
-// Start is what a training may start from besides rows and parameters.
-type Start struct {
+// Options are what a fit may be given beside its configuration.
+type Options struct {
 	// Init is an ensemble whose scores training continues from; the result
 	// holds its trees first. nil: none. Its columns, scores and link must be
 	// those of the fit. boost_from_average then has no effect.
@@ -24,7 +24,15 @@ type Start struct {
 	// Objective replaces the loss of the Config; nil: it does not. Its scores
 	// have leaves of their own, without the Hessian between them.
 	Objective core.Objective
-	wide      bool // use wide sums in any case
+	// Rows are the rows of the training table to train on, ascending; nil: all.
+	Rows []int
+	// StopRows are the rows of the stop table to stop by, ascending; nil: all.
+	StopRows []int
+	// Ranked is the ranking of the training table, which spares sorting it again;
+	// the model is the same with it and without. It is of no use where there are
+	// target statistics.
+	Ranked *core.Ranked
+	wide   bool // use wide sums in any case
 }
 
 // trainer is the state of a fit.
@@ -65,41 +73,44 @@ type trainer struct {
 // about 50·n·k for the rest; the bins of columns with target statistics once
 // for every permutation.
 func Train(ctx context.Context, env model.Env, train, stop core.Data, cfg Config) (*ensemble.Model, error) {
-	return TrainFrom(ctx, env, train, stop, cfg, Start{})
+	return TrainWith(ctx, env, train, stop, cfg, Options{})
 }
 
-// TrainFrom is [Train] with a start.
-func TrainFrom(ctx context.Context, env model.Env, train, stop core.Data, cfg Config, start Start) (*ensemble.Model, error) {
-	e, err := fit(ctx, env, train, stop, cfg, start)
+// TrainWith is [Train] with options.
+func TrainWith(ctx context.Context, env model.Env, train, stop core.Data, cfg Config, o Options) (*ensemble.Model, error) {
+	e, err := fit(ctx, env, train, stop, cfg, o)
 	if err != nil {
 		return nil, err
 	}
 	return ensemble.NewModel(e)
 }
 
-func fit(ctx context.Context, env model.Env, train, stop core.Data, cfg Config, start Start) (*ensemble.Ensemble, error) {
+func fit(ctx context.Context, env model.Env, train, stop core.Data, cfg Config, o Options) (*ensemble.Ensemble, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("model/tree: %w", err)
 	}
 	stops := stop.X != nil && stop.X.N > 0
-	t, err := newTrainer(env, train, cfg, stops, start)
+	t, err := newTrainer(env, train, cfg, stops, o)
 	if err != nil {
 		return nil, err
 	}
 	var st *stopper
 	if stops && (cfg.UseBestModel || cfg.EarlyStoppingRounds > 0) {
-		if st, err = t.newStopper(stop); err != nil {
+		if st, err = t.newStopper(stop, o); err != nil {
 			return nil, err
 		}
 	}
 	if err := t.boost(ctx, env, st); err != nil {
 		return nil, err
 	}
+	if o.Ranked != nil && t.derived == nil {
+		o.Ranked.Release(t.final.m)
+	}
 	return t.out, nil
 }
 
-func newTrainer(env model.Env, d core.Data, cfg Config, stops bool, start Start) (*trainer, error) {
-	rows, err := d.Kept("training")
+func newTrainer(env model.Env, d core.Data, cfg Config, stops bool, o Options) (*trainer, error) {
+	rows, err := d.KeptOf(o.Rows, "training")
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +131,7 @@ func newTrainer(env model.Env, d core.Data, cfg Config, stops bool, start Start)
 		return nil, fmt.Errorf("model/tree: %d training rows, at most %d are possible", d.X.N, core.MaxRows)
 	}
 	t := &trainer{pl: core.NewPool(env.Workers), stream: env.Stream}
-	if t.l, err = startLoss(&d, rows, &cfg, start); err != nil {
+	if t.l, err = startLoss(&d, rows, &cfg, o.Objective); err != nil {
 		return nil, err
 	}
 	l := t.l.core()
@@ -139,7 +150,7 @@ func newTrainer(env model.Env, d core.Data, cfg Config, stops bool, start Start)
 	n, k := len(t.tg.Y), t.l.k
 	t.cfg = cfg.resolve(t.l, n, d.X.P, stops)
 	t.est = estimator{l: t.l, cfg: &t.cfg, pl: t.pl}
-	if err := t.begin(d.X.Names, start.Init); err != nil {
+	if err := t.begin(d.X.Names, o.Init); err != nil {
 		return nil, err
 	}
 	if t.derived, err = newDeriver(&t.cfg, &d, rows, t.l, &t.tg); err != nil {
@@ -165,16 +176,16 @@ func newTrainer(env model.Env, d core.Data, cfg Config, stops bool, start Start)
 		t.gh[c] = make([]uint64, n)
 	}
 	t.h, t.weight = make([]float32, n), make([]float32, n)
-	if wide || start.wide {
+	if wide || o.wide {
 		t.weights = make([]uint64, n)
 	}
-	return t, t.bin(d.X, rows)
+	return t, t.bin(d.X, rows, o.Ranked)
 }
 
 // startLoss is the loss of the fit.
-func startLoss(d *core.Data, rows []int, cfg *Config, start Start) (*loss, error) {
-	if start.Objective != nil {
-		return newCustom(start.Objective)
+func startLoss(d *core.Data, rows []int, cfg *Config, objective core.Objective) (*loss, error) {
+	if objective != nil {
+		return newCustom(objective)
 	}
 	classes := 0
 	if name, _, _ := parseLoss(cfg.Loss); name == MultiClass {
@@ -275,8 +286,11 @@ func (t *trainer) newFolds(start []float64) {
 }
 
 // bin makes the matrix of each fold, one for all unless there are target
-// statistics, and the growers.
-func (t *trainer) bin(x *view.Table, rows []int) error {
+// statistics, and the growers. ranked is the ranking of x, or nil.
+func (t *trainer) bin(x *view.Table, rows []int, ranked *core.Ranked) error {
+	if ranked != nil && ranked.X != x {
+		return fmt.Errorf("model/tree: the ranking is of another table")
+	}
 	n := len(t.tg.Y)
 	cut := cutter(t.cfg.FeatureBorderType, t.cfg.BorderCount, n)
 	var shared *core.Matrix
@@ -286,10 +300,13 @@ func (t *trainer) bin(x *view.Table, rows []int) error {
 		}
 		if f.m = shared; f.m == nil {
 			var err error
-			if t.derived == nil {
-				f.m, err = core.NewMatrix(x, rows, t.tg.W, cut, t.pl)
-			} else {
+			switch {
+			case t.derived != nil:
 				f.m, err = t.derived.training(x, rows, f.perm, cut, t.pl)
+			case ranked != nil:
+				f.m, err = ranked.Matrix(rows, t.tg.W, cut, t.pl)
+			default:
+				f.m, err = core.NewMatrix(x, rows, t.tg.W, cut, t.pl)
 			}
 			if err != nil {
 				return err
@@ -369,154 +386,6 @@ func (t *trainer) chunks(n int, f func(c, lo, hi int)) int {
 	return k
 }
 
-// derive fills d with the derivatives, times the weights of the rows, of the
-// rows at places lo to hi of a part.
-func (t *trainer) derive(f *fold, p *part, lo, hi int) {
-	k := t.l.k
-	if t.l.custom != nil {
-		t.deriveCustom(f, p, lo, hi)
-		return
-	}
-	t.chunks(hi-lo, func(_, a, b int) {
-		s := make([]float64, k)
-		for i := lo + a; i < lo+b; i++ {
-			r := f.perm[i]
-			w := t.tg.Weight(int(r))
-			if t.l.name != MultiClass {
-				t.d[0][r] = float32(w * t.l.derivative(t.tg.Y[r], p.score[i]))
-				continue
-			}
-			copy(s, p.score[i*k:i*k+k])
-			softmax(s)
-			y := int(t.tg.Y[r])
-			for c, v := range s {
-				if c == y {
-					v--
-				}
-				t.d[c][r] = float32(-w * v)
-			}
-		}
-	})
-}
-
-// deriveCustom is derive for a custom objective.
-func (t *trainer) deriveCustom(f *fold, p *part, lo, hi int) {
-	k := t.l.k
-	t.est.load(&t.tg, f.perm[:hi], []extent{{lo, hi}}, p.score, f.place)
-	t.est.put(make([]float64, k))
-	t.chunks(hi-lo, func(_, a, b int) {
-		rows := f.perm[lo+a : lo+b]
-		t.l.custom.Gradients(rows, &t.tg, t.est.single, t.est.g, t.est.h)
-		for c, d := range t.d {
-			for _, r := range rows {
-				d[r] = -t.est.g[c][r]
-			}
-		}
-	})
-}
-
-// size sums the squared derivatives of every row over the scores and returns
-// them, where rows are drawn by them, with their total; root is the mean of their
-// roots.
-func (t *trainer) size() (size []float64, total, root float64) {
-	n := len(t.h)
-	if t.cfg.BootstrapType == mvs || t.cfg.BoostingType != plain {
-		size = make([]float64, n)
-	}
-	parts := make([][2]float64, (n+core.Chunk-1)/core.Chunk)
-	t.chunks(n, func(c, lo, hi int) {
-		for i := lo; i < hi; i++ {
-			s := 0.0
-			for _, d := range t.d {
-				s += float64(float64(d[i]) * float64(d[i]))
-			}
-			if size != nil {
-				size[i] = s
-				parts[c][1] += math.Sqrt(s)
-			}
-			parts[c][0] += s
-		}
-	})
-	for _, p := range parts {
-		total, root = total+p[0], root+p[1]
-	}
-	return size, total, root / float64(n)
-}
-
-// sample draws the weights of the rows for a round and reports whether they
-// differ from 1. size are the squared derivatives.
-func (t *trainer) sample(round int, size []float64, root float64) bool {
-	c, stream := &t.cfg, t.stream.Stream("bootstrap", round)
-	switch {
-	case c.BootstrapType == bayesian && c.BaggingTemperature > 0:
-		bayesianWeights(t.weight, c.BaggingTemperature, stream)
-	case c.BootstrapType == bernoulli && c.Subsample < 1:
-		bernoulliWeights(t.weight, c.Subsample, stream)
-	case c.BootstrapType == mvs && c.Subsample < 1:
-		lambda := c.MVSReg
-		if lambda < 0 {
-			if round > 0 {
-				root = t.leaf
-			}
-			lambda = root * root
-		}
-		mvsWeights(t.weight, size, lambda, c.Subsample, stream)
-	default:
-		return false
-	}
-	return true
-}
-
-// pack quantises derivatives and weights of the rows to dst, or, where sums are
-// wide, the weights to weights; from the row number drawn on they are those of
-// the sample.
-func (t *trainer) pack(rows []uint32, drawn int, sampled bool, dst [][]uint64, weights []uint64) core.Scales {
-	k, n := t.l.k, len(rows)
-	parts := make([]float64, (n+core.Chunk-1)/core.Chunk*(k+1))
-	m := t.chunks(n, func(c, lo, hi int) {
-		s := parts[c*(k+1) : (c+1)*(k+1)]
-		for i, r := range rows[lo:hi] {
-			w, draw := float32(1), sampled && lo+i >= drawn
-			if t.tg.W != nil {
-				w = t.tg.W[r]
-			}
-			if draw {
-				w *= t.weight[r]
-			}
-			t.h[r] = w
-			s[k] += float64(w)
-			for c, d := range t.d {
-				if draw {
-					d[r] *= t.weight[r]
-				}
-				s[c] += math.Abs(float64(d[r]))
-			}
-		}
-	})
-	sums := make([]float64, k+1)
-	for c := range m {
-		for j := range sums {
-			sums[j] += parts[c*(k+1)+j]
-		}
-	}
-	most := 0.0
-	for _, s := range sums[:k] {
-		most = max(most, s)
-	}
-	if weights != nil {
-		sc := core.NewWideScales(most, sums[k], n)
-		for c, gh := range dst {
-			t.chunks(n, func(_, lo, hi int) { sc.QuantiseWide(rows[lo:hi], t.d[c], t.h, gh, weights) })
-		}
-		return sc
-	}
-	sc := core.NewScales(most, sums[k], n)
-	for c, gh := range dst {
-		t.chunks(n, func(_, lo, hi int) { sc.Quantise(rows[lo:hi], t.d[c], t.h, gh) })
-	}
-	return sc
-}
-
 // tree grows a tree, adds it to the model and to all scores and returns its
 // splits and leaf values.
 func (t *trainer) tree(round int) ([]split, []float64, error) {
@@ -574,18 +443,6 @@ func (t *trainer) tree(round int) ([]split, []float64, error) {
 	stats := leafStats{value, t.est.slope[:len(value)], weight, leaves}
 	t.out.Trees = append(t.out.Trees, g.tree(g.splits, &stats, k, t.final.parts[0].l2(&t.cfg)))
 	return g.splits, value, nil
-}
-
-// badGradient names the first row whose derivatives are of no use.
-func (t *trainer) badGradient() error {
-	for i := range t.tg.Y {
-		for c, d := range t.d {
-			if !core.Finite32(d[i]) {
-				return fmt.Errorf("objective %q gives row %d of the training rows the gradient %v for score %d; it must be finite", t.l.name, i, -d[i], c)
-			}
-		}
-	}
-	return fmt.Errorf("the gradients of objective %q are too large; scale the target or the weights", t.l.name)
 }
 
 // leafOf is the leaf of every row.

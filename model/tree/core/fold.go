@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 	"github.com/mlfactory/mlfactory/view"
 )
@@ -49,6 +50,51 @@ func CheckRows(rows []int, n int) error {
 		}
 	}
 	return nil
+}
+
+// FitFolds fits every fold by fit, several side by side, and predicts its test
+// rows. fit gets its number of workers in env, the data of the stop rows (none for
+// a fold without) and, if rank is set, the ranking of d.X, which is made once.
+// env.Progress is called after every fold. Folds are checked first; with
+// combinatorial ones, each is trained once.
+func FitFolds(ctx context.Context, env model.Env, d Data, folds []Fold, rank bool,
+	fit func(ctx context.Context, env model.Env, i int, stop Data, ranked *Ranked) (*ensemble.Ensemble, error)) ([]Held, error) {
+	if _, err := d.Kept("training"); err != nil {
+		return nil, err
+	}
+	for i := range folds {
+		if err := folds[i].Check(d.X.N); err != nil {
+			return nil, fmt.Errorf("model/tree: fold %d: %w", i, err)
+		}
+	}
+	var ranked *Ranked
+	if rank {
+		var err error
+		if ranked, err = NewRanked(d.X, NewPool(env.Workers)); err != nil {
+			return nil, err
+		}
+	}
+	var done func(int)
+	if env.Progress != nil {
+		done = func(count int) { env.Progress(count, len(folds), "") }
+	}
+	out := make([]Held, len(folds))
+	err := Jobs(ctx, env.Workers, len(folds), done, func(i, workers int) error {
+		stop := d
+		if len(folds[i].Stop) == 0 {
+			stop = Data{}
+		}
+		e, err := fit(ctx, model.Env{Stream: env.Stream, Workers: workers}, i, stop, ranked)
+		if err != nil {
+			return err
+		}
+		out[i], err = Hold(ctx, e, d.X, folds[i].Test)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("model/tree: %w", err)
+	}
+	return out, nil
 }
 
 // Jobs calls f for the numbers 0 to n−1 on up to workers goroutines and waits.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
+	"github.com/mlfactory/mlfactory/model/tree/ensemble"
 	"github.com/mlfactory/mlfactory/rng"
 )
 
@@ -33,48 +34,17 @@ func CrossValidate(ctx context.Context, env model.Env, d core.Data, folds []core
 // Run fits many jobs on the same data, side by side, and predicts their test
 // rows. The rules of [CrossValidate] hold.
 func Run(ctx context.Context, env model.Env, d core.Data, jobs []Job) ([]core.Held, error) {
-	if _, err := d.Kept("training"); err != nil {
-		return nil, err
-	}
+	folds := make([]core.Fold, len(jobs))
 	for i := range jobs {
 		if err := jobs[i].Config.Validate(); err != nil {
 			return nil, fmt.Errorf("model/tree: fold %d: %w", i, err)
 		}
-		if err := jobs[i].Fold.Check(d.X.N); err != nil {
-			return nil, fmt.Errorf("model/tree: fold %d: %w", i, err)
-		}
+		folds[i] = jobs[i].Fold
 	}
-	ranked, err := core.NewRanked(d.X, core.NewPool(env.Workers))
-	if err != nil {
-		return nil, err
-	}
-	var done func(int)
-	if env.Progress != nil {
-		done = func(count int) { env.Progress(count, len(jobs), "") }
-	}
-	out := make([]core.Held, len(jobs))
-	err = core.Jobs(ctx, env.Workers, len(jobs), done, func(i, workers int) error {
-		j := &jobs[i]
-		e, err := TrainWith(ctx, model.Env{Stream: j.Stream, Workers: workers}, d, stopOf(d, &j.Fold), j.Config,
-			Options{Rows: j.Fold.Train, StopRows: j.Fold.Stop, Ranked: ranked})
-		if err != nil {
-			return err
-		}
-		out[i], err = core.Hold(ctx, e, d.X, j.Fold.Test)
-		return err
+	return core.FitFolds(ctx, env, d, folds, true, func(ctx context.Context, env model.Env, i int, stop core.Data, ranked *core.Ranked) (*ensemble.Ensemble, error) {
+		env.Stream = jobs[i].Stream
+		return TrainWith(ctx, env, d, stop, jobs[i].Config, Options{Rows: folds[i].Train, StopRows: folds[i].Stop, Ranked: ranked})
 	})
-	if err != nil {
-		return nil, fmt.Errorf("model/tree: %w", err)
-	}
-	return out, nil
-}
-
-// stopOf is the data of the stop rows, none if the fold has none.
-func stopOf(d core.Data, f *core.Fold) core.Data {
-	if len(f.Stop) == 0 {
-		return core.Data{}
-	}
-	return d
 }
 
 // matrix bins the training rows.
