@@ -2,11 +2,13 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
+	"github.com/mlfactory/mlfactory/rng"
 	"github.com/mlfactory/mlfactory/view"
 )
 
@@ -52,18 +54,34 @@ func CheckRows(rows []int, n int) error {
 	return nil
 }
 
-// FitFolds fits every fold by fit, several side by side, and predicts its test
-// rows. fit gets its number of workers in env, the data of the stop rows (none for
-// a fold without) and, if rank is set, the ranking of d.X, which is made once.
-// env.Progress is called after every fold. Folds are checked first; with
-// combinatorial ones, each is trained once.
-func FitFolds(ctx context.Context, env model.Env, d Data, folds []Fold, rank bool,
-	fit func(ctx context.Context, env model.Env, i int, stop Data, ranked *Ranked) (*ensemble.Ensemble, error)) ([]Held, error) {
+// FoldJob is one fit of many on the same data: a fold, a trial of a search, a seed.
+type FoldJob[C interface{ Validate() error }] struct {
+	Fold   Fold
+	Config C
+	Stream rng.Stream
+}
+
+// EachFold is a job for every fold: fold i draws from s.Stream("fold", i).
+func EachFold[C interface{ Validate() error }](folds []Fold, cfg C, s rng.Stream) []FoldJob[C] {
+	jobs := make([]FoldJob[C], len(folds))
+	for i, f := range folds {
+		jobs[i] = FoldJob[C]{f, cfg, s.Stream("fold", i)}
+	}
+	return jobs
+}
+
+// Fit fits every job by fit, several side by side, and predicts its test rows.
+// fit gets the job's stream and its number of workers in env, the data of the stop
+// rows (none for a fold without) and, if rank is set, the ranking of d.X, which is
+// made once. env.Progress is called after every job. Configurations and folds are
+// checked first; with combinatorial folds, each is trained once.
+func Fit[C interface{ Validate() error }](ctx context.Context, env model.Env, d Data, jobs []FoldJob[C], rank bool,
+	fit func(ctx context.Context, env model.Env, j *FoldJob[C], stop Data, ranked *Ranked) (*ensemble.Ensemble, error)) ([]Held, error) {
 	if _, err := d.Kept("training"); err != nil {
 		return nil, err
 	}
-	for i := range folds {
-		if err := folds[i].Check(d.X.N); err != nil {
+	for i := range jobs {
+		if err := errors.Join(jobs[i].Config.Validate(), jobs[i].Fold.Check(d.X.N)); err != nil {
 			return nil, fmt.Errorf("model/tree: fold %d: %w", i, err)
 		}
 	}
@@ -76,19 +94,19 @@ func FitFolds(ctx context.Context, env model.Env, d Data, folds []Fold, rank boo
 	}
 	var done func(int)
 	if env.Progress != nil {
-		done = func(count int) { env.Progress(count, len(folds), "") }
+		done = func(count int) { env.Progress(count, len(jobs), "") }
 	}
-	out := make([]Held, len(folds))
-	err := Jobs(ctx, env.Workers, len(folds), done, func(i, workers int) error {
-		stop := d
-		if len(folds[i].Stop) == 0 {
+	out := make([]Held, len(jobs))
+	err := Jobs(ctx, env.Workers, len(jobs), done, func(i, workers int) error {
+		j, stop := &jobs[i], d
+		if len(j.Fold.Stop) == 0 {
 			stop = Data{}
 		}
-		e, err := fit(ctx, model.Env{Stream: env.Stream, Workers: workers}, i, stop, ranked)
+		e, err := fit(ctx, model.Env{Stream: j.Stream, Workers: workers}, j, stop, ranked)
 		if err != nil {
 			return err
 		}
-		out[i], err = Hold(ctx, e, d.X, folds[i].Test)
+		out[i], err = Hold(ctx, e, d.X, j.Fold.Test)
 		return err
 	})
 	if err != nil {

@@ -7,15 +7,10 @@ import (
 	"github.com/mlfactory/mlfactory/model"
 	"github.com/mlfactory/mlfactory/model/tree/core"
 	"github.com/mlfactory/mlfactory/model/tree/ensemble"
-	"github.com/mlfactory/mlfactory/rng"
 )
 
 // Job is one fit of many on the same data: a fold, a trial of a search, a seed.
-type Job struct {
-	Fold   core.Fold
-	Config Config
-	Stream rng.Stream
-}
+type Job = core.FoldJob[Config]
 
 // CrossValidate fits every fold and predicts its test rows. Fold i draws from
 // env.Stream.Stream("fold", i), and is what [TrainWith] with Options.Rows and
@@ -24,26 +19,14 @@ type Job struct {
 // training rows alone. With combinatorial folds, each is trained once.
 // env.Progress is called after every fold.
 func CrossValidate(ctx context.Context, env model.Env, d core.Data, folds []core.Fold, cfg Config) ([]core.Held, error) {
-	jobs := make([]Job, len(folds))
-	for i, f := range folds {
-		jobs[i] = Job{f, cfg, env.Stream.Stream("fold", i)}
-	}
-	return Run(ctx, env, d, jobs)
+	return Run(ctx, env, d, core.EachFold(folds, cfg, env.Stream))
 }
 
 // Run fits many jobs on the same data, side by side, and predicts their test
 // rows. The rules of [CrossValidate] hold.
 func Run(ctx context.Context, env model.Env, d core.Data, jobs []Job) ([]core.Held, error) {
-	folds := make([]core.Fold, len(jobs))
-	for i := range jobs {
-		if err := jobs[i].Config.Validate(); err != nil {
-			return nil, fmt.Errorf("model/tree: fold %d: %w", i, err)
-		}
-		folds[i] = jobs[i].Fold
-	}
-	return core.FitFolds(ctx, env, d, folds, true, func(ctx context.Context, env model.Env, i int, stop core.Data, ranked *core.Ranked) (*ensemble.Ensemble, error) {
-		env.Stream = jobs[i].Stream
-		return TrainWith(ctx, env, d, stop, jobs[i].Config, Options{Rows: folds[i].Train, StopRows: folds[i].Stop, Ranked: ranked})
+	return core.Fit(ctx, env, d, jobs, true, func(ctx context.Context, env model.Env, j *Job, stop core.Data, ranked *core.Ranked) (*ensemble.Ensemble, error) {
+		return TrainWith(ctx, env, d, stop, j.Config, Options{Rows: j.Fold.Train, StopRows: j.Fold.Stop, Ranked: ranked})
 	})
 }
 
