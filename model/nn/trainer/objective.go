@@ -55,7 +55,7 @@ func pick[E any](v []E, rows []int) []E {
 // gradients adds the gradients of a mini-batch to those of the step, whose rows
 // weigh total, and returns its part of the loss.
 func (f *fitter) gradients(rows []int, total float64, drop rng.Stream) (loss float64) {
-	count := min(f.shards, shards(len(rows), f.values))
+	count := min(f.shards, f.shardsOf(len(rows)))
 	losses := make([]float64, count)
 	sharpe := f.cfg.Trained() == "sharpe"
 	held, tapes := make([]*tape.Tensor, count), make([]*tape.Tape, count)

@@ -50,7 +50,7 @@ func (f *fitter) portions(rows int) int {
 		return 1
 	}
 	limit := mostBytes
-	if _, ok := f.net.(Stepwise); ok {
+	if f.stepwise() {
 		limit = stepwiseBytes
 	}
 	most := max(1, (limit-f.appetite.fixed)/f.appetite.row)

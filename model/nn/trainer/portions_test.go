@@ -91,3 +91,29 @@ func TestPortionsChangeNothingButRounding(t *testing.T) {
 		t.Error("both have the same bits: were there portions?")
 	}
 }
+
+// Shards are small where a recurrence needs much memory for a row and has few
+// parameters.
+func TestShardsFollowMemory(t *testing.T) {
+	small := newSmall(4, 1)
+	for _, c := range []struct {
+		name             string
+		net              Network
+		values, row, n   int
+		want, wantShards int // rows of the largest shard
+	}{
+		{"a recurrence", small, 1000, 64 << 10, 256, 16, 16},
+		{"a large mini-batch", small, 1000, 64 << 10, 1024, 64, 16},
+		{"a small one", small, 1000, 64 << 10, 40, 20, 2},
+		{"few rows", small, 1000, 64 << 10, 20, 20, 1},
+		{"little memory", small, 1000, 16 << 10, 256, 32, 8},
+		{"no recurrence", stepwise{small}, 1000, 64 << 10, 256, 32, 8},
+		{"many parameters", small, 1 << 18, 64 << 10, 256, 32, 8},
+		{"very many parameters", small, 1<<18 + 1, 64 << 10, 256, 128, 2},
+	} {
+		f := &fitter{net: c.net, values: c.values, appetite: appetite{0, c.row}}
+		if got := f.shardsOf(c.n); got != c.wantShards || (c.n+got-1)/got != c.want {
+			t.Errorf("%s: %d shards of %d rows, want %d of up to %d", c.name, got, c.n, c.wantShards, c.want)
+		}
+	}
+}

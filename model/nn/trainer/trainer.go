@@ -69,18 +69,38 @@ const shardRows = 32
 // mostShards bounds the gradient buffers.
 const mostShards = 8
 
+// A network with a recurrence keeps the states of all steps. Where those of a shard
+// would need more than so many bytes and the parameters are few, shards are half as
+// large and twice as many, which also leaves whoever is done first less to wait.
+const (
+	fineRows   = 16
+	fineShards = 16
+	fineBytes  = 1 << 20
+	fewValues  = 1 << 17
+)
+
 // manyValues is the number of parameters above which a shard's buffer costs more
 // than its cache gains.
 const manyValues = 1 << 18
 
-// shards is the number of shards of a mini-batch of n rows. It depends on nothing
-// but the sizes, so that sums of gradients do not depend on the workers.
-func shards(n, values int) int {
-	most := mostShards
-	if values > manyValues {
+// shardsOf is the number of shards of a mini-batch of n rows. It depends on nothing
+// but the network and the sizes, so that sums of gradients do not depend on the
+// workers.
+func (f *fitter) shardsOf(n int) int {
+	rows, most := shardRows, mostShards
+	switch {
+	case f.values > manyValues:
 		most = 2
+	case f.values <= fewValues && f.appetite.row*shardRows > fineBytes && !f.stepwise():
+		rows, most = fineRows, fineShards
 	}
-	return max(1, min(most, n/shardRows))
+	return max(1, min(most, n/rows))
+}
+
+// stepwise reports whether the network has no recurrence.
+func (f *fitter) stepwise() bool {
+	_, ok := f.net.(Stepwise)
+	return ok
 }
 
 // fitter is the state of a fit.
@@ -145,7 +165,7 @@ func (p *tapes) give(t *tape.Tape) {
 //
 // Memory beside the rows: of each parameter the value, two moments, the best
 // weights (two of them without stop rows), the average where ema is set and one
-// gradient a shard (up to 8); and for each worker the activations of a portion of a
+// gradient a shard (up to 16); and for each worker the activations of a portion of a
 // shard, 32 MB or those of one row, whatever is more (of all shards with the loss
 // sharpe, of a whole shard with batch norm), and its layouts of the weights
 // ([tape.Tape.Keep]).
@@ -160,11 +180,7 @@ func Fit(ctx context.Context, env model.Env, cfg Config, net Network, classes in
 	f := &fitter{cfg: cfg, net: net, params: net.Params(), train: train, stream: env.Stream, env: env}
 	for _, p := range f.params {
 		f.values += len(p.Value)
-	}
-	count := shards(min(cfg.Batch, n), f.values)
-	f.shards = count
-	for _, p := range f.params {
-		p.Shards(count)
+		p.Shards(1)
 		f.m = append(f.m, make([]float32, len(p.Value)))
 		f.v = append(f.v, make([]float32, len(p.Value)))
 		if cfg.EMA > 0 {
@@ -176,10 +192,14 @@ func Fit(ctx context.Context, env model.Env, cfg Config, net Network, classes in
 			p.Shards(0)
 		}
 	}()
-	f.crew = newCrew(min(env.Workers, count))
-	defer f.crew.dismiss()
 	f.weigh(classes)
 	f.weighRows()
+	f.shards = f.shardsOf(min(cfg.Batch, n))
+	for _, p := range f.params {
+		p.Shards(f.shards)
+	}
+	f.crew = newCrew(min(env.Workers, f.shards))
+	defer f.crew.dismiss()
 	rows := cfg.Batch * cfg.Accumulate
 	f.steps = cfg.Epochs * ((n + rows - 1) / rows)
 	if stop.Source == nil || stop.Source.Len() == 0 {
