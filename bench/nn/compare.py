@@ -278,7 +278,7 @@ def fit_once(command, rows, epochs, more=""):
 def fit():
     rows, epochs, budget = 300000, 20, 360
     print("fit: lstm of 64 units, %d epochs of %d windows of 60 x 40, no early stop, %d threads" % (epochs, rows, THREADS))
-    for order, more in (("in blocks of 8 rows", ",order=blocks,block=8"), ("shuffled", "")):
+    for order, more in (("in blocks of 16 rows", ",order=blocks,block=16"), ("shuffled", "")):
         k = 1
         if QUICK:
             k = epochs * -(-rows // 256) / 60  # 60 of the 1172 steps of an epoch, three times
