@@ -228,7 +228,6 @@ func TestEveryParameterHasAnEffect(t *testing.T) {
 		"label_smoothing": func(c *Config) { c.LabelSmoothing = 0.3 },
 		"class_weight":    func(c *Config) { c.ClassWeight = "balanced" },
 		"order":           func(c *Config) { c.Order = "blocks" },
-		"block":           func(c *Config) { c.Order, c.Block = "blocks", 3 },
 		"accumulate":      func(c *Config) { c.Accumulate = 2 },
 		"schedule":        func(c *Config) { c.Schedule = "coslog4" },
 		"loss":            func(c *Config) { c.Loss = "focal" },
@@ -236,6 +235,10 @@ func TestEveryParameterHasAnEffect(t *testing.T) {
 		if slices.Equal(run(change), base) {
 			t.Errorf("%s has no effect", name)
 		}
+	}
+	whole := run(func(c *Config) { c.Order = "blocks" })
+	if short := run(func(c *Config) { c.Order, c.Block = "blocks", 3 }); slices.Equal(short, whole) {
+		t.Error("block has no effect on the order blocks")
 	}
 }
 
