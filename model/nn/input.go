@@ -455,13 +455,11 @@ func (s *windowScale) source(w *view.Windows, rows []int) *windowSource {
 
 // whole is the first bars of windows of which none lacks a bar, or nil.
 func (s *windowSource) whole(rows []int) []int32 {
-	for _, i := range rows {
+	first := make([]int32, len(rows))
+	for k, i := range rows {
 		if int(s.present[i]) < s.scale.length {
 			return nil
 		}
-	}
-	first := make([]int32, len(rows))
-	for k, i := range rows {
 		first[k] = s.from[i]
 	}
 	return first
