@@ -1,23 +1,33 @@
 #include "textflag.h"
 
-// FOUR adds the gradients of four rows to the entries, o bytes into a line, of
-// their bins in one column, which are loaded as one word.
-#define FOUR(word, o) \
-	MOVL  word, BX \
-	RORXQ $58, BX, AX \
-	RORXQ $2, BX, DX \
+// ROW adds the gradient of one row, g bytes from DI, to the entries, o bytes into
+// a line, of its bins in four columns: the byte of BX, DX, R14 and R15 that a
+// rotation by n puts in place.
+#define ROW(g, n, o) \
+	MOVQ  g(DI), R8 \
+	RORXQ n, BX, AX \
+	RORXQ n, DX, R10 \
 	ANDL  $0x3fc0, AX \
-	ANDL  $0x3fc0, DX \
+	ANDL  $0x3fc0, R10 \
 	ADDQ  R8, o(R9)(AX*1) \
-	ADDQ  R10, o(R9)(DX*1) \
-	RORXQ $10, BX, AX \
-	RORXQ $18, BX, DX \
+	ADDQ  R8, (o+8)(R9)(R10*1) \
+	RORXQ n, R14, AX \
+	RORXQ n, R15, R10 \
 	ANDL  $0x3fc0, AX \
-	ANDL  $0x3fc0, DX \
-	ADDQ  R14, o(R9)(AX*1) \
-	ADDQ  R15, o(R9)(DX*1)
+	ANDL  $0x3fc0, R10 \
+	ADDQ  R8, (o+16)(R9)(AX*1) \
+	ADDQ  R8, (o+24)(R9)(R10*1)
 
-// ONE is FOUR for a single row.
+// FOUR does four rows of four columns. Rows that follow one another often have the
+// same bin of a column, and an entry that has just been stored is slow to load
+// again: so the columns take turns.
+#define FOUR(o) \
+	ROW(0, $58, o) \
+	ROW(8, $2, o) \
+	ROW(16, $10, o) \
+	ROW(24, $18, o)
+
+// ONE is one row of one column.
 #define ONE(bin, o) \
 	MOVBLZX bin, AX \
 	SHLQ    $6, AX \
@@ -27,7 +37,8 @@
 //
 // Adds gh[i] to the entries of the bins of row i in eight columns, ld bytes
 // apart. SI the first column, R11 the fourth, R12 ld, R13 3*ld, DI gh, CX rows
-// left, R9 histogram; R8, R10, R14 and R15 the gradients of four rows.
+// left, R9 histogram, R8 the gradient of a row; BX, DX, R14 and R15 four rows of
+// four columns.
 TEXT ·columnsAsm(SB), NOSPLIT, $0-40
 	MOVQ cols+0(FP), SI
 	MOVQ ld+8(FP), R12
@@ -40,18 +51,16 @@ TEXT ·columnsAsm(SB), NOSPLIT, $0-40
 	JLT  rest
 
 rows:
-	MOVQ (DI), R8
-	MOVQ 8(DI), R10
-	MOVQ 16(DI), R14
-	MOVQ 24(DI), R15
-	FOUR((SI), 0)
-	FOUR((SI)(R12*1), 8)
-	FOUR((SI)(R12*2), 16)
-	FOUR((R11), 24)
-	FOUR((SI)(R12*4), 32)
-	FOUR((R11)(R12*2), 40)
-	FOUR((R11)(R13*1), 48)
-	FOUR((R11)(R12*4), 56)
+	MOVL (SI), BX
+	MOVL (SI)(R12*1), DX
+	MOVL (SI)(R12*2), R14
+	MOVL (R11), R15
+	FOUR(0)
+	MOVL (SI)(R12*4), BX
+	MOVL (R11)(R12*2), DX
+	MOVL (R11)(R13*1), R14
+	MOVL (R11)(R12*4), R15
+	FOUR(32)
 	ADDQ $4, SI
 	ADDQ $4, R11
 	ADDQ $32, DI

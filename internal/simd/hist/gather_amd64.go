@@ -1,7 +1,6 @@
 package hist
 
 import (
-	"fmt"
 	"unsafe"
 
 	"github.com/mlfactory/mlfactory/internal/simd"
@@ -26,33 +25,29 @@ const prefetchAhead = 48
 //go:noescape
 func largestAVX2(idx *uint32, n int) uint32
 
-// largest is the largest of some rows. The assembly does not check bounds.
 func largest(idx []uint32) uint32 {
+	n := 0
 	top := uint32(0)
-	if n := len(idx) &^ 7; n > 0 {
-		top, idx = largestAVX2(&idx[0], n), idx[n:]
+	if simd.Current() != simd.Generic {
+		if n = len(idx) &^ 7; n > 0 {
+			top = largestAVX2(&idx[0], n)
+		}
 	}
-	for _, r := range idx {
-		top = max(top, r)
-	}
-	return top
+	return max(top, largestGeneric(idx[n:]))
 }
 
-func gather(rows []uint64, stride, first int, idx []uint32, n, nw int, dst []uint64, ld int) {
+// gather checks no bounds.
+func gather(rows []uint64, stride, first int, c Chosen, nw int, dst []uint64, ld int) {
+	idx, n := c.idx, c.n
 	if simd.Current() == simd.Generic {
-		gatherGeneric(rows, stride, first, idx, n, nw, dst, ld)
+		gatherGeneric(rows, stride, first, idx[:n], nw, dst, ld)
 		return
-	}
-	// The assembly does not check bounds, so the largest row is checked here.
-	top := largest(idx[:n])
-	if end := int(top)*stride + first + nw; end > len(rows) {
-		panic(fmt.Sprintf("hist: row %d ends at word %d of a matrix of %d words", top, end, len(rows)))
 	}
 	at := 0 // rows that are done
 	// A row and the buffer may have room for up to three words more than are
 	// wanted, which then are copied too.
 	up := (nw + 3) &^ 3
-	if first+up > stride || int(top)*stride+first+up > len(rows) || len(dst) < (up-1)*ld+n {
+	if first+up > stride || int(c.top)*stride+first+up > len(rows) || len(dst) < (up-1)*ld+n {
 		up = nw &^ 3
 	}
 	if up > 0 && n >= 4 {
@@ -98,12 +93,12 @@ func plain(rows []uint64, stride, first int, idx []uint32, lo, hi, nw int, dst [
 func pickAsm(src *uint64, idx *uint32, n, ahead int, dst *uint64)
 
 // pick does the rows up to a multiple of four and returns how many.
-func pick(src []uint64, idx []uint32, n int, dst []uint64) int {
+func pick(src []uint64, c Chosen, dst []uint64) int {
+	idx, n := c.idx, c.n
 	if n < 4 || simd.Current() == simd.Generic {
 		return 0
 	}
-	top := largest(idx[:n])
-	_ = src[top]
+	_ = src[c.top]
 	end := n &^ 3
 	m := max(0, min(end, (len(idx)-prefetchAhead)&^3))
 	if m > 0 {

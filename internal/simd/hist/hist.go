@@ -21,6 +21,8 @@
 // path does without. The routines panic on slices that are too short, like an index expression.
 package hist
 
+import "fmt"
+
 // Bins is the number of bins of a feature, the bin for missing values included.
 const Bins = 256
 
@@ -89,23 +91,36 @@ func Subtract(h, sub *Block, n int) {
 	}
 }
 
-// Gather collects words first to first+nw−1 of the rows idx[:n] of a matrix
-// whose rows are stride words long, so that [Build] reads memory in order:
-// dst[w*ld+i] is word first+w of row idx[i]. idx may be longer than n; the
-// rows that follow are fetched ahead where the processor allows it. Where dst
-// and the row have room for words beyond nw, up to three may be copied too.
-func Gather(rows []uint64, stride, first int, idx []uint32, n, nw int, dst []uint64, ld int) {
-	if n == 0 || nw == 0 {
+// Chosen are rows that will be read, and the largest of them: bounds are checked
+// by it, once for all reads.
+type Chosen struct {
+	idx []uint32
+	n   int
+	top uint32
+}
+
+// Choose chooses the rows idx[:n]. idx may be longer; the rows that follow are
+// fetched ahead where the processor allows it. idx must not change while c is used.
+func Choose(idx []uint32, n int) (c Chosen) { return Chosen{idx, n, largest(idx[:n])} }
+
+// Gather collects words first to first+nw−1 of the chosen rows of a matrix whose
+// rows are stride words long, so that [Build] reads memory in order: dst[w*ld+i]
+// is word first+w of row i of c. Where dst and the row have room for words beyond
+// nw, up to three may be copied too.
+func Gather(rows []uint64, stride, first int, c Chosen, nw int, dst []uint64, ld int) {
+	if c.n == 0 || nw == 0 {
 		return
 	}
-	_ = dst[(nw-1)*ld+n-1]
-	_ = idx[n-1]
-	gather(rows, stride, first, idx, n, nw, dst, ld)
+	_ = dst[(nw-1)*ld+c.n-1]
+	if end := int(c.top)*stride + first + nw; end > len(rows) {
+		panic(fmt.Sprintf("hist: row %d ends at word %d of a matrix of %d words", c.top, end, len(rows)))
+	}
+	gather(rows, stride, first, c, nw, dst, ld)
 }
 
 // gatherGeneric is the plain twin of the assembly.
-func gatherGeneric(rows []uint64, stride, first int, idx []uint32, n, nw int, dst []uint64, ld int) {
-	for i, r := range idx[:n] {
+func gatherGeneric(rows []uint64, stride, first int, idx []uint32, nw int, dst []uint64, ld int) {
+	for i, r := range idx {
 		row := rows[int(r)*stride+first:]
 		for w, v := range row[:nw] {
 			dst[w*ld+i] = v
@@ -113,11 +128,19 @@ func gatherGeneric(rows []uint64, stride, first int, idx []uint32, n, nw int, ds
 	}
 }
 
-// Pick collects the values of the rows idx[:n]: dst[i] is src[idx[i]]. The rows
-// of idx that follow are fetched ahead where the processor allows it.
-func Pick(src []uint64, idx []uint32, n int, dst []uint64) {
-	dst = dst[:n]
-	for i := pick(src, idx, n, dst); i < n; i++ {
-		dst[i] = src[idx[i]]
+// Pick collects the values of the chosen rows: dst[i] is src at row i of c.
+func Pick(src []uint64, c Chosen, dst []uint64) {
+	dst = dst[:c.n]
+	for i := pick(src, c, dst); i < c.n; i++ {
+		dst[i] = src[c.idx[i]]
 	}
+}
+
+// largestGeneric is the plain twin of the assembly.
+func largestGeneric(idx []uint32) uint32 {
+	top := uint32(0)
+	for _, r := range idx {
+		top = max(top, r)
+	}
+	return top
 }

@@ -89,8 +89,8 @@ func FuzzGatherAgainstGeneric(f *testing.F) {
 		}
 		ld := m + 3
 		a, b := make([]uint64, (w+int(extra)%5)*ld), make([]uint64, w*ld)
-		Gather(rows, st, fi, idx, m, w, a, ld)
-		gatherGeneric(rows, st, fi, idx, m, w, b, ld)
+		Gather(rows, st, fi, Choose(idx, m), w, a, ld)
+		gatherGeneric(rows, st, fi, idx[:m], w, b, ld)
 		for k := range w {
 			for i := k * ld; i < k*ld+m; i++ {
 				if a[i] != b[i] {
@@ -107,7 +107,7 @@ func TestGatherRefusesRowsOutside(t *testing.T) {
 			t.Error("a row outside the matrix was read")
 		}
 	}()
-	Gather(make([]uint64, 10), 2, 0, []uint32{5}, 1, 2, make([]uint64, 2), 1)
+	Gather(make([]uint64, 10), 2, 0, Choose([]uint32{5}, 1), 2, make([]uint64, 2), 1)
 }
 
 func BenchmarkBuild(b *testing.B) {
@@ -138,7 +138,7 @@ func FuzzPickAgainstALoop(f *testing.F) {
 			idx[i] = uint32(r.IntN(len(src)))
 		}
 		dst := make([]uint64, n)
-		Pick(src, idx, n, dst)
+		Pick(src, Choose(idx, n), dst)
 		for i, v := range dst {
 			if v != src[idx[i]] {
 				t.Fatalf("value %d of %d is %x, want %x", i, n, v, src[idx[i]])

@@ -2,9 +2,11 @@
 
 package hist
 
-func gather(rows []uint64, stride, first int, idx []uint32, n, nw int, dst []uint64, ld int) {
-	gatherGeneric(rows, stride, first, idx, n, nw, dst, ld)
+func gather(rows []uint64, stride, first int, c Chosen, nw int, dst []uint64, ld int) {
+	gatherGeneric(rows, stride, first, c.idx[:c.n], nw, dst, ld)
 }
+
+func largest(idx []uint32) uint32 { return largestGeneric(idx) }
 
 func build(words, gh []uint64, h *Block, _ Ahead) { buildGeneric(words, gh, h) }
 
@@ -18,7 +20,7 @@ func logistic(score, y, w, g, h []float32, sums *[16]float64) int { return 0 }
 
 func quantise(g, h []float32, fg, fh float32, gh []uint64) (int, uint64) { return 0, 0 }
 
-func pick(src []uint64, idx []uint32, n int, dst []uint64) int { return 0 }
+func pick(src []uint64, c Chosen, dst []uint64) int { return 0 }
 
 func buildColumns(cols []uint8, ld int, gh []uint64, h *Block) { buildColumnsGeneric(cols, ld, gh, h) }
 

@@ -66,17 +66,13 @@ func NewCuts(s, w []float32, k int) Cuts {
 	if c.First = low - (float32(math.Abs(float64(low))) + 1e-5); math.IsInf(float64(c.First), -1) {
 		c.First = -math.MaxFloat32
 	}
-	distinct := 1
-	for i := 1; i < len(s) && distinct <= k; i++ {
-		if s[i] != s[i-1] {
-			distinct++
-		}
+	distinct := 0
+	for i := 0; i < len(s) && distinct <= k; i = beyond(s, i) {
+		distinct++
 	}
 	if distinct <= k {
-		for i := 1; i < len(s); i++ {
-			if s[i] != s[i-1] {
-				c.Edge = append(c.Edge, s[i])
-			}
+		for i := beyond(s, 0); i < len(s); i = beyond(s, i) {
+			c.Edge = append(c.Edge, s[i])
 		}
 		return c
 	}
@@ -102,6 +98,16 @@ func NewCuts(s, w []float32, k int) Cuts {
 		i = j
 	}
 	return c
+}
+
+// beyond is the position of the first value above that at i, len(s) if there is none.
+func beyond(s []float32, i int) int {
+	lo, hi := i, i+1 // s[lo] is that at i
+	for step := 1; hi < len(s) && s[hi] == s[i]; step *= 2 {
+		lo, hi = hi, hi+step
+	}
+	hi = min(hi, len(s))
+	return lo + 1 + sort.Search(hi-lo-1, func(k int) bool { return s[lo+1+k] > s[i] })
 }
 
 // evenEdges is the greedy cut for weights of 1. A bin that opens at position i

@@ -182,7 +182,7 @@ func Hold(ctx context.Context, e *ensemble.Ensemble, x *view.Table, rows []int) 
 	if err != nil || len(rows) == 0 {
 		return out, err
 	}
-	if out.Raw, err = m.Raw(ctx, x.Select(rows), nil); err != nil {
+	if out.Raw, err = m.RawOf(ctx, x, rows, nil); err != nil {
 		return out, err
 	}
 	k, w := m.Scores(), m.Width()

@@ -126,46 +126,57 @@ func (g *Histograms) Release(slot int) {
 // Build fills worker w's blocks of h from the rows Idx[lo:hi].
 func (g *Histograms) Build(w, lo, hi int, h []hist.Block) {
 	k := &g.ws[w]
-	g.clear(h, k.b0, k.b1)
-	g.add(w, lo, hi, h, k.b0, k.b1)
+	g.fill(w, lo, hi, h, k.b0, k.b1)
 }
 
-// clear empties the blocks b0 to b1−1 of h.
-func (g *Histograms) clear(h []hist.Block, b0, b1 int) {
-	for b := b0; b < b1; b++ {
-		if g.mask[b] != 0 {
-			clear(h[b][:g.M.BlockBins[b]*hist.Lanes])
-			if g.H != nil {
-				clear(g.Wide(h)[b][:g.M.BlockBins[b]*hist.Lanes])
-			}
+// clear empties block b of h, if it is in use.
+func (g *Histograms) clear(h []hist.Block, b int) {
+	if g.mask[b] != 0 {
+		clear(h[b][:g.M.BlockBins[b]*hist.Lanes])
+		if g.H != nil {
+			clear(g.Wide(h)[b][:g.M.BlockBins[b]*hist.Lanes])
 		}
 	}
 }
 
-// add adds the rows Idx[lo:hi] to the blocks b0 to b1−1 of h, with the buffers
-// of worker w.
-func (g *Histograms) add(w, lo, hi int, h []hist.Block, b0, b1 int) {
-	if lo == hi || b0 == b1 {
+// fill sets the blocks b0 to b1−1 of h to the sums of the rows Idx[lo:hi], with
+// the buffers of worker w.
+func (g *Histograms) fill(w, lo, hi int, h []hist.Block, b0, b1 int) {
+	if lo == hi {
+		for b := b0; b < b1; b++ {
+			g.clear(h, b)
+		}
 		return
 	}
+	g.add(w, lo, hi, h, b0, b1, true)
+}
+
+// add adds the rows Idx[lo:hi] to the blocks b0 to b1−1 of h, which are emptied
+// before if they are fresh: each just before its first rows, so that it is in the
+// first cache then.
+func (g *Histograms) add(w, lo, hi int, h []hist.Block, b0, b1 int, fresh bool) {
 	k, m := &g.ws[w], g.M
 	if k.words == nil {
 		k.words = make([]uint64, (min(group, m.Blocks)+3)&^3*runLen) // whole groups of four runs
 	}
 	for s := lo; s < hi; s += tile {
 		n := min(hi-s, tile)
-		hist.Pick(g.GH, g.Idx[s:hi], n, k.gh[:])
+		rows := hist.Choose(g.Idx[s:hi], n)
+		hist.Pick(g.GH, rows, k.gh[:])
 		if g.H != nil {
-			hist.Pick(g.H, g.Idx[s:hi], n, k.h[:])
+			hist.Pick(g.H, rows, k.h[:])
 		}
 		for from := b0; from < b1; from += group {
 			to := min(b1, from+group)
-			hist.Gather(m.Words, m.Stride, from, g.Idx[s:hi], n, to-from, k.words, runLen)
+			hist.Gather(m.Words, m.Stride, from, rows, to-from, k.words, runLen)
 			next := ahead{rows: g.Idx[s : s+n], word: to &^ 7, end: min(b1, to+group)}
 			if to == b1 {
 				next = ahead{rows: g.Idx[s+n : min(hi, s+n+tile)], word: b0 &^ 7, end: min(b1, b0+group)}
 			}
 			for b := from; b < to; b++ {
+				if fresh && s == lo {
+					g.clear(h, b)
+				}
 				if g.mask[b] != 0 {
 					o := (b - from) * runLen
 					hist.BuildAhead(k.words[o:o+n], k.gh[:n], &h[b], next.take(m, n/4))

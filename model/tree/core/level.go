@@ -49,8 +49,7 @@ func (g *Histograms) BuildAll(jobs []Job, done func(job, from, to int)) {
 		for i := range jobs {
 			j := &jobs[i]
 			h := g.At(j.Slot)
-			g.clear(h, 0, blocks)
-			g.add(0, j.Lo, j.Hi, h, 0, blocks)
+			g.fill(0, j.Lo, j.Hi, h, 0, blocks)
 			done(i, 0, blocks)
 		}
 		return
@@ -93,8 +92,7 @@ func (g *Histograms) BuildAll(jobs []Job, done func(job, from, to int)) {
 			b0 := t % lanes * lane
 			b1 := min(blocks, b0+lane)
 			h := g.At(jobs[i].Slot)
-			g.clear(h, b0, b1)
-			g.add(w, jobs[i].Lo, jobs[i].Hi, h, b0, b1)
+			g.fill(w, jobs[i].Lo, jobs[i].Hi, h, b0, b1)
 			done(i, b0, b1)
 		}
 	})
@@ -134,15 +132,15 @@ func (g *Histograms) share(w int, p *pieces, jobs []Job) {
 		if lo >= j.Hi {
 			return
 		}
-		if h == nil {
+		fresh := h == nil
+		if fresh {
 			s := j.Slot
 			if lo > j.Lo {
 				s = g.Slot()
 			}
 			p.slots[w], h = s, g.At(s)
-			g.clear(h, 0, g.M.Blocks)
 		}
-		g.add(w, lo, min(j.Hi, lo+pieceRows), h, 0, g.M.Blocks)
+		g.add(w, lo, min(j.Hi, lo+pieceRows), h, 0, g.M.Blocks, fresh)
 	}
 }
 
@@ -186,7 +184,7 @@ func (g *Histograms) buildRoot(j *Job, done func(job, from, to int)) {
 		for t := next(); t < m.Blocks*parts; t = next() {
 			b, k := t/parts, t%parts
 			if g.mask[b] != 0 {
-				g.clear(slots[k], b, b+1)
+				g.clear(slots[k], b)
 				g.column(b, m.N*k/parts, m.N*(k+1)/parts, slots[k])
 			}
 			if int(left[b].Add(1)) < parts {

@@ -102,10 +102,14 @@ func TestBuildAllAgainstAPlainLoop(t *testing.T) {
 				simd.Force(t, path)
 				g := levelData(t, c.n, c.p, c.wide, c.all, workers)
 				n := len(g.Idx)
-				for _, cuts := range [][]int{{0, n}, {0, n / 50, n / 2, n/2 + 1, n}} {
+				for _, cuts := range [][]int{{0, n}, {0, n / 50, n / 50, n / 2, n/2 + 1, n}} {
 					var jobs []Job
 					for i := 1; i < len(cuts); i++ {
 						jobs = append(jobs, Job{cuts[i-1], cuts[i], g.Slot()})
+						held := g.At(jobs[i-1].Slot) // what a slot holds is undefined
+						for b := range held {
+							held[b][3*hist.Lanes+b%hist.Lanes] = 7
+						}
 					}
 					var mu sync.Mutex
 					count := make([][]int, len(jobs))

@@ -3,6 +3,7 @@ package core
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 	"sync"
@@ -41,7 +42,7 @@ func NewRanked(t *view.Table, pl *Pool) (*Ranked, error) {
 		var w *rankBuffers
 		for j := next(); j < t.P; j = next() {
 			if w == nil {
-				w = &rankBuffers{make([]uint64, t.N), make([]uint64, t.N), make([]float32, t.N), make([]uint8, t.N+1)}
+				w = &rankBuffers{a: make([]uint64, t.N), b: make([]uint64, t.N), value: make([]float32, t.N), end: make([]uint32, t.N)}
 			}
 			errs[j] = r.sort(j, w)
 		}
@@ -58,7 +59,7 @@ func NewRanked(t *view.Table, pl *Pool) (*Ranked, error) {
 type rankBuffers struct {
 	a, b  []uint64
 	value []float32
-	count []uint8
+	end   []uint32 // of each distinct value: how many rows have it or a smaller one
 }
 
 // sort ranks one column.
@@ -74,17 +75,16 @@ func (r *Ranked) sort(j int, w *rankBuffers) error {
 		}
 	}
 	a = radixSort(a, w.b, 32)
-	rank, value, count, full := make([]uint32, len(col)), w.value, w.count, false
+	rank, value, end := make([]uint32, len(col)), w.value[:len(a)], w.end[:len(a)]
 	d, last := -1, ^uint64(0)
-	for _, u := range a {
-		if u>>32 != last {
-			last = u >> 32
+	for i, u := range a { // no branch depends on data: what is written last stays
+		key := u >> 32
+		if key != last {
 			d++
-			value[d], count[d] = FromKey(uint32(last)), 0
 		}
-		count[d]++
-		full = full || count[d] == 0
-		rank[uint32(u)] = uint32(d) // #nosec G115
+		last = key
+		value[d], end[d] = FromKey(uint32(key)), uint32(i)+1 // #nosec G115 -- at most MaxRows
+		rank[uint32(u)] = uint32(d)                          // #nosec G115 -- as above
 	}
 	distinct := d + 1
 	if r.none[j] = len(a) < len(col); r.none[j] {
@@ -95,10 +95,25 @@ func (r *Ranked) sort(j int, w *rankBuffers) error {
 		}
 	}
 	r.rank[j], r.value[j] = rank, slices.Clone(value[:distinct])
-	if distinct > manyValues && !full {
-		r.count[j] = slices.Clone(count[:distinct+1])
+	if distinct > manyValues {
+		if count := make([]uint8, distinct+1); lengths(end[:distinct], count) {
+			r.count[j] = count
+		}
 	}
 	return nil
+}
+
+// lengths writes the lengths of runs that end before the given rows to dst, and
+// reports whether none has more than 255 rows.
+func lengths(end []uint32, dst []uint8) bool {
+	dst = dst[:len(end)]
+	from, most := uint32(0), uint32(0)
+	for d, to := range end {
+		n := to - from
+		from, most = to, max(most, n)
+		dst[d] = uint8(n) // #nosec G115 -- most says whether it is
+	}
+	return most <= math.MaxUint8
 }
 
 // manyValues is the number of distinct values of a column from which tables of
