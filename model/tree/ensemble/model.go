@@ -61,7 +61,7 @@ func (m *Model) Predict(ctx context.Context, v view.View, out *model.Prediction)
 	}
 	out.Resize(v.Table.N, model.K)
 	k := len(m.e.Base)
-	return m.pred.blocks(ctx, v.Table, func(lo, n int, scores []float64) {
+	return m.pred.blocks(ctx, v.Table, nil, func(lo, n int, scores []float64) {
 		for i := range n {
 			m.spread(scores[i*k:(i+1)*k], out.Row(lo+i))
 		}
@@ -118,12 +118,26 @@ func (m *Model) spread(scores, out []float64) {
 // ctx is checked for every block of rows. They are those of [Ensemble.Score],
 // bit for bit. Complexity: O(rows·trees·depth).
 func (m *Model) Raw(ctx context.Context, t *view.Table, dst []float64) ([]float64, error) {
+	return m.RawOf(ctx, t, nil, dst)
+}
+
+// RawOf is [Model.Raw] for the given rows of t (nil: all), in their order.
+func (m *Model) RawOf(ctx context.Context, t *view.Table, rows []int, dst []float64) ([]float64, error) {
 	if err := m.checkTable(t); err != nil {
 		return nil, err
 	}
+	n := t.N
+	if rows != nil {
+		n = len(rows)
+	}
+	for i, r := range rows {
+		if r < 0 || r >= t.N {
+			return nil, fmt.Errorf("ensemble: prediction: row %d at position %d of a table of %d rows", r, i, t.N)
+		}
+	}
 	k := len(m.e.Base)
-	dst = sized(dst, t.N*k)
-	return dst, m.pred.blocks(ctx, t, func(lo, _ int, scores []float64) {
+	dst = sized(dst, n*k)
+	return dst, m.pred.blocks(ctx, t, rows, func(lo, _ int, scores []float64) {
 		copy(dst[lo*k:], scores)
 	})
 }
@@ -153,7 +167,7 @@ func (m *Model) Probabilities(ctx context.Context, t *view.Table, dst []float64)
 	}
 	k := len(m.e.Base)
 	dst = sized(dst, t.N*w)
-	return dst, m.pred.blocks(ctx, t, func(lo, n int, scores []float64) {
+	return dst, m.pred.blocks(ctx, t, nil, func(lo, n int, scores []float64) {
 		for i := range n {
 			m.e.Link.Probabilities(scores[i*k:(i+1)*k], dst[(lo+i)*w:(lo+i+1)*w])
 		}
@@ -181,7 +195,7 @@ func (m *Model) CheckTable(t *view.Table) error {
 	if err := m.checkTable(t); err != nil {
 		return err
 	}
-	return m.pred.checkValues(t, 0, t.N)
+	return m.pred.checkValues(t, 0, t.N, func(i int) int { return i })
 }
 
 // CheckRow is [Model.CheckTable] for one row.

@@ -53,6 +53,32 @@ func TestRawIsScore(t *testing.T) {
 				check(t, err)
 				same(t, fmt.Sprintf("table of %d", n), got, want)
 			}
+			pick := map[string][]int{"none": {}, "a run": {}, "every other": {}, "runs with a gap": {}, "two of each ten swapped": {}}
+			for i := range rows {
+				if i >= 5 && i < 149 {
+					pick["a run"] = append(pick["a run"], i)
+				}
+				if i%2 == 1 {
+					pick["every other"] = append(pick["every other"], i)
+				}
+				if i != 70 {
+					pick["runs with a gap"] = append(pick["runs with a gap"], i)
+				}
+				pick["two of each ten swapped"] = append(pick["two of each ten swapped"], i)
+			}
+			for swap := pick["two of each ten swapped"]; len(swap) > 0; swap = swap[10:] { // the ends of blocks stay where they are
+				swap[4], swap[6] = swap[6], swap[4]
+			}
+			for name, of := range pick {
+				got, err := m.RawOf(context.Background(), table(e, rows), of, nil)
+				check(t, err)
+				if len(got) != len(of)*s.scores {
+					t.Fatalf("%s: %d scores for %d rows", name, len(got), len(of))
+				}
+				for k, r := range of {
+					same(t, fmt.Sprintf("%s, row %d", name, r), got[k*s.scores:(k+1)*s.scores], want[r*s.scores:])
+				}
+			}
 		})
 	}
 }
@@ -168,7 +194,21 @@ func TestRefusals(t *testing.T) {
 		x[c.column] = float32(c.x)
 		wantError(m.RawRow(x, make([]float64, 2)), fmt.Sprintf("\"column %d\"", c.column), c.want)
 	}
-	tab := table(e, rows)
+	far := make([][]float32, 40)
+	for i := range far {
+		far[i] = rows[0]
+	}
+	tab := table(e, far)
+	tab.Col(4)[33] = float32(math.Inf(1))
+	_, err = m.RawOf(ctx, tab, []int{1, 30, 33}, nil)
+	wantError(err, "row 33 is +Inf")
+	_, err = m.RawOf(ctx, tab, []int{32, 33}, nil)
+	wantError(err, "row 33 is +Inf")
+	_, err = m.RawOf(ctx, tab, []int{1, 40}, nil)
+	wantError(err, "row 40 at position 1 of a table of 40 rows")
+	_, err = m.RawOf(ctx, tab, []int{-1}, nil)
+	wantError(err, "row -1 at position 0")
+	tab = table(e, rows)
 	tab.Names = append([]string(nil), tab.Names...)
 	tab.Names[2] = "other"
 	_, err = m.Raw(ctx, tab, nil)

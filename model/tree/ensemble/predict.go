@@ -22,7 +22,8 @@ type buffer struct {
 	block  []byte    // codes of a block, slot-major
 	sum32  []float32 // of a block, score-major
 	sum64  []float64
-	room   []byte // of a deep tree for a block
+	room   []byte     // of a deep tree for a block
+	part   view.Table // rows that do not lie together
 }
 
 func (pr *predictor) newBuffer() *buffer {
@@ -76,15 +77,16 @@ func (pr *predictor) checkRow(x []float32) error {
 	return nil
 }
 
-// checkValues checks rows lo to lo+n of a table.
-func (pr *predictor) checkValues(t *view.Table, lo, n int) error {
+// checkValues checks rows lo to lo+n of a table; an error names row(i) for row i
+// of these.
+func (pr *predictor) checkValues(t *view.Table, lo, n int, row func(i int) int) error {
 	for j := range pr.p {
 		for i, v := range t.Data[j*t.N+lo : j*t.N+lo+n] {
 			if v-v == 0 && !pr.cat[j] {
 				continue
 			}
 			if s := pr.bad(j, v); s != "" {
-				return fmt.Errorf("ensemble: column %q row %d is %v%s", t.Names[j], lo+i, v, s)
+				return fmt.Errorf("ensemble: column %q row %d is %v%s", pr.e.Columns[j], row(i), v, s)
 			}
 		}
 	}
@@ -232,32 +234,65 @@ func addLeaves[F float32 | float64](pr *predictor, leaf []uint32, value []F, sum
 	}
 }
 
-// blocks checks and scores the table block by block.
-func (pr *predictor) blocks(ctx context.Context, t *view.Table, done func(lo, n int, scores []float64)) error {
+// blocks checks and scores rows of the table (nil: all), block by block.
+func (pr *predictor) blocks(ctx context.Context, t *view.Table, rows []int, done func(lo, n int, scores []float64)) error {
 	b := pr.buf()
 	defer pr.release(b)
-	k := len(pr.e.Base)
-	for lo := 0; lo < t.N; lo += tree.Rows {
+	k, all := len(pr.e.Base), len(rows)
+	row := func(i int) int { return rows[i] }
+	if rows == nil {
+		all, row = t.N, func(i int) int { return i }
+	}
+	for lo := 0; lo < all; lo += tree.Rows {
+		n := min(tree.Rows, all-lo)
+		from, at := t, row(lo)
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("ensemble: predicting row %d: %w", lo, err)
+			return fmt.Errorf("ensemble: predicting row %d: %w", at, err)
 		}
-		n := min(tree.Rows, t.N-lo)
-		if err := pr.checkValues(t, lo, n); err != nil {
+		if rows != nil && !adjacent(rows[lo:lo+n]) {
+			from, at = b.collect(t, rows[lo:lo+n]), 0
+		}
+		if err := pr.checkValues(from, at, n, func(i int) int { return row(lo + i) }); err != nil {
 			return err
 		}
 		if pr.plain || n <= fewRows {
 			for i := range n {
 				for j := range b.x {
-					b.x[j] = t.Data[j*t.N+lo+i]
+					b.x[j] = from.Data[j*from.N+at+i]
 				}
 				pr.score(b, b.x, b.scores[i*k:(i+1)*k])
 			}
 		} else {
-			pr.block(b, t, lo, n)
+			pr.block(b, from, at, n)
 		}
 		done(lo, n, b.scores[:n*k])
 	}
 	return nil
+}
+
+// adjacent reports whether each row follows the one before.
+func adjacent(rows []int) bool {
+	for i, r := range rows {
+		if r != rows[0]+i {
+			return false
+		}
+	}
+	return true
+}
+
+// collect copies rows of a table, at most those of a block.
+func (b *buffer) collect(t *view.Table, rows []int) *view.Table {
+	p := &b.part
+	if p.Data == nil {
+		p.N, p.Data = tree.Rows, make([]float32, tree.Rows*len(b.x))
+	}
+	for j := range b.x {
+		from, to := t.Col(j), p.Data[j*tree.Rows:]
+		for i, r := range rows {
+			to[i] = from[r]
+		}
+	}
+	return p
 }
 
 // block scores rows lo to lo+n of the table.

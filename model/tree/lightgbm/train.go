@@ -338,11 +338,7 @@ func (t *trainer) scores(e *ensemble.Ensemble, x *view.Table, rows []int, what s
 	if err != nil {
 		return err
 	}
-	in := x
-	if rows != nil {
-		in = x.Select(rows)
-	}
-	raw, err := m.Raw(context.Background(), in, nil)
+	raw, err := m.RawOf(context.Background(), x, rows, nil)
 	if err != nil {
 		return fmt.Errorf("model/tree: %s: %w", what, err)
 	}
