@@ -153,25 +153,33 @@ func MulPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
 	generic(m, b.n, b.k, a, Rows(b.data, b.n), c, ldc, howOf(add))
 }
 
-// ContinuePacked goes on with the sums that C holds, as if the columns of A and
-// the rows of b came after those that C is the product of: with the bits of the
-// whole product, where that is a single block of k. b has at most 256 rows. back
-// changes no bit: calls that take turns to set it find a part of b in the
+// ContinuePacked is C = D + A·B, as if the columns of A and the rows of b came after
+// those that D is the product of: with the bits of the whole product, where that is a
+// single block of k. d is D, in rows ldc apart; it may be c. b has at most 256 rows.
+// back changes no bit: calls that take turns to set it find a part of b in the
 // first-level cache where all of it does not fit.
-func ContinuePacked(m int, a Matrix, b *Packed, c []float32, ldc int, back bool) {
+func ContinuePacked(m int, a Matrix, b *Packed, d, c []float32, ldc int, back bool) {
 	if m < 1 {
 		return
 	}
 	if b.k > blockK {
 		panic(fmt.Sprintf("gemm: going on with %d rows of B; a block has %d", b.k, blockK))
 	}
-	if ldc < b.n || (m-1)*ldc+b.n > len(c) {
-		panic(fmt.Sprintf("gemm: C of %d×%d with rows %d apart needs %d values, has %d", m, b.n, ldc, (m-1)*ldc+b.n, len(c)))
+	if least := min(len(c), len(d)); ldc < b.n || (m-1)*ldc+b.n > least {
+		panic(fmt.Sprintf("gemm: C and D of %d×%d with rows %d apart need %d values, one has %d", m, b.n, ldc, (m-1)*ldc+b.n, least))
 	}
 	a.check("A", m, b.k)
 	if b.path != simd.Generic {
-		fastOn(m, a, b, c, ldc, back)
+		fastOn(m, a, b, d, c, ldc, back)
 		return
+	}
+	genericOn(m, a, b, d, c, ldc)
+}
+
+// genericOn is ContinuePacked by the plain twin.
+func genericOn(m int, a Matrix, b *Packed, d, c []float32, ldc int) {
+	for i := range m {
+		copy(c[i*ldc:i*ldc+b.n], d[i*ldc:])
 	}
 	generic(m, b.n, b.k, a, Rows(b.data, b.n), c, ldc, continues)
 }
@@ -179,7 +187,7 @@ func ContinuePacked(m int, a Matrix, b *Packed, c []float32, ldc int, back bool)
 // What becomes of C before or after a block.
 const (
 	adds      = 1 // the block is added to C
-	continues = 4 // the block's sums begin with C
+	continues = 4 // the block's sums begin with what is given
 )
 
 // howOf is adds or nothing.

@@ -6,8 +6,9 @@ import "github.com/mlfactory/mlfactory/internal/simd"
 // vectors; strides are in bytes. mask says which lanes of the last vector exist
 // (AVX2: an int32 a lane; AVX-512: one word of bits); kernels without Masked in
 // their name read and write whole vectors with AVX2. how is a sum of adds,
-// tiled and continues; in tiled ones far is memory to fetch for later, of which
-// each eight steps of k take step bytes.
+// tiled and continues. far: with continues the rows that the sums begin with, rsc
+// apart; with tiled memory to fetch for later, of which each eight steps of k take
+// step bytes.
 
 //go:noescape
 func panel1AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
@@ -50,11 +51,11 @@ func panel4AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c
 //go:noescape
 func packingTileAVX2(k int, a *float32, rsa, csa int, b *float32, rsb int, d, c *float32, rsc, how int)
 
-// rowPanelsAVX2 goes on with the sums of a row of C in panels of eight vectors; from
-// one to the next it is nextB bytes of B and nextC of C.
+// rowPanelsAVX2 computes a row of C that begins with the sums of another, in panels of
+// eight vectors; from one to the next it is nextB bytes of B and nextC of both rows.
 //
 //go:noescape
-func rowPanelsAVX2(k int, a, b, c *float32, panels, nextB, nextC int)
+func rowPanelsAVX2(k int, a, b, from, c *float32, panels, nextB, nextC int)
 
 // packRows copies k rows of some registers of eight values to d, one after the other.
 //
@@ -190,7 +191,7 @@ func fast(p simd.Path, m, n, k int, a, b Matrix, c []float32, ldc int, add bool,
 		if k1 := k0 + kc; tiles != nil && part.Data == nil && k1 < k && a.ColStride <= 2*m && b.RowStride <= 2*n {
 			then = later{upTo(a.Data, k1*a.ColStride, min(blockK, k-k1)*a.ColStride), upTo(b.Data, k1*b.RowStride, min(blockK, k-k1)*b.RowStride)}
 		}
-		block(p, m, n, kc, m, from, part, packed, c, ldc, howOf(add || k0 > 0), then)
+		block(p, m, n, kc, m, from, part, packed, c, ldc, howOf(add || k0 > 0), nil, then)
 	}
 }
 
@@ -266,22 +267,22 @@ func fastPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
 	for k0 := 0; k0 < b.k; k0 += blockK {
 		kc := min(blockK, b.k-k0)
 		block(b.path, m, b.n, kc, b.m, Matrix{a.Data[k0*a.ColStride:], a.RowStride, a.ColStride},
-			Matrix{}, b.data[packedLen(b.n, k0):], c, ldc, howOf(add || k0 > 0), later{})
+			Matrix{}, b.data[packedLen(b.n, k0):], c, ldc, howOf(add || k0 > 0), nil, later{})
 	}
 }
 
 // fastOn is ContinuePacked by the kernels of b.path, for one row of C panel by
 // panel to and fro.
-func fastOn(m int, a Matrix, b *Packed, c []float32, ldc int, back bool) {
+func fastOn(m int, a Matrix, b *Packed, d, c []float32, ldc int, back bool) {
 	if m > 1 || b.m > 1 || b.path != simd.AVX2 || b.n%64 != 0 || a.ColStride != 1 {
-		block(b.path, m, b.n, b.k, b.m, a, Matrix{}, b.data, c, ldc, continues, later{})
+		block(b.path, m, b.n, b.k, b.m, a, Matrix{}, b.data, c, ldc, continues, d, later{})
 		return
 	}
 	first, step := 0, 64
 	if back {
 		first, step = b.n-64, -64
 	}
-	rowPanelsAVX2(b.k, &a.Data[0], &b.data[first*b.k], &c[first], b.n/64, 4*step*b.k, 4*step)
+	rowPanelsAVX2(b.k, &a.Data[0], &b.data[first*b.k], &d[first], &c[first], b.n/64, 4*step*b.k, 4*step)
 }
 
 // packAll lays out all blocks of b.
@@ -301,8 +302,8 @@ func packAll(p *Packed, b Matrix) {
 
 // block multiplies one block of k: by the panels of packed, which it makes from
 // b where b has any data, or else by b in place. The panels are those for shape
-// rows of C.
-func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, ldc, how int, then later) {
+// rows of C. Where it continues, the sums begin with d, in rows ldc apart.
+func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, ldc, how int, d []float32, then later) {
 	width := lanes(p)
 	rsa, perRow, most := a.RowStride, a.RowStride, 64 // perRow: from a row of a tile to the first of the next tile, by row
 	if rsa == 0 {
@@ -344,11 +345,14 @@ func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, l
 				rows = (left + tiles - 1) / tiles
 			}
 			far, step := then.at(fetched), 0
-			if far != nil {
+			switch {
+			case how&continues != 0:
+				far = &d[first*ldc+n0]
+			case far != nil:
 				turns := (mc + rows - 1) / rows * (kc / 8)
 				step = then.step(max(1, turns*n/nc*m/mc))
 				fetched += turns * step
-			} else {
+			default:
 				far = &a.Data[0]
 			}
 			t.run(p, odd < width, left, rows, kc, &a.Data[first*perRow], 4*rsa, 4*a.ColStride,
@@ -409,4 +413,17 @@ func packColumns(d []float32, w int, b []float32, rs, cs, kc, nc int) {
 			d[i*w+j] = b[i*rs+j*cs]
 		}
 	}
+}
+
+// eights is Transpose of the squares of 8×8 and returns how many rows and columns
+// they take up.
+func eights(rows, cols int, src []float32, lds int, dst []float32, ldd int) (tall, wide int) {
+	tall, wide = rows&^7, cols&^7
+	if simd.Current() == simd.Generic || wide == 0 {
+		return 0, 0
+	}
+	for i := 0; i < tall; i += 8 {
+		packColumns8(&dst[i], &src[i*lds], 4*ldd, 4*lds, wide/8)
+	}
+	return tall, wide
 }

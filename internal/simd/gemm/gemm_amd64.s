@@ -87,8 +87,8 @@ store1:
 	JMP          choose
 
 from1:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
+	VMOVUPS      (R15), Y0
+	ADDQ         R11, R15
 	JMP          begin1
 
 rows2:
@@ -131,10 +131,10 @@ store2:
 	JMP          choose
 
 from2:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y1
+	VMOVUPS      (R15), Y0
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y1
+	ADDQ         R11, R15
 	JMP          begin2
 
 rows3:
@@ -184,12 +184,12 @@ store3:
 	JMP          choose
 
 from3:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
+	VMOVUPS      (R15), Y0
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	ADDQ         R11, R15
 	JMP          begin3
 
 rows4:
@@ -494,14 +494,14 @@ store4:
 	JMP          choose
 
 from4:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y3
+	VMOVUPS      (R15), Y0
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y3
+	ADDQ         R11, R15
 	JMP          begin4
 
 rows5:
@@ -567,16 +567,16 @@ store5:
 	JMP          choose
 
 from5:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
+	VMOVUPS      (R15), Y0
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	ADDQ         R11, R15
 	JMP          begin5
 
 rows6:
@@ -649,18 +649,18 @@ store6:
 	JMP          choose
 
 from6:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y5
+	VMOVUPS      (R15), Y0
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y5
+	ADDQ         R11, R15
 	JMP          begin6
 
 rows7:
@@ -740,20 +740,20 @@ store7:
 	JMP          choose
 
 from7:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y6
+	VMOVUPS      (R15), Y0
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y6
+	ADDQ         R11, R15
 	JMP          begin7
 
 rows8:
@@ -840,22 +840,22 @@ store8:
 	JMP          choose
 
 from8:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y6
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y7
+	VMOVUPS      (R15), Y0
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y6
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y7
+	ADDQ         R11, R15
 	JMP          begin8
 
 rows9:
@@ -951,24 +951,24 @@ store9:
 	JMP          choose
 
 from9:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y6
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y8
+	VMOVUPS      (R15), Y0
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y6
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y8
+	ADDQ         R11, R15
 	JMP          begin9
 
 rows10:
@@ -1071,26 +1071,26 @@ store10:
 	JMP          choose
 
 from10:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y6
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y8
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y9
+	VMOVUPS      (R15), Y0
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y6
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y8
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y9
+	ADDQ         R11, R15
 	JMP          begin10
 
 rows11:
@@ -1200,28 +1200,28 @@ store11:
 	JMP          choose
 
 from11:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y6
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y8
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y9
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y10
+	VMOVUPS      (R15), Y0
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y6
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y8
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y9
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y10
+	ADDQ         R11, R15
 	JMP          begin11
 
 rows12:
@@ -1944,30 +1944,30 @@ store12:
 	JMP          choose
 
 from12:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y6
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y8
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y9
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y10
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y11
+	VMOVUPS      (R15), Y0
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y6
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y8
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y9
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y10
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y11
+	ADDQ         R11, R15
 	JMP          begin12
 
 done:
@@ -2061,8 +2061,8 @@ store1:
 	JMP          choose
 
 from1:
-	MOVQ         DX, DI
-	VMASKMOVPS   (DI), Y15, Y0
+	VMASKMOVPS   (R15), Y15, Y0
+	ADDQ         R11, R15
 	JMP          begin1
 
 rows2:
@@ -2107,10 +2107,10 @@ store2:
 	JMP          choose
 
 from2:
-	MOVQ         DX, DI
-	VMASKMOVPS   (DI), Y15, Y0
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y1
+	VMASKMOVPS   (R15), Y15, Y0
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y1
+	ADDQ         R11, R15
 	JMP          begin2
 
 rows3:
@@ -2163,12 +2163,12 @@ store3:
 	JMP          choose
 
 from3:
-	MOVQ         DX, DI
-	VMASKMOVPS   (DI), Y15, Y0
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y1
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y2
+	VMASKMOVPS   (R15), Y15, Y0
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y1
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y2
+	ADDQ         R11, R15
 	JMP          begin3
 
 rows4:
@@ -2481,14 +2481,14 @@ store4:
 	JMP          choose
 
 from4:
-	MOVQ         DX, DI
-	VMASKMOVPS   (DI), Y15, Y0
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y1
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y2
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y3
+	VMASKMOVPS   (R15), Y15, Y0
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y1
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y2
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y3
+	ADDQ         R11, R15
 	JMP          begin4
 
 rows5:
@@ -2559,16 +2559,16 @@ store5:
 	JMP          choose
 
 from5:
-	MOVQ         DX, DI
-	VMASKMOVPS   (DI), Y15, Y0
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y1
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y2
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y3
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y4
+	VMASKMOVPS   (R15), Y15, Y0
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y1
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y2
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y3
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y4
+	ADDQ         R11, R15
 	JMP          begin5
 
 rows6:
@@ -2647,18 +2647,18 @@ store6:
 	JMP          choose
 
 from6:
-	MOVQ         DX, DI
-	VMASKMOVPS   (DI), Y15, Y0
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y1
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y2
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y3
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y4
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y5
+	VMASKMOVPS   (R15), Y15, Y0
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y1
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y2
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y3
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y4
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y5
+	ADDQ         R11, R15
 	JMP          begin6
 
 rows7:
@@ -2745,20 +2745,20 @@ store7:
 	JMP          choose
 
 from7:
-	MOVQ         DX, DI
-	VMASKMOVPS   (DI), Y15, Y0
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y1
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y2
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y3
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y4
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y5
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y6
+	VMASKMOVPS   (R15), Y15, Y0
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y1
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y2
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y3
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y4
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y5
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y6
+	ADDQ         R11, R15
 	JMP          begin7
 
 rows8:
@@ -2853,22 +2853,22 @@ store8:
 	JMP          choose
 
 from8:
-	MOVQ         DX, DI
-	VMASKMOVPS   (DI), Y15, Y0
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y1
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y2
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y3
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y4
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y5
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y6
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y7
+	VMASKMOVPS   (R15), Y15, Y0
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y1
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y2
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y3
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y4
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y5
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y6
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y7
+	ADDQ         R11, R15
 	JMP          begin8
 
 rows9:
@@ -2973,24 +2973,24 @@ store9:
 	JMP          choose
 
 from9:
-	MOVQ         DX, DI
-	VMASKMOVPS   (DI), Y15, Y0
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y1
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y2
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y3
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y4
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y5
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y6
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y7
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y8
+	VMASKMOVPS   (R15), Y15, Y0
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y1
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y2
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y3
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y4
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y5
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y6
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y7
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y8
+	ADDQ         R11, R15
 	JMP          begin9
 
 rows10:
@@ -3103,26 +3103,26 @@ store10:
 	JMP          choose
 
 from10:
-	MOVQ         DX, DI
-	VMASKMOVPS   (DI), Y15, Y0
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y1
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y2
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y3
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y4
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y5
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y6
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y7
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y8
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y9
+	VMASKMOVPS   (R15), Y15, Y0
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y1
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y2
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y3
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y4
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y5
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y6
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y7
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y8
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y9
+	ADDQ         R11, R15
 	JMP          begin10
 
 rows11:
@@ -3243,28 +3243,28 @@ store11:
 	JMP          choose
 
 from11:
-	MOVQ         DX, DI
-	VMASKMOVPS   (DI), Y15, Y0
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y1
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y2
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y3
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y4
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y5
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y6
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y7
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y8
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y9
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y10
+	VMASKMOVPS   (R15), Y15, Y0
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y1
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y2
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y3
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y4
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y5
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y6
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y7
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y8
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y9
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y10
+	ADDQ         R11, R15
 	JMP          begin11
 
 rows12:
@@ -4011,30 +4011,30 @@ store12:
 	JMP          choose
 
 from12:
-	MOVQ         DX, DI
-	VMASKMOVPS   (DI), Y15, Y0
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y1
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y2
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y3
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y4
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y5
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y6
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y7
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y8
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y9
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y10
-	ADDQ         R11, DI
-	VMASKMOVPS   (DI), Y15, Y11
+	VMASKMOVPS   (R15), Y15, Y0
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y1
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y2
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y3
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y4
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y5
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y6
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y7
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y8
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y9
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y10
+	ADDQ         R11, R15
+	VMASKMOVPS   (R15), Y15, Y11
+	ADDQ         R11, R15
 	JMP          begin12
 
 done:
@@ -4119,9 +4119,9 @@ store1:
 	JMP          choose
 
 from1:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMOVUPS      32(DI), Y1
+	VMOVUPS      (R15), Y0
+	VMOVUPS      32(R15), Y1
+	ADDQ         R11, R15
 	JMP          begin1
 
 rows2:
@@ -4173,12 +4173,12 @@ store2:
 	JMP          choose
 
 from2:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMOVUPS      32(DI), Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	VMOVUPS      32(DI), Y3
+	VMOVUPS      (R15), Y0
+	VMOVUPS      32(R15), Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	VMOVUPS      32(R15), Y3
+	ADDQ         R11, R15
 	JMP          begin2
 
 rows3:
@@ -4241,15 +4241,15 @@ store3:
 	JMP          choose
 
 from3:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMOVUPS      32(DI), Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	VMOVUPS      32(DI), Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	VMOVUPS      32(DI), Y5
+	VMOVUPS      (R15), Y0
+	VMOVUPS      32(R15), Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	VMOVUPS      32(R15), Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	VMOVUPS      32(R15), Y5
+	ADDQ         R11, R15
 	JMP          begin3
 
 rows4:
@@ -4680,18 +4680,18 @@ store4:
 	JMP          choose
 
 from4:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMOVUPS      32(DI), Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	VMOVUPS      32(DI), Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	VMOVUPS      32(DI), Y5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y6
-	VMOVUPS      32(DI), Y7
+	VMOVUPS      (R15), Y0
+	VMOVUPS      32(R15), Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	VMOVUPS      32(R15), Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	VMOVUPS      32(R15), Y5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y6
+	VMOVUPS      32(R15), Y7
+	ADDQ         R11, R15
 	JMP          begin4
 
 rows5:
@@ -4778,21 +4778,21 @@ store5:
 	JMP          choose
 
 from5:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMOVUPS      32(DI), Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	VMOVUPS      32(DI), Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	VMOVUPS      32(DI), Y5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y6
-	VMOVUPS      32(DI), Y7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y8
-	VMOVUPS      32(DI), Y9
+	VMOVUPS      (R15), Y0
+	VMOVUPS      32(R15), Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	VMOVUPS      32(R15), Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	VMOVUPS      32(R15), Y5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y6
+	VMOVUPS      32(R15), Y7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y8
+	VMOVUPS      32(R15), Y9
+	ADDQ         R11, R15
 	JMP          begin5
 
 rows6:
@@ -5386,24 +5386,24 @@ store6:
 	JMP          choose
 
 from6:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMOVUPS      32(DI), Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	VMOVUPS      32(DI), Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	VMOVUPS      32(DI), Y5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y6
-	VMOVUPS      32(DI), Y7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y8
-	VMOVUPS      32(DI), Y9
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y10
-	VMOVUPS      32(DI), Y11
+	VMOVUPS      (R15), Y0
+	VMOVUPS      32(R15), Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	VMOVUPS      32(R15), Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	VMOVUPS      32(R15), Y5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y6
+	VMOVUPS      32(R15), Y7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y8
+	VMOVUPS      32(R15), Y9
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y10
+	VMOVUPS      32(R15), Y11
+	ADDQ         R11, R15
 	JMP          begin6
 
 done:
@@ -5490,9 +5490,9 @@ store1:
 	JMP          choose
 
 from1:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMASKMOVPS   32(DI), Y15, Y1
+	VMOVUPS      (R15), Y0
+	VMASKMOVPS   32(R15), Y15, Y1
+	ADDQ         R11, R15
 	JMP          begin1
 
 rows2:
@@ -5546,12 +5546,12 @@ store2:
 	JMP          choose
 
 from2:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMASKMOVPS   32(DI), Y15, Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	VMASKMOVPS   32(DI), Y15, Y3
+	VMOVUPS      (R15), Y0
+	VMASKMOVPS   32(R15), Y15, Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	VMASKMOVPS   32(R15), Y15, Y3
+	ADDQ         R11, R15
 	JMP          begin2
 
 rows3:
@@ -5617,15 +5617,15 @@ store3:
 	JMP          choose
 
 from3:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMASKMOVPS   32(DI), Y15, Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	VMASKMOVPS   32(DI), Y15, Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	VMASKMOVPS   32(DI), Y15, Y5
+	VMOVUPS      (R15), Y0
+	VMASKMOVPS   32(R15), Y15, Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	VMASKMOVPS   32(R15), Y15, Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	VMASKMOVPS   32(R15), Y15, Y5
+	ADDQ         R11, R15
 	JMP          begin3
 
 rows4:
@@ -6064,18 +6064,18 @@ store4:
 	JMP          choose
 
 from4:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMASKMOVPS   32(DI), Y15, Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	VMASKMOVPS   32(DI), Y15, Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	VMASKMOVPS   32(DI), Y15, Y5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y6
-	VMASKMOVPS   32(DI), Y15, Y7
+	VMOVUPS      (R15), Y0
+	VMASKMOVPS   32(R15), Y15, Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	VMASKMOVPS   32(R15), Y15, Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	VMASKMOVPS   32(R15), Y15, Y5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y6
+	VMASKMOVPS   32(R15), Y15, Y7
+	ADDQ         R11, R15
 	JMP          begin4
 
 rows5:
@@ -6167,21 +6167,21 @@ store5:
 	JMP          choose
 
 from5:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMASKMOVPS   32(DI), Y15, Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	VMASKMOVPS   32(DI), Y15, Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	VMASKMOVPS   32(DI), Y15, Y5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y6
-	VMASKMOVPS   32(DI), Y15, Y7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y8
-	VMASKMOVPS   32(DI), Y15, Y9
+	VMOVUPS      (R15), Y0
+	VMASKMOVPS   32(R15), Y15, Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	VMASKMOVPS   32(R15), Y15, Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	VMASKMOVPS   32(R15), Y15, Y5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y6
+	VMASKMOVPS   32(R15), Y15, Y7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y8
+	VMASKMOVPS   32(R15), Y15, Y9
+	ADDQ         R11, R15
 	JMP          begin5
 
 rows6:
@@ -6787,24 +6787,24 @@ store6:
 	JMP          choose
 
 from6:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMASKMOVPS   32(DI), Y15, Y1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y2
-	VMASKMOVPS   32(DI), Y15, Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	VMASKMOVPS   32(DI), Y15, Y5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y6
-	VMASKMOVPS   32(DI), Y15, Y7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y8
-	VMASKMOVPS   32(DI), Y15, Y9
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y10
-	VMASKMOVPS   32(DI), Y15, Y11
+	VMOVUPS      (R15), Y0
+	VMASKMOVPS   32(R15), Y15, Y1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y2
+	VMASKMOVPS   32(R15), Y15, Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	VMASKMOVPS   32(R15), Y15, Y5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y6
+	VMASKMOVPS   32(R15), Y15, Y7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y8
+	VMASKMOVPS   32(R15), Y15, Y9
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y10
+	VMASKMOVPS   32(R15), Y15, Y11
+	ADDQ         R11, R15
 	JMP          begin6
 
 done:
@@ -6890,10 +6890,10 @@ store1:
 	JMP          choose
 
 from1:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMOVUPS      32(DI), Y1
-	VMOVUPS      64(DI), Y2
+	VMOVUPS      (R15), Y0
+	VMOVUPS      32(R15), Y1
+	VMOVUPS      64(R15), Y2
+	ADDQ         R11, R15
 	JMP          begin1
 
 rows2:
@@ -6954,14 +6954,14 @@ store2:
 	JMP          choose
 
 from2:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMOVUPS      32(DI), Y1
-	VMOVUPS      64(DI), Y2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y3
-	VMOVUPS      32(DI), Y4
-	VMOVUPS      64(DI), Y5
+	VMOVUPS      (R15), Y0
+	VMOVUPS      32(R15), Y1
+	VMOVUPS      64(R15), Y2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y3
+	VMOVUPS      32(R15), Y4
+	VMOVUPS      64(R15), Y5
+	ADDQ         R11, R15
 	JMP          begin2
 
 rows3:
@@ -7037,18 +7037,18 @@ store3:
 	JMP          choose
 
 from3:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMOVUPS      32(DI), Y1
-	VMOVUPS      64(DI), Y2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y3
-	VMOVUPS      32(DI), Y4
-	VMOVUPS      64(DI), Y5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y6
-	VMOVUPS      32(DI), Y7
-	VMOVUPS      64(DI), Y8
+	VMOVUPS      (R15), Y0
+	VMOVUPS      32(R15), Y1
+	VMOVUPS      64(R15), Y2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y3
+	VMOVUPS      32(R15), Y4
+	VMOVUPS      64(R15), Y5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y6
+	VMOVUPS      32(R15), Y7
+	VMOVUPS      64(R15), Y8
+	ADDQ         R11, R15
 	JMP          begin3
 
 rows4:
@@ -7905,22 +7905,22 @@ store4:
 	JMP          choose
 
 from4:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMOVUPS      32(DI), Y1
-	VMOVUPS      64(DI), Y2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y3
-	VMOVUPS      32(DI), Y4
-	VMOVUPS      64(DI), Y5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y6
-	VMOVUPS      32(DI), Y7
-	VMOVUPS      64(DI), Y8
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y9
-	VMOVUPS      32(DI), Y10
-	VMOVUPS      64(DI), Y11
+	VMOVUPS      (R15), Y0
+	VMOVUPS      32(R15), Y1
+	VMOVUPS      64(R15), Y2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y3
+	VMOVUPS      32(R15), Y4
+	VMOVUPS      64(R15), Y5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y6
+	VMOVUPS      32(R15), Y7
+	VMOVUPS      64(R15), Y8
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y9
+	VMOVUPS      32(R15), Y10
+	VMOVUPS      64(R15), Y11
+	ADDQ         R11, R15
 	JMP          begin4
 
 done:
@@ -8007,11 +8007,11 @@ store1:
 	JMP          choose
 
 from1:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMOVUPS      32(DI), Y1
-	VMOVUPS      64(DI), Y2
-	VMOVUPS      96(DI), Y3
+	VMOVUPS      (R15), Y0
+	VMOVUPS      32(R15), Y1
+	VMOVUPS      64(R15), Y2
+	VMOVUPS      96(R15), Y3
+	ADDQ         R11, R15
 	JMP          begin1
 
 rows2:
@@ -8435,16 +8435,16 @@ store2:
 	JMP          choose
 
 from2:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMOVUPS      32(DI), Y1
-	VMOVUPS      64(DI), Y2
-	VMOVUPS      96(DI), Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	VMOVUPS      32(DI), Y5
-	VMOVUPS      64(DI), Y6
-	VMOVUPS      96(DI), Y7
+	VMOVUPS      (R15), Y0
+	VMOVUPS      32(R15), Y1
+	VMOVUPS      64(R15), Y2
+	VMOVUPS      96(R15), Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	VMOVUPS      32(R15), Y5
+	VMOVUPS      64(R15), Y6
+	VMOVUPS      96(R15), Y7
+	ADDQ         R11, R15
 	JMP          begin2
 
 done:
@@ -8533,11 +8533,11 @@ store1:
 	JMP          choose
 
 from1:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMOVUPS      32(DI), Y1
-	VMOVUPS      64(DI), Y2
-	VMASKMOVPS   96(DI), Y15, Y3
+	VMOVUPS      (R15), Y0
+	VMOVUPS      32(R15), Y1
+	VMOVUPS      64(R15), Y2
+	VMASKMOVPS   96(R15), Y15, Y3
+	ADDQ         R11, R15
 	JMP          begin1
 
 rows2:
@@ -8965,16 +8965,16 @@ store2:
 	JMP          choose
 
 from2:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMOVUPS      32(DI), Y1
-	VMOVUPS      64(DI), Y2
-	VMASKMOVPS   96(DI), Y15, Y3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Y4
-	VMOVUPS      32(DI), Y5
-	VMOVUPS      64(DI), Y6
-	VMASKMOVPS   96(DI), Y15, Y7
+	VMOVUPS      (R15), Y0
+	VMOVUPS      32(R15), Y1
+	VMOVUPS      64(R15), Y2
+	VMASKMOVPS   96(R15), Y15, Y3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Y4
+	VMOVUPS      32(R15), Y5
+	VMOVUPS      64(R15), Y6
+	VMASKMOVPS   96(R15), Y15, Y7
+	ADDQ         R11, R15
 	JMP          begin2
 
 done:
@@ -9168,15 +9168,15 @@ store1:
 	JMP          choose
 
 from1:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Y0
-	VMOVUPS      32(DI), Y1
-	VMOVUPS      64(DI), Y2
-	VMOVUPS      96(DI), Y3
-	VMOVUPS      128(DI), Y4
-	VMOVUPS      160(DI), Y5
-	VMOVUPS      192(DI), Y6
-	VMOVUPS      224(DI), Y7
+	VMOVUPS      (R15), Y0
+	VMOVUPS      32(R15), Y1
+	VMOVUPS      64(R15), Y2
+	VMOVUPS      96(R15), Y3
+	VMOVUPS      128(R15), Y4
+	VMOVUPS      160(R15), Y5
+	VMOVUPS      192(R15), Y6
+	VMOVUPS      224(R15), Y7
+	ADDQ         R11, R15
 	JMP          begin1
 
 done:
@@ -9275,8 +9275,8 @@ store1:
 	JMP          choose
 
 from1:
-	MOVQ         DX, DI
-	VMOVUPS.Z    (DI), K1, Z0
+	VMOVUPS.Z    (R15), K1, Z0
+	ADDQ         R11, R15
 	JMP          begin1
 
 rows2:
@@ -9321,10 +9321,10 @@ store2:
 	JMP          choose
 
 from2:
-	MOVQ         DX, DI
-	VMOVUPS.Z    (DI), K1, Z0
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z1
+	VMOVUPS.Z    (R15), K1, Z0
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z1
+	ADDQ         R11, R15
 	JMP          begin2
 
 rows3:
@@ -9377,12 +9377,12 @@ store3:
 	JMP          choose
 
 from3:
-	MOVQ         DX, DI
-	VMOVUPS.Z    (DI), K1, Z0
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z2
+	VMOVUPS.Z    (R15), K1, Z0
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z2
+	ADDQ         R11, R15
 	JMP          begin3
 
 rows4:
@@ -9542,14 +9542,14 @@ store4:
 	JMP          choose
 
 from4:
-	MOVQ         DX, DI
-	VMOVUPS.Z    (DI), K1, Z0
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R15), K1, Z0
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z3
+	ADDQ         R11, R15
 	JMP          begin4
 
 rows5:
@@ -9620,16 +9620,16 @@ store5:
 	JMP          choose
 
 from5:
-	MOVQ         DX, DI
-	VMOVUPS.Z    (DI), K1, Z0
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z4
+	VMOVUPS.Z    (R15), K1, Z0
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z4
+	ADDQ         R11, R15
 	JMP          begin5
 
 rows6:
@@ -9708,18 +9708,18 @@ store6:
 	JMP          choose
 
 from6:
-	MOVQ         DX, DI
-	VMOVUPS.Z    (DI), K1, Z0
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z4
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R15), K1, Z0
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z4
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z5
+	ADDQ         R11, R15
 	JMP          begin6
 
 rows7:
@@ -9806,20 +9806,20 @@ store7:
 	JMP          choose
 
 from7:
-	MOVQ         DX, DI
-	VMOVUPS.Z    (DI), K1, Z0
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z4
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z6
+	VMOVUPS.Z    (R15), K1, Z0
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z4
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z6
+	ADDQ         R11, R15
 	JMP          begin7
 
 rows8:
@@ -9914,22 +9914,22 @@ store8:
 	JMP          choose
 
 from8:
-	MOVQ         DX, DI
-	VMOVUPS.Z    (DI), K1, Z0
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z4
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z6
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z7
+	VMOVUPS.Z    (R15), K1, Z0
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z4
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z6
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z7
+	ADDQ         R11, R15
 	JMP          begin8
 
 rows9:
@@ -10034,24 +10034,24 @@ store9:
 	JMP          choose
 
 from9:
-	MOVQ         DX, DI
-	VMOVUPS.Z    (DI), K1, Z0
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z4
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z6
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z8
+	VMOVUPS.Z    (R15), K1, Z0
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z4
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z6
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z8
+	ADDQ         R11, R15
 	JMP          begin9
 
 rows10:
@@ -10164,26 +10164,26 @@ store10:
 	JMP          choose
 
 from10:
-	MOVQ         DX, DI
-	VMOVUPS.Z    (DI), K1, Z0
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z4
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z6
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z8
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z9
+	VMOVUPS.Z    (R15), K1, Z0
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z4
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z6
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z8
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z9
+	ADDQ         R11, R15
 	JMP          begin10
 
 rows11:
@@ -10304,28 +10304,28 @@ store11:
 	JMP          choose
 
 from11:
-	MOVQ         DX, DI
-	VMOVUPS.Z    (DI), K1, Z0
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z4
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z6
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z8
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z9
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z10
+	VMOVUPS.Z    (R15), K1, Z0
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z4
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z6
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z8
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z9
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z10
+	ADDQ         R11, R15
 	JMP          begin11
 
 rows12:
@@ -10454,30 +10454,30 @@ store12:
 	JMP          choose
 
 from12:
-	MOVQ         DX, DI
-	VMOVUPS.Z    (DI), K1, Z0
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z4
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z6
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z8
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z9
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z10
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z11
+	VMOVUPS.Z    (R15), K1, Z0
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z4
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z6
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z8
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z9
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z10
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z11
+	ADDQ         R11, R15
 	JMP          begin12
 
 rows13:
@@ -10616,32 +10616,32 @@ store13:
 	JMP          choose
 
 from13:
-	MOVQ         DX, DI
-	VMOVUPS.Z    (DI), K1, Z0
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z4
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z6
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z8
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z9
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z10
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z11
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z12
+	VMOVUPS.Z    (R15), K1, Z0
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z4
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z6
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z8
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z9
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z10
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z11
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z12
+	ADDQ         R11, R15
 	JMP          begin13
 
 rows14:
@@ -11048,34 +11048,34 @@ store14:
 	JMP          choose
 
 from14:
-	MOVQ         DX, DI
-	VMOVUPS.Z    (DI), K1, Z0
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z4
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z6
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z8
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z9
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z10
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z11
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z12
-	ADDQ         R11, DI
-	VMOVUPS.Z    (DI), K1, Z13
+	VMOVUPS.Z    (R15), K1, Z0
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z4
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z6
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z8
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z9
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z10
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z11
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z12
+	ADDQ         R11, R15
+	VMOVUPS.Z    (R15), K1, Z13
+	ADDQ         R11, R15
 	JMP          begin14
 
 done:
@@ -11175,9 +11175,9 @@ store1:
 	JMP          choose
 
 from1:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS.Z    64(DI), K1, Z1
+	VMOVUPS      (R15), Z0
+	VMOVUPS.Z    64(R15), K1, Z1
+	ADDQ         R11, R15
 	JMP          begin1
 
 rows2:
@@ -11231,12 +11231,12 @@ store2:
 	JMP          choose
 
 from2:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS.Z    64(DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z2
-	VMOVUPS.Z    64(DI), K1, Z3
+	VMOVUPS      (R15), Z0
+	VMOVUPS.Z    64(R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z2
+	VMOVUPS.Z    64(R15), K1, Z3
+	ADDQ         R11, R15
 	JMP          begin2
 
 rows3:
@@ -11302,15 +11302,15 @@ store3:
 	JMP          choose
 
 from3:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS.Z    64(DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z2
-	VMOVUPS.Z    64(DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z4
-	VMOVUPS.Z    64(DI), K1, Z5
+	VMOVUPS      (R15), Z0
+	VMOVUPS.Z    64(R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z2
+	VMOVUPS.Z    64(R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z4
+	VMOVUPS.Z    64(R15), K1, Z5
+	ADDQ         R11, R15
 	JMP          begin3
 
 rows4:
@@ -11527,18 +11527,18 @@ store4:
 	JMP          choose
 
 from4:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS.Z    64(DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z2
-	VMOVUPS.Z    64(DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z4
-	VMOVUPS.Z    64(DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z6
-	VMOVUPS.Z    64(DI), K1, Z7
+	VMOVUPS      (R15), Z0
+	VMOVUPS.Z    64(R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z2
+	VMOVUPS.Z    64(R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z4
+	VMOVUPS.Z    64(R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z6
+	VMOVUPS.Z    64(R15), K1, Z7
+	ADDQ         R11, R15
 	JMP          begin4
 
 rows5:
@@ -11630,21 +11630,21 @@ store5:
 	JMP          choose
 
 from5:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS.Z    64(DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z2
-	VMOVUPS.Z    64(DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z4
-	VMOVUPS.Z    64(DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z6
-	VMOVUPS.Z    64(DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z8
-	VMOVUPS.Z    64(DI), K1, Z9
+	VMOVUPS      (R15), Z0
+	VMOVUPS.Z    64(R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z2
+	VMOVUPS.Z    64(R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z4
+	VMOVUPS.Z    64(R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z6
+	VMOVUPS.Z    64(R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z8
+	VMOVUPS.Z    64(R15), K1, Z9
+	ADDQ         R11, R15
 	JMP          begin5
 
 rows6:
@@ -11748,24 +11748,24 @@ store6:
 	JMP          choose
 
 from6:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS.Z    64(DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z2
-	VMOVUPS.Z    64(DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z4
-	VMOVUPS.Z    64(DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z6
-	VMOVUPS.Z    64(DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z8
-	VMOVUPS.Z    64(DI), K1, Z9
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z10
-	VMOVUPS.Z    64(DI), K1, Z11
+	VMOVUPS      (R15), Z0
+	VMOVUPS.Z    64(R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z2
+	VMOVUPS.Z    64(R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z4
+	VMOVUPS.Z    64(R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z6
+	VMOVUPS.Z    64(R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z8
+	VMOVUPS.Z    64(R15), K1, Z9
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z10
+	VMOVUPS.Z    64(R15), K1, Z11
+	ADDQ         R11, R15
 	JMP          begin6
 
 rows7:
@@ -11881,27 +11881,27 @@ store7:
 	JMP          choose
 
 from7:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS.Z    64(DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z2
-	VMOVUPS.Z    64(DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z4
-	VMOVUPS.Z    64(DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z6
-	VMOVUPS.Z    64(DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z8
-	VMOVUPS.Z    64(DI), K1, Z9
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z10
-	VMOVUPS.Z    64(DI), K1, Z11
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z12
-	VMOVUPS.Z    64(DI), K1, Z13
+	VMOVUPS      (R15), Z0
+	VMOVUPS.Z    64(R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z2
+	VMOVUPS.Z    64(R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z4
+	VMOVUPS.Z    64(R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z6
+	VMOVUPS.Z    64(R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z8
+	VMOVUPS.Z    64(R15), K1, Z9
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z10
+	VMOVUPS.Z    64(R15), K1, Z11
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z12
+	VMOVUPS.Z    64(R15), K1, Z13
+	ADDQ         R11, R15
 	JMP          begin7
 
 rows8:
@@ -12029,30 +12029,30 @@ store8:
 	JMP          choose
 
 from8:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS.Z    64(DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z2
-	VMOVUPS.Z    64(DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z4
-	VMOVUPS.Z    64(DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z6
-	VMOVUPS.Z    64(DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z8
-	VMOVUPS.Z    64(DI), K1, Z9
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z10
-	VMOVUPS.Z    64(DI), K1, Z11
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z12
-	VMOVUPS.Z    64(DI), K1, Z13
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z14
-	VMOVUPS.Z    64(DI), K1, Z15
+	VMOVUPS      (R15), Z0
+	VMOVUPS.Z    64(R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z2
+	VMOVUPS.Z    64(R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z4
+	VMOVUPS.Z    64(R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z6
+	VMOVUPS.Z    64(R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z8
+	VMOVUPS.Z    64(R15), K1, Z9
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z10
+	VMOVUPS.Z    64(R15), K1, Z11
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z12
+	VMOVUPS.Z    64(R15), K1, Z13
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z14
+	VMOVUPS.Z    64(R15), K1, Z15
+	ADDQ         R11, R15
 	JMP          begin8
 
 rows9:
@@ -12194,33 +12194,33 @@ store9:
 	JMP          choose
 
 from9:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS.Z    64(DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z2
-	VMOVUPS.Z    64(DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z4
-	VMOVUPS.Z    64(DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z6
-	VMOVUPS.Z    64(DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z8
-	VMOVUPS.Z    64(DI), K1, Z9
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z10
-	VMOVUPS.Z    64(DI), K1, Z11
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z12
-	VMOVUPS.Z    64(DI), K1, Z13
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z14
-	VMOVUPS.Z    64(DI), K1, Z15
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z16
-	VMOVUPS.Z    64(DI), K1, Z17
+	VMOVUPS      (R15), Z0
+	VMOVUPS.Z    64(R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z2
+	VMOVUPS.Z    64(R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z4
+	VMOVUPS.Z    64(R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z6
+	VMOVUPS.Z    64(R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z8
+	VMOVUPS.Z    64(R15), K1, Z9
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z10
+	VMOVUPS.Z    64(R15), K1, Z11
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z12
+	VMOVUPS.Z    64(R15), K1, Z13
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z14
+	VMOVUPS.Z    64(R15), K1, Z15
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z16
+	VMOVUPS.Z    64(R15), K1, Z17
+	ADDQ         R11, R15
 	JMP          begin9
 
 rows10:
@@ -12374,36 +12374,36 @@ store10:
 	JMP          choose
 
 from10:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS.Z    64(DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z2
-	VMOVUPS.Z    64(DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z4
-	VMOVUPS.Z    64(DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z6
-	VMOVUPS.Z    64(DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z8
-	VMOVUPS.Z    64(DI), K1, Z9
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z10
-	VMOVUPS.Z    64(DI), K1, Z11
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z12
-	VMOVUPS.Z    64(DI), K1, Z13
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z14
-	VMOVUPS.Z    64(DI), K1, Z15
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z16
-	VMOVUPS.Z    64(DI), K1, Z17
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z18
-	VMOVUPS.Z    64(DI), K1, Z19
+	VMOVUPS      (R15), Z0
+	VMOVUPS.Z    64(R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z2
+	VMOVUPS.Z    64(R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z4
+	VMOVUPS.Z    64(R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z6
+	VMOVUPS.Z    64(R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z8
+	VMOVUPS.Z    64(R15), K1, Z9
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z10
+	VMOVUPS.Z    64(R15), K1, Z11
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z12
+	VMOVUPS.Z    64(R15), K1, Z13
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z14
+	VMOVUPS.Z    64(R15), K1, Z15
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z16
+	VMOVUPS.Z    64(R15), K1, Z17
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z18
+	VMOVUPS.Z    64(R15), K1, Z19
+	ADDQ         R11, R15
 	JMP          begin10
 
 rows11:
@@ -12569,39 +12569,39 @@ store11:
 	JMP          choose
 
 from11:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS.Z    64(DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z2
-	VMOVUPS.Z    64(DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z4
-	VMOVUPS.Z    64(DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z6
-	VMOVUPS.Z    64(DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z8
-	VMOVUPS.Z    64(DI), K1, Z9
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z10
-	VMOVUPS.Z    64(DI), K1, Z11
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z12
-	VMOVUPS.Z    64(DI), K1, Z13
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z14
-	VMOVUPS.Z    64(DI), K1, Z15
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z16
-	VMOVUPS.Z    64(DI), K1, Z17
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z18
-	VMOVUPS.Z    64(DI), K1, Z19
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z20
-	VMOVUPS.Z    64(DI), K1, Z21
+	VMOVUPS      (R15), Z0
+	VMOVUPS.Z    64(R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z2
+	VMOVUPS.Z    64(R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z4
+	VMOVUPS.Z    64(R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z6
+	VMOVUPS.Z    64(R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z8
+	VMOVUPS.Z    64(R15), K1, Z9
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z10
+	VMOVUPS.Z    64(R15), K1, Z11
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z12
+	VMOVUPS.Z    64(R15), K1, Z13
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z14
+	VMOVUPS.Z    64(R15), K1, Z15
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z16
+	VMOVUPS.Z    64(R15), K1, Z17
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z18
+	VMOVUPS.Z    64(R15), K1, Z19
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z20
+	VMOVUPS.Z    64(R15), K1, Z21
+	ADDQ         R11, R15
 	JMP          begin11
 
 rows12:
@@ -13110,42 +13110,42 @@ store12:
 	JMP          choose
 
 from12:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS.Z    64(DI), K1, Z1
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z2
-	VMOVUPS.Z    64(DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z4
-	VMOVUPS.Z    64(DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z6
-	VMOVUPS.Z    64(DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z8
-	VMOVUPS.Z    64(DI), K1, Z9
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z10
-	VMOVUPS.Z    64(DI), K1, Z11
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z12
-	VMOVUPS.Z    64(DI), K1, Z13
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z14
-	VMOVUPS.Z    64(DI), K1, Z15
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z16
-	VMOVUPS.Z    64(DI), K1, Z17
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z18
-	VMOVUPS.Z    64(DI), K1, Z19
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z20
-	VMOVUPS.Z    64(DI), K1, Z21
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z22
-	VMOVUPS.Z    64(DI), K1, Z23
+	VMOVUPS      (R15), Z0
+	VMOVUPS.Z    64(R15), K1, Z1
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z2
+	VMOVUPS.Z    64(R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z4
+	VMOVUPS.Z    64(R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z6
+	VMOVUPS.Z    64(R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z8
+	VMOVUPS.Z    64(R15), K1, Z9
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z10
+	VMOVUPS.Z    64(R15), K1, Z11
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z12
+	VMOVUPS.Z    64(R15), K1, Z13
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z14
+	VMOVUPS.Z    64(R15), K1, Z15
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z16
+	VMOVUPS.Z    64(R15), K1, Z17
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z18
+	VMOVUPS.Z    64(R15), K1, Z19
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z20
+	VMOVUPS.Z    64(R15), K1, Z21
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z22
+	VMOVUPS.Z    64(R15), K1, Z23
+	ADDQ         R11, R15
 	JMP          begin12
 
 done:
@@ -13242,10 +13242,10 @@ store1:
 	JMP          choose
 
 from1:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS      64(DI), Z1
-	VMOVUPS.Z    128(DI), K1, Z2
+	VMOVUPS      (R15), Z0
+	VMOVUPS      64(R15), Z1
+	VMOVUPS.Z    128(R15), K1, Z2
+	ADDQ         R11, R15
 	JMP          begin1
 
 rows2:
@@ -13308,14 +13308,14 @@ store2:
 	JMP          choose
 
 from2:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS      64(DI), Z1
-	VMOVUPS.Z    128(DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z3
-	VMOVUPS      64(DI), Z4
-	VMOVUPS.Z    128(DI), K1, Z5
+	VMOVUPS      (R15), Z0
+	VMOVUPS      64(R15), Z1
+	VMOVUPS.Z    128(R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z3
+	VMOVUPS      64(R15), Z4
+	VMOVUPS.Z    128(R15), K1, Z5
+	ADDQ         R11, R15
 	JMP          begin2
 
 rows3:
@@ -13394,18 +13394,18 @@ store3:
 	JMP          choose
 
 from3:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS      64(DI), Z1
-	VMOVUPS.Z    128(DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z3
-	VMOVUPS      64(DI), Z4
-	VMOVUPS.Z    128(DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z6
-	VMOVUPS      64(DI), Z7
-	VMOVUPS.Z    128(DI), K1, Z8
+	VMOVUPS      (R15), Z0
+	VMOVUPS      64(R15), Z1
+	VMOVUPS.Z    128(R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z3
+	VMOVUPS      64(R15), Z4
+	VMOVUPS.Z    128(R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z6
+	VMOVUPS      64(R15), Z7
+	VMOVUPS.Z    128(R15), K1, Z8
+	ADDQ         R11, R15
 	JMP          begin3
 
 rows4:
@@ -13679,22 +13679,22 @@ store4:
 	JMP          choose
 
 from4:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS      64(DI), Z1
-	VMOVUPS.Z    128(DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z3
-	VMOVUPS      64(DI), Z4
-	VMOVUPS.Z    128(DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z6
-	VMOVUPS      64(DI), Z7
-	VMOVUPS.Z    128(DI), K1, Z8
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z9
-	VMOVUPS      64(DI), Z10
-	VMOVUPS.Z    128(DI), K1, Z11
+	VMOVUPS      (R15), Z0
+	VMOVUPS      64(R15), Z1
+	VMOVUPS.Z    128(R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z3
+	VMOVUPS      64(R15), Z4
+	VMOVUPS.Z    128(R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z6
+	VMOVUPS      64(R15), Z7
+	VMOVUPS.Z    128(R15), K1, Z8
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z9
+	VMOVUPS      64(R15), Z10
+	VMOVUPS.Z    128(R15), K1, Z11
+	ADDQ         R11, R15
 	JMP          begin4
 
 rows5:
@@ -13807,26 +13807,26 @@ store5:
 	JMP          choose
 
 from5:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS      64(DI), Z1
-	VMOVUPS.Z    128(DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z3
-	VMOVUPS      64(DI), Z4
-	VMOVUPS.Z    128(DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z6
-	VMOVUPS      64(DI), Z7
-	VMOVUPS.Z    128(DI), K1, Z8
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z9
-	VMOVUPS      64(DI), Z10
-	VMOVUPS.Z    128(DI), K1, Z11
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z12
-	VMOVUPS      64(DI), Z13
-	VMOVUPS.Z    128(DI), K1, Z14
+	VMOVUPS      (R15), Z0
+	VMOVUPS      64(R15), Z1
+	VMOVUPS.Z    128(R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z3
+	VMOVUPS      64(R15), Z4
+	VMOVUPS.Z    128(R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z6
+	VMOVUPS      64(R15), Z7
+	VMOVUPS.Z    128(R15), K1, Z8
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z9
+	VMOVUPS      64(R15), Z10
+	VMOVUPS.Z    128(R15), K1, Z11
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z12
+	VMOVUPS      64(R15), Z13
+	VMOVUPS.Z    128(R15), K1, Z14
+	ADDQ         R11, R15
 	JMP          begin5
 
 rows6:
@@ -13955,30 +13955,30 @@ store6:
 	JMP          choose
 
 from6:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS      64(DI), Z1
-	VMOVUPS.Z    128(DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z3
-	VMOVUPS      64(DI), Z4
-	VMOVUPS.Z    128(DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z6
-	VMOVUPS      64(DI), Z7
-	VMOVUPS.Z    128(DI), K1, Z8
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z9
-	VMOVUPS      64(DI), Z10
-	VMOVUPS.Z    128(DI), K1, Z11
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z12
-	VMOVUPS      64(DI), Z13
-	VMOVUPS.Z    128(DI), K1, Z14
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z15
-	VMOVUPS      64(DI), Z16
-	VMOVUPS.Z    128(DI), K1, Z17
+	VMOVUPS      (R15), Z0
+	VMOVUPS      64(R15), Z1
+	VMOVUPS.Z    128(R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z3
+	VMOVUPS      64(R15), Z4
+	VMOVUPS.Z    128(R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z6
+	VMOVUPS      64(R15), Z7
+	VMOVUPS.Z    128(R15), K1, Z8
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z9
+	VMOVUPS      64(R15), Z10
+	VMOVUPS.Z    128(R15), K1, Z11
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z12
+	VMOVUPS      64(R15), Z13
+	VMOVUPS.Z    128(R15), K1, Z14
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z15
+	VMOVUPS      64(R15), Z16
+	VMOVUPS.Z    128(R15), K1, Z17
+	ADDQ         R11, R15
 	JMP          begin6
 
 rows7:
@@ -14123,34 +14123,34 @@ store7:
 	JMP          choose
 
 from7:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS      64(DI), Z1
-	VMOVUPS.Z    128(DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z3
-	VMOVUPS      64(DI), Z4
-	VMOVUPS.Z    128(DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z6
-	VMOVUPS      64(DI), Z7
-	VMOVUPS.Z    128(DI), K1, Z8
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z9
-	VMOVUPS      64(DI), Z10
-	VMOVUPS.Z    128(DI), K1, Z11
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z12
-	VMOVUPS      64(DI), Z13
-	VMOVUPS.Z    128(DI), K1, Z14
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z15
-	VMOVUPS      64(DI), Z16
-	VMOVUPS.Z    128(DI), K1, Z17
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z18
-	VMOVUPS      64(DI), Z19
-	VMOVUPS.Z    128(DI), K1, Z20
+	VMOVUPS      (R15), Z0
+	VMOVUPS      64(R15), Z1
+	VMOVUPS.Z    128(R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z3
+	VMOVUPS      64(R15), Z4
+	VMOVUPS.Z    128(R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z6
+	VMOVUPS      64(R15), Z7
+	VMOVUPS.Z    128(R15), K1, Z8
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z9
+	VMOVUPS      64(R15), Z10
+	VMOVUPS.Z    128(R15), K1, Z11
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z12
+	VMOVUPS      64(R15), Z13
+	VMOVUPS.Z    128(R15), K1, Z14
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z15
+	VMOVUPS      64(R15), Z16
+	VMOVUPS.Z    128(R15), K1, Z17
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z18
+	VMOVUPS      64(R15), Z19
+	VMOVUPS.Z    128(R15), K1, Z20
+	ADDQ         R11, R15
 	JMP          begin7
 
 rows8:
@@ -14617,38 +14617,38 @@ store8:
 	JMP          choose
 
 from8:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS      64(DI), Z1
-	VMOVUPS.Z    128(DI), K1, Z2
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z3
-	VMOVUPS      64(DI), Z4
-	VMOVUPS.Z    128(DI), K1, Z5
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z6
-	VMOVUPS      64(DI), Z7
-	VMOVUPS.Z    128(DI), K1, Z8
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z9
-	VMOVUPS      64(DI), Z10
-	VMOVUPS.Z    128(DI), K1, Z11
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z12
-	VMOVUPS      64(DI), Z13
-	VMOVUPS.Z    128(DI), K1, Z14
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z15
-	VMOVUPS      64(DI), Z16
-	VMOVUPS.Z    128(DI), K1, Z17
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z18
-	VMOVUPS      64(DI), Z19
-	VMOVUPS.Z    128(DI), K1, Z20
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z21
-	VMOVUPS      64(DI), Z22
-	VMOVUPS.Z    128(DI), K1, Z23
+	VMOVUPS      (R15), Z0
+	VMOVUPS      64(R15), Z1
+	VMOVUPS.Z    128(R15), K1, Z2
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z3
+	VMOVUPS      64(R15), Z4
+	VMOVUPS.Z    128(R15), K1, Z5
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z6
+	VMOVUPS      64(R15), Z7
+	VMOVUPS.Z    128(R15), K1, Z8
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z9
+	VMOVUPS      64(R15), Z10
+	VMOVUPS.Z    128(R15), K1, Z11
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z12
+	VMOVUPS      64(R15), Z13
+	VMOVUPS.Z    128(R15), K1, Z14
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z15
+	VMOVUPS      64(R15), Z16
+	VMOVUPS.Z    128(R15), K1, Z17
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z18
+	VMOVUPS      64(R15), Z19
+	VMOVUPS.Z    128(R15), K1, Z20
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z21
+	VMOVUPS      64(R15), Z22
+	VMOVUPS.Z    128(R15), K1, Z23
+	ADDQ         R11, R15
 	JMP          begin8
 
 done:
@@ -14746,11 +14746,11 @@ store1:
 	JMP          choose
 
 from1:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS      64(DI), Z1
-	VMOVUPS      128(DI), Z2
-	VMOVUPS.Z    192(DI), K1, Z3
+	VMOVUPS      (R15), Z0
+	VMOVUPS      64(R15), Z1
+	VMOVUPS      128(R15), Z2
+	VMOVUPS.Z    192(R15), K1, Z3
+	ADDQ         R11, R15
 	JMP          begin1
 
 rows2:
@@ -14822,16 +14822,16 @@ store2:
 	JMP          choose
 
 from2:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS      64(DI), Z1
-	VMOVUPS      128(DI), Z2
-	VMOVUPS.Z    192(DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS.Z    192(DI), K1, Z7
+	VMOVUPS      (R15), Z0
+	VMOVUPS      64(R15), Z1
+	VMOVUPS      128(R15), Z2
+	VMOVUPS.Z    192(R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z4
+	VMOVUPS      64(R15), Z5
+	VMOVUPS      128(R15), Z6
+	VMOVUPS.Z    192(R15), K1, Z7
+	ADDQ         R11, R15
 	JMP          begin2
 
 rows3:
@@ -14923,21 +14923,21 @@ store3:
 	JMP          choose
 
 from3:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS      64(DI), Z1
-	VMOVUPS      128(DI), Z2
-	VMOVUPS.Z    192(DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS.Z    192(DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z8
-	VMOVUPS      64(DI), Z9
-	VMOVUPS      128(DI), Z10
-	VMOVUPS.Z    192(DI), K1, Z11
+	VMOVUPS      (R15), Z0
+	VMOVUPS      64(R15), Z1
+	VMOVUPS      128(R15), Z2
+	VMOVUPS.Z    192(R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z4
+	VMOVUPS      64(R15), Z5
+	VMOVUPS      128(R15), Z6
+	VMOVUPS.Z    192(R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z8
+	VMOVUPS      64(R15), Z9
+	VMOVUPS      128(R15), Z10
+	VMOVUPS.Z    192(R15), K1, Z11
+	ADDQ         R11, R15
 	JMP          begin3
 
 rows4:
@@ -15268,26 +15268,26 @@ store4:
 	JMP          choose
 
 from4:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS      64(DI), Z1
-	VMOVUPS      128(DI), Z2
-	VMOVUPS.Z    192(DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS.Z    192(DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z8
-	VMOVUPS      64(DI), Z9
-	VMOVUPS      128(DI), Z10
-	VMOVUPS.Z    192(DI), K1, Z11
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z12
-	VMOVUPS      64(DI), Z13
-	VMOVUPS      128(DI), Z14
-	VMOVUPS.Z    192(DI), K1, Z15
+	VMOVUPS      (R15), Z0
+	VMOVUPS      64(R15), Z1
+	VMOVUPS      128(R15), Z2
+	VMOVUPS.Z    192(R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z4
+	VMOVUPS      64(R15), Z5
+	VMOVUPS      128(R15), Z6
+	VMOVUPS.Z    192(R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z8
+	VMOVUPS      64(R15), Z9
+	VMOVUPS      128(R15), Z10
+	VMOVUPS.Z    192(R15), K1, Z11
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z12
+	VMOVUPS      64(R15), Z13
+	VMOVUPS      128(R15), Z14
+	VMOVUPS.Z    192(R15), K1, Z15
+	ADDQ         R11, R15
 	JMP          begin4
 
 rows5:
@@ -15421,31 +15421,31 @@ store5:
 	JMP          choose
 
 from5:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS      64(DI), Z1
-	VMOVUPS      128(DI), Z2
-	VMOVUPS.Z    192(DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS.Z    192(DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z8
-	VMOVUPS      64(DI), Z9
-	VMOVUPS      128(DI), Z10
-	VMOVUPS.Z    192(DI), K1, Z11
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z12
-	VMOVUPS      64(DI), Z13
-	VMOVUPS      128(DI), Z14
-	VMOVUPS.Z    192(DI), K1, Z15
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z16
-	VMOVUPS      64(DI), Z17
-	VMOVUPS      128(DI), Z18
-	VMOVUPS.Z    192(DI), K1, Z19
+	VMOVUPS      (R15), Z0
+	VMOVUPS      64(R15), Z1
+	VMOVUPS      128(R15), Z2
+	VMOVUPS.Z    192(R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z4
+	VMOVUPS      64(R15), Z5
+	VMOVUPS      128(R15), Z6
+	VMOVUPS.Z    192(R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z8
+	VMOVUPS      64(R15), Z9
+	VMOVUPS      128(R15), Z10
+	VMOVUPS.Z    192(R15), K1, Z11
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z12
+	VMOVUPS      64(R15), Z13
+	VMOVUPS      128(R15), Z14
+	VMOVUPS.Z    192(R15), K1, Z15
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z16
+	VMOVUPS      64(R15), Z17
+	VMOVUPS      128(R15), Z18
+	VMOVUPS.Z    192(R15), K1, Z19
+	ADDQ         R11, R15
 	JMP          begin5
 
 rows6:
@@ -15897,69 +15897,71 @@ store6:
 	JMP          choose
 
 from6:
-	MOVQ         DX, DI
-	VMOVUPS      (DI), Z0
-	VMOVUPS      64(DI), Z1
-	VMOVUPS      128(DI), Z2
-	VMOVUPS.Z    192(DI), K1, Z3
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS.Z    192(DI), K1, Z7
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z8
-	VMOVUPS      64(DI), Z9
-	VMOVUPS      128(DI), Z10
-	VMOVUPS.Z    192(DI), K1, Z11
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z12
-	VMOVUPS      64(DI), Z13
-	VMOVUPS      128(DI), Z14
-	VMOVUPS.Z    192(DI), K1, Z15
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z16
-	VMOVUPS      64(DI), Z17
-	VMOVUPS      128(DI), Z18
-	VMOVUPS.Z    192(DI), K1, Z19
-	ADDQ         R11, DI
-	VMOVUPS      (DI), Z20
-	VMOVUPS      64(DI), Z21
-	VMOVUPS      128(DI), Z22
-	VMOVUPS.Z    192(DI), K1, Z23
+	VMOVUPS      (R15), Z0
+	VMOVUPS      64(R15), Z1
+	VMOVUPS      128(R15), Z2
+	VMOVUPS.Z    192(R15), K1, Z3
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z4
+	VMOVUPS      64(R15), Z5
+	VMOVUPS      128(R15), Z6
+	VMOVUPS.Z    192(R15), K1, Z7
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z8
+	VMOVUPS      64(R15), Z9
+	VMOVUPS      128(R15), Z10
+	VMOVUPS.Z    192(R15), K1, Z11
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z12
+	VMOVUPS      64(R15), Z13
+	VMOVUPS      128(R15), Z14
+	VMOVUPS.Z    192(R15), K1, Z15
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z16
+	VMOVUPS      64(R15), Z17
+	VMOVUPS      128(R15), Z18
+	VMOVUPS.Z    192(R15), K1, Z19
+	ADDQ         R11, R15
+	VMOVUPS      (R15), Z20
+	VMOVUPS      64(R15), Z21
+	VMOVUPS      128(R15), Z22
+	VMOVUPS.Z    192(R15), K1, Z23
+	ADDQ         R11, R15
 	JMP          begin6
 
 done:
 	VZEROUPPER
 	RET
 
-// func rowPanelsAVX2(k int, a, b, c *float32, panels, nextB, nextC int)
-TEXT ·rowPanelsAVX2(SB), NOSPLIT, $0-56
+// func rowPanelsAVX2(k int, a, b, from, c *float32, panels, nextB, nextC int)
+TEXT ·rowPanelsAVX2(SB), NOSPLIT, $0-64
 	MOVQ         b+16(FP), DX
-	MOVQ         c+24(FP), R8
-	MOVQ         panels+32(FP), R9
-	MOVQ         nextB+40(FP), R10
-	MOVQ         nextC+48(FP), R11
+	MOVQ         from+24(FP), R12
+	MOVQ         c+32(FP), R8
+	MOVQ         panels+40(FP), R9
+	MOVQ         nextB+48(FP), R10
+	MOVQ         nextC+56(FP), R11
 	PCALIGN      $32
 
 panel:
 	MOVQ         k+0(FP), CX
 	MOVQ         a+8(FP), SI
 	MOVQ         DX, DI
-	VMOVUPS      (R8), Y0
-	VMOVUPS      32(R8), Y1
-	VMOVUPS      64(R8), Y2
-	VMOVUPS      96(R8), Y3
-	VMOVUPS      128(R8), Y4
-	VMOVUPS      160(R8), Y5
-	VMOVUPS      192(R8), Y6
-	VMOVUPS      224(R8), Y7
+	VMOVUPS      (R12), Y0
+	VMOVUPS      32(R12), Y1
+	VMOVUPS      64(R12), Y2
+	VMOVUPS      96(R12), Y3
+	VMOVUPS      128(R12), Y4
+	VMOVUPS      160(R12), Y5
+	VMOVUPS      192(R12), Y6
+	VMOVUPS      224(R12), Y7
 	SUBQ         $4, CX
 	JLT          rest
 	PCALIGN      $32
 
 turn:
-	VBROADCASTSS (SI), Y8
+	VBROADCASTF128 (SI), Y12
+	VPERMILPS    $0, Y12, Y8
 	VFMADD231PS  (DI), Y8, Y0
 	VFMADD231PS  32(DI), Y8, Y1
 	VFMADD231PS  64(DI), Y8, Y2
@@ -15968,7 +15970,7 @@ turn:
 	VFMADD231PS  160(DI), Y8, Y5
 	VFMADD231PS  192(DI), Y8, Y6
 	VFMADD231PS  224(DI), Y8, Y7
-	VBROADCASTSS 4(SI), Y9
+	VPERMILPS    $85, Y12, Y9
 	VFMADD231PS  256(DI), Y9, Y0
 	VFMADD231PS  288(DI), Y9, Y1
 	VFMADD231PS  320(DI), Y9, Y2
@@ -15977,7 +15979,7 @@ turn:
 	VFMADD231PS  416(DI), Y9, Y5
 	VFMADD231PS  448(DI), Y9, Y6
 	VFMADD231PS  480(DI), Y9, Y7
-	VBROADCASTSS 8(SI), Y10
+	VPERMILPS    $170, Y12, Y10
 	VFMADD231PS  512(DI), Y10, Y0
 	VFMADD231PS  544(DI), Y10, Y1
 	VFMADD231PS  576(DI), Y10, Y2
@@ -15986,7 +15988,7 @@ turn:
 	VFMADD231PS  672(DI), Y10, Y5
 	VFMADD231PS  704(DI), Y10, Y6
 	VFMADD231PS  736(DI), Y10, Y7
-	VBROADCASTSS 12(SI), Y11
+	VPERMILPS    $255, Y12, Y11
 	VFMADD231PS  768(DI), Y11, Y0
 	VFMADD231PS  800(DI), Y11, Y1
 	VFMADD231PS  832(DI), Y11, Y2
@@ -16029,6 +16031,7 @@ store:
 	VMOVUPS      Y6, 192(R8)
 	VMOVUPS      Y7, 224(R8)
 	ADDQ         R10, DX
+	ADDQ         R11, R12
 	ADDQ         R11, R8
 	DECQ         R9
 	JNZ          panel

@@ -196,10 +196,39 @@ func TestContinuedProductGivesTheSameBits(t *testing.T) {
 			Mul(m, n, k, a, b, want, ldc, false, &buf)
 			rows := 1 + r.IntN(8)*r.IntN(2)
 			rest := Pack(rows, k-first, n, Rows(b.Data[first*b.RowStride:], b.RowStride), draw(r, PackedLen(k-first, n)))
-			Mul(m, n, first, a, b, got, ldc, false, &buf)
-			ContinuePacked(m, Rows(a.Data[first:], a.RowStride), &rest, got, ldc, r.IntN(2) == 0)
+			begin := got
+			if r.IntN(2) == 0 {
+				begin = draw(r, m*ldc)
+			}
+			Mul(m, n, first, a, b, begin, ldc, false, &buf)
+			before := slices.Clone(begin)
+			ContinuePacked(m, Rows(a.Data[first:], a.RowStride), &rest, begin, got, ldc, r.IntN(2) == 0)
 			if !slices.Equal(got, want) {
 				t.Fatalf("%d×%d×%d, %d first, packed for %d rows: the bits differ", m, k, n, first, rows)
+			}
+			if &begin[0] != &got[0] && !slices.Equal(begin, before) {
+				t.Fatalf("%d×%d×%d: the sums to begin with have changed", m, k, n)
+			}
+		}
+	})
+}
+
+func TestTransposeMovesEveryValue(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(15, 1))
+		for range 300 {
+			rows, cols := 1+r.IntN(40), 1+r.IntN(40)
+			lds, ldd := cols+r.IntN(3), rows+r.IntN(3)
+			src, got := draw(r, rows*lds), draw(r, cols*ldd)
+			want := slices.Clone(got)
+			for i := range rows {
+				for j := range cols {
+					want[j*ldd+i] = src[i*lds+j]
+				}
+			}
+			Transpose(rows, cols, src, lds, got, ldd)
+			if !slices.Equal(got, want) {
+				t.Fatalf("%d×%d: not the transpose", rows, cols)
 			}
 		}
 	})
@@ -259,13 +288,20 @@ func TestShapesThatDoNotFitPanic(t *testing.T) {
 		},
 		"going on with two blocks": func() {
 			p := Pack(1, blockK+1, 1, Rows(make([]float32, blockK+1), 1), make([]float32, PackedLen(blockK+1, 1)))
-			ContinuePacked(1, Rows(make([]float32, blockK+1), blockK+1), &p, v, 1, false)
+			ContinuePacked(1, Rows(make([]float32, blockK+1), blockK+1), &p, v, v, 1, false)
 		},
 		"going on, C": func() {
 			p := Pack(1, 2, 4, Rows(v, 4), make([]float32, PackedLen(2, 4)))
-			ContinuePacked(2, Rows(v, 2), &p, make([]float32, 7), 4, false)
+			ContinuePacked(2, Rows(v, 2), &p, v, make([]float32, 7), 4, false)
 		},
-		"stride": func() { Mul(2, 2, 2, Matrix{v, -2, 1}, Rows(v, 4), v, 4, false, nil) },
+		"going on, D": func() {
+			p := Pack(1, 2, 4, Rows(v, 4), make([]float32, PackedLen(2, 4)))
+			ContinuePacked(2, Rows(v, 2), &p, make([]float32, 7), v, 4, false)
+		},
+		"transposing from":   func() { Transpose(3, 4, v[:11], 4, make([]float32, 12), 3) },
+		"transposing to":     func() { Transpose(3, 4, v, 4, make([]float32, 11), 3) },
+		"transposing stride": func() { Transpose(3, 4, v, 4, make([]float32, 99), 2) },
+		"stride":             func() { Mul(2, 2, 2, Matrix{v, -2, 1}, Rows(v, 4), v, 4, false, nil) },
 	} {
 		func() {
 			defer func() {

@@ -35,16 +35,17 @@ func gemm() []byte {
 	return s.b.Bytes()
 }
 
-// rowPanels emits the product that goes on with a row of C through panels of eight vectors, next bytes of B apart, forwards or backwards.
-// AVX2.
+// rowPanels emits the product of a row that begins with the sums of another one, through panels of eight vectors, next bytes of B apart,
+// forwards or backwards. AVX2.
 func rowPanels(s *source) {
 	const name, nv, unroll = "rowPanelsAVX2", 8, 4
-	s.text(name, 56, "func "+name+"(k int, a, b, c *float32, panels, nextB, nextC int)")
+	s.text(name, 64, "func "+name+"(k int, a, b, from, c *float32, panels, nextB, nextC int)")
 	s.op("MOVQ", "b+16(FP)", "DX")
-	s.op("MOVQ", "c+24(FP)", "R8")
-	s.op("MOVQ", "panels+32(FP)", "R9")
-	s.op("MOVQ", "nextB+40(FP)", "R10")
-	s.op("MOVQ", "nextC+48(FP)", "R11")
+	s.op("MOVQ", "from+24(FP)", "R12")
+	s.op("MOVQ", "c+32(FP)", "R8")
+	s.op("MOVQ", "panels+40(FP)", "R9")
+	s.op("MOVQ", "nextB+48(FP)", "R10")
+	s.op("MOVQ", "nextC+56(FP)", "R11")
 	s.op("PCALIGN", "$32")
 	s.label("panel")
 	s.op("MOVQ", "k+0(FP)", "CX")
@@ -52,10 +53,9 @@ func rowPanels(s *source) {
 	s.op("MOVQ", "DX", "DI")
 	y := func(i int) string { return fmt.Sprintf("Y%d", i) }
 	for j := range nv {
-		s.op("VMOVUPS", mem(32*j, "R8"), y(j))
+		s.op("VMOVUPS", mem(32*j, "R12"), y(j))
 	}
-	step := func(u int) {
-		s.op("VBROADCASTSS", mem(4*u, "SI"), y(nv+u))
+	multiply := func(u int) { // by the value of A in register nv+u
 		for j := range nv {
 			s.op("VFMADD231PS", mem(32*(nv*u+j), "DI"), y(nv+u), y(j))
 		}
@@ -64,8 +64,10 @@ func rowPanels(s *source) {
 	s.op("JLT", "rest")
 	s.op("PCALIGN", "$32")
 	s.label("turn")
+	s.op("VBROADCASTF128", mem(0, "SI"), y(nv+unroll)) // four values by one load: loads are the limit
 	for u := range unroll {
-		step(u)
+		s.op("VPERMILPS", imm(0x55*u), y(nv+unroll), y(nv+u))
+		multiply(u)
 	}
 	s.op("ADDQ", imm(4*unroll), "SI")
 	s.op("ADDQ", imm(32*nv*unroll), "DI")
@@ -75,7 +77,8 @@ func rowPanels(s *source) {
 	s.op("ADDQ", imm(unroll), "CX")
 	s.op("JEQ", "store")
 	s.label("single")
-	step(0)
+	s.op("VBROADCASTSS", mem(0, "SI"), y(nv))
+	multiply(0)
 	s.op("ADDQ", "$4", "SI")
 	s.op("ADDQ", imm(32*nv), "DI")
 	s.op("DECQ", "CX")
@@ -85,6 +88,7 @@ func rowPanels(s *source) {
 		s.op("VMOVUPS", y(j), mem(32*j, "R8"))
 	}
 	s.op("ADDQ", "R10", "DX")
+	s.op("ADDQ", "R11", "R12")
 	s.op("ADDQ", "R11", "R8")
 	s.op("DECQ", "R9")
 	s.op("JNZ", "panel")
@@ -179,8 +183,8 @@ func panelName(m machine, t tile, masked bool) string {
 }
 
 // panel: registers 0 to rows·vectors−1 sum C, the highest hold B, then A. SI, R13, R14 and AX point to rows 0, 4, 8 and 12 of A, DI walks
-// down B, DX down C; BX counts rows, CX the steps of k. R15 points to what is fetched ahead while tiles of A are multiplied: step bytes
-// further with each turn.
+// down B, DX down C; BX counts rows, CX the steps of k. R15 walks down the rows that the sums begin with, where they do; else it points to
+// what is fetched ahead while tiles of A are multiplied: step bytes further with each turn.
 func panel(s *source, m machine, t tile, masked bool) {
 	name := panelName(m, t, masked)
 	s.frame(name, 16, 112, "func "+name+"(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)")
@@ -508,10 +512,9 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 	s.op("JMP", "choose")
 
 	s.label(fmt.Sprintf("from%d", r))
-	s.op("MOVQ", "DX", "DI")
 	for i := range r {
 		for j := range nv {
-			at := mem(j*m.bytes(), "DI")
+			at := mem(j*m.bytes(), "R15")
 			switch {
 			case last(j) && m.lanes == 16:
 				s.op("VMOVUPS.Z", at, mask, sum(i, j))
@@ -521,9 +524,7 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 				s.op("VMOVUPS", at, sum(i, j))
 			}
 		}
-		if i < r-1 {
-			s.op("ADDQ", "R11", "DI")
-		}
+		s.op("ADDQ", "R11", "R15")
 	}
 	s.op("JMP", fmt.Sprintf("begin%d", r))
 }

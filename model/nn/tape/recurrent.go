@@ -82,7 +82,7 @@ func (t *Tape) sequence(name string, x *Tensor, steps int, l *Recurrent, h0 *Ten
 	s := &sequence{only: only, x: x, steps: steps, samples: x.Rows / steps, in: x.Cols, hidden: l.HiddenWeight.cols(), sums: len(l.InputBias.Value)}
 	mustMatch(name, s.samples*steps == x.Rows && l.InputWeight.cols() == s.in && l.InputWeight.Shape[0] == s.sums && l.HiddenWeight.Shape[0] == s.sums, x, l.InputWeight)
 	s.stride, s.own = apart(s.sums), s.in
-	if inOneBlock(x, l) {
+	if l.Shares() {
 		s.bars = x.bars
 	}
 	if s.bars != nil {
@@ -234,8 +234,7 @@ func (t *Tape) lstm(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only boo
 	for step := range steps {
 		z, g := s.enter(step), gates[s.block(step, gs):][:n*gs]
 		if s.bars != nil {
-			s.bars.spread(step, gs, ofBars, g)
-			gemm.ContinuePacked(n, gemm.Rows(z, w), weights, g, gs, false)
+			gemm.ContinuePacked(n, gemm.Rows(z, w), weights, s.bars.sums(step, gs, ofBars, g), g, gs, false)
 		} else {
 			gemm.MulPacked(n, gemm.Rows(z, w), weights, g, gs, false)
 		}
@@ -366,30 +365,24 @@ func (t *Tape) weightGrad(s *sequence, lo, hi, values, cols int, grads gemm.Matr
 
 // transposed writes rows of cols values, which are columns of d that are ld apart,
 // to dst, or adds them.
-func transposed(dst []float32, rows, cols int, d []float32, ld int, add bool) {
-	const line = 16 // values of a line of the cache
-	for k0 := 0; k0 < rows; k0 += line {
-		n := min(line, rows-k0)
-		for j := range cols {
-			for u, v := range d[j*ld+k0 : j*ld+k0+n] {
-				if to := &dst[(k0+u)*cols+j]; add {
-					*to += v
-				} else {
-					*to = v
-				}
-			}
-		}
+func (t *Tape) transposed(dst []float32, rows, cols int, d []float32, ld int, add bool) {
+	if !add {
+		gemm.Transpose(cols, rows, d, ld, dst, cols)
+		return
 	}
+	v := t.alloc(rows * cols)
+	gemm.Transpose(cols, rows, d, ld, v, cols)
+	accumulate(dst[:rows*cols], v, true)
 }
 
 // divide adds the gradient of both weights for the first gates, transposed, to each.
 func (t *Tape) divide(s *sequence, l *Recurrent, rows int, d []float32) {
 	ld := apart(rows)
 	dh, addH := t.gradOfParam(l.HiddenWeight)
-	transposed(dh, rows, s.hidden, d[s.own*ld:], ld, addH)
+	t.transposed(dh, rows, s.hidden, d[s.own*ld:], ld, addH)
 	if s.own > 0 {
 		dx, addX := t.gradOfParam(l.InputWeight)
-		transposed(dx, rows, s.in, d, ld, addX)
+		t.transposed(dx, rows, s.in, d, ld, addX)
 	}
 }
 

@@ -13,12 +13,13 @@ const fewSamples = 4
 // states: sums are then in the same order, as long as they are a single block of
 // the products.
 func (t *Tape) few(x *Tensor, steps int, l *Recurrent) bool {
-	return !t.train && x.Rows/steps <= fewSamples && inOneBlock(x, l)
+	return !t.train && x.Rows/steps <= fewSamples && l.Shares()
 }
 
-// inOneBlock reports whether x, the state and the bias are a single block of the
-// products: then sums do not depend on whether x is multiplied beforehand.
-func inOneBlock(x *Tensor, l *Recurrent) bool { return x.Cols+l.HiddenWeight.cols()+1 <= oneBlock }
+// Shares reports whether the layer multiplies bars once that the windows of its input
+// share ([Tape.Windows]). It does where input, state and bias are a single block of the
+// products: then sums do not depend on whether the input is multiplied beforehand.
+func (l *Recurrent) Shares() bool { return l.InputWeight.cols()+l.HiddenWeight.cols()+1 <= oneBlock }
 
 // fewSequence is the layout of few samples: rows as in x.
 type fewSequence struct {
@@ -95,9 +96,13 @@ func (t *Tape) lstmFew(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only 
 	gemm.MulPacked(x.Rows, gemm.Rows(x.Value, s.in), &weights[0], gates, g4, false)
 	for step := range steps {
 		g := gates[step*g4:]
-		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), &weights[1], g, steps*g4, step%2 == 1)
-		i, f, u, o := gateOf(g, 0, h, steps*g4), gateOf(g, 1, h, steps*g4), gateOf(g, 2, h, steps*g4), gateOf(g, 3, h, steps*g4)
-		vec.LSTMRows(n, h, i, f, u, o, cell, cell, tanh, s.state())
+		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), &weights[1], g, g, steps*g4, step%2 == 1)
+		if n == 1 {
+			vec.LSTMRow(g[:g4], last.Value, tanh.Data, s.z[:h])
+		} else {
+			i, f, u, o := gateOf(g, 0, h, steps*g4), gateOf(g, 1, h, steps*g4), gateOf(g, 2, h, steps*g4), gateOf(g, 3, h, steps*g4)
+			vec.LSTMRows(n, h, i, f, u, o, cell, cell, tanh, s.state())
+		}
 		s.leave(step)
 	}
 	return s.y, last
@@ -117,10 +122,10 @@ func (t *Tape) gruFew(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
 	for r := range x.Rows {
 		copy(p[r*g3+2*h:(r+1)*g3], l.InputBias.Value[2*h:])
 	}
-	gemm.ContinuePacked(x.Rows, gemm.Rows(x.Value, s.in), &weights[2], p[2*h:], g3, false)
+	gemm.ContinuePacked(x.Rows, gemm.Rows(x.Value, s.in), &weights[2], p[2*h:], p[2*h:], g3, false)
 	for step := range steps {
 		g := p[step*g3:]
-		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), &weights[1], g, steps*g3, step%2 == 1)
+		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), &weights[1], g, g, steps*g3, step%2 == 1)
 		gemm.MulPacked(n, gemm.Rows(s.z, h+1), &weights[3], q, h, false)
 		vec.GRURows(n, h, gateOf(g, 0, h, steps*g3), gateOf(g, 1, h, steps*g3), gateOf(g, 2, h, steps*g3), vec.Matrix{Data: q, Stride: h}, s.state(), s.state())
 		s.leave(step)

@@ -51,15 +51,18 @@ func (t *Tape) gru(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
 		for r := range s.bars.count {
 			copy(ofBars[r*gs+2*h:r*gs+g3], l.InputBias.Value[2*h:])
 		}
-		gemm.ContinuePacked(s.bars.count, bars, &packed[3], ofBars[2*h:], gs, false)
+		gemm.ContinuePacked(s.bars.count, bars, &packed[3], ofBars[2*h:], ofBars[2*h:], gs, false)
 	}
 	blocks := 1 + s.keep*(steps-1)
 	ps, qs := t.alloc(blocks*n*gs), t.alloc(blocks*n*h)
 	for step := range steps {
 		z, p, q := s.enter(step), ps[s.block(step, gs):][:n*gs], qs[s.block(step, h):][:n*h]
 		if s.bars != nil {
-			s.bars.spread(step, gs, ofBars, p)
-			gemm.ContinuePacked(n, gemm.Rows(z, w), weights, p, gs, false)
+			from := s.bars.sums(step, gs, ofBars, p)
+			gemm.ContinuePacked(n, gemm.Rows(z, w), weights, from, p, gs, false)
+			for b := 0; b < n && &from[0] != &p[0]; b++ {
+				copy(p[b*gs+2*h:b*gs+g3], from[b*gs+2*h:])
+			}
 		} else {
 			gemm.MulPacked(n, gemm.Rows(z, w), weights, p, gs, false)
 			gemm.MulPacked(n, gemm.Rows(s.ones[s.block(step, w):], w), ofInput, p[2*h:], gs, false)
@@ -129,11 +132,11 @@ func (t *Tape) gruGrad(s *sequence, l *Recurrent, ps, qs []float32) {
 	t.divide(s, l, 2*h, dw)
 	if s.bars == nil {
 		dx, _ := t.gradOfParam(l.InputWeight)
-		transposed(dx[2*h*s.in:], h, s.in, dn, apart(h), addX)
+		t.transposed(dx[2*h*s.in:], h, s.in, dn, apart(h), addX)
 	}
 	t.inputGrad(s, l, ofBars, gs)
 	dm0, _ := t.gradOfParam(l.HiddenWeight)
-	transposed(dm0[2*h*h:], h, h, dm, apart(h), addH)
+	t.transposed(dm0[2*h*h:], h, h, dm, apart(h), addH)
 	if s.x.input {
 		return
 	}

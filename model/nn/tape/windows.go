@@ -69,12 +69,17 @@ func fresh(first []int32, b, steps int) int {
 	return steps
 }
 
-// spread copies rows of stride values, one a bar, to the rows of a step: those of
-// its bar in each window.
-func (s *bars) spread(step, stride int, of, to []float32) {
-	for _, r := range s.runs {
-		copy(to[r.sample*stride:(r.sample+r.n)*stride], of[(r.bar+step)*stride:])
+// sums is the rows that those of a step begin with, one a window, of rows of stride
+// values, one a bar: rows of of where all windows are one run, else copies of them
+// in room.
+func (s *bars) sums(step, stride int, of, room []float32) []float32 {
+	if len(s.runs) == 1 {
+		return of[(s.runs[0].bar+step)*stride:]
 	}
+	for _, r := range s.runs {
+		copy(room[r.sample*stride:(r.sample+r.n)*stride], of[(r.bar+step)*stride:])
+	}
+	return room
 }
 
 // collect adds the rows of a step to those of their bars.
