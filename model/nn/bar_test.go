@@ -107,3 +107,32 @@ func TestWindowsLaidOutTogetherAreThoseLaidOutAlone(t *testing.T) {
 		t.Errorf("windows shared bars %d times: the test compares little", shared)
 	}
 }
+
+// Bars whose channels are all there is in the matrix, which is not so in the last
+// case, are scaled many at a time: as one by one, for every number of them, with values that are missing or far away.
+func TestBarsAreThoseOneByOne(t *testing.T) {
+	for k, b := range []bound{{}, {at: 2}, {at: 2, robust: true}, {}} {
+		w := &view.Windows{Length: 40, Names: []string{"a", "b", "c"}, Width: 3 + k/3, Columns: []int32{0, 1, 2}, Last: []int32{59}}
+		r := rand.New(rand.NewPCG(32, 1))
+		for range 60 * w.Width {
+			w.Data = append(w.Data, float32(3*r.NormFloat64()+1))
+		}
+		s := newWindowScale(w, []int{0}, b)
+		if s.missing {
+			t.Fatal("values are missing")
+		}
+		w.Data[100], w.Data[131] = float32(math.NaN()), 1e30
+		for first := range 60 {
+			for end := first; end <= 60; end++ {
+				got, want := make([]float32, (end-first)*3+1), make([]float32, (end-first)*3+1)
+				s.bars(w, first, end, got)
+				for k := first; k < end; k++ {
+					s.bar(w, k, want[(k-first)*3:], true)
+				}
+				if !slices.Equal(got, want) {
+					t.Fatalf("%+v, bars %d to %d: %v, want %v", b, first, end-1, got, want)
+				}
+			}
+		}
+	}
+}

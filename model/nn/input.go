@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash"
 	"math"
+	"slices"
+	"sync"
 
 	"github.com/mlfactory/mlfactory/internal/simd/vec"
 	"github.com/mlfactory/mlfactory/model"
@@ -97,7 +99,6 @@ func (in *inputs) check(v view.View) error {
 type buffer struct {
 	tape  *tape.Tape
 	batch trainer.Batch
-	row   []float32
 	table view.Table // of one row
 }
 
@@ -107,13 +108,7 @@ func (in *inputs) put(b *buffer, v view.View, lo, hi int) *trainer.Batch {
 	b.batch = trainer.Batch{Rows: n, Streams: b.batch.Streams[:0]}
 	if in.table != nil {
 		x := b.tape.Blank(n, in.table.width())
-		for k := range n {
-			b.row = b.row[:0]
-			for j := range v.Table.P {
-				b.row = append(b.row, v.Table.Data[j*v.Table.N+lo+k])
-			}
-			in.table.put(b.row, x.Row(k))
-		}
+		in.table.lay(v.Table, nil, lo, hi, x.Value)
 		b.batch.Table = x
 	}
 	for k, s := range in.streams {
@@ -136,6 +131,9 @@ type windowScale struct {
 	mean, inv []float32
 	missing   bool
 	bound     bound
+
+	repeat      sync.Once // makes what follows
+	means, invs []float32 // mean and inv for barsAtOnce bars
 }
 
 func (s *windowScale) width() int {
@@ -234,10 +232,8 @@ func (s *windowScale) putShared(t *tape.Tape, w *view.Windows, lo, hi int) *tape
 	if end-from >= (hi-lo)*s.length {
 		return nil
 	}
-	bars, adjoin := t.Blank(end-from, s.width()), adjoin(w)
-	for b := from; b < end; b++ {
-		s.bar(w, b, bars.Row(b-from), adjoin)
-	}
+	bars := t.Blank(end-from, s.width())
+	s.bars(w, from, end, bars.Value)
 	first := make([]int32, hi-lo)
 	for i := lo; i < hi; i++ {
 		first[i-lo] = int32(w.First(i) - from) // #nosec G115 -- below 2³¹ bars
@@ -247,10 +243,27 @@ func (s *windowScale) putShared(t *tape.Tape, w *view.Windows, lo, hi int) *tape
 
 // put writes window i of w, scaled, to dst.
 func (s *windowScale) put(w *view.Windows, i int, dst []float32) {
-	first, last := w.First(i), int(w.Last[i])
-	lead, adjoin := s.lead(dst, last+1-first), adjoin(w)
-	for b := first; b <= last; b++ {
-		s.bar(w, b, dst[lead+(b-first)*s.width():], adjoin)
+	first, end := w.First(i), int(w.Last[i])+1
+	s.bars(w, first, end, dst[s.lead(dst, end-first):])
+}
+
+// barsAtOnce are scaled in a call where they lie as they will: calls for a few
+// values each take longer than the values.
+const barsAtOnce = 16
+
+// bars writes the bars first to end−1, scaled, to dst.
+func (s *windowScale) bars(w *view.Windows, first, end int, dst []float32) {
+	n, adjoin := len(s.names), adjoin(w)
+	if n == 0 || n != w.Width || !adjoin || s.missing {
+		for b := first; b < end; b++ {
+			s.bar(w, b, dst[(b-first)*s.width():], adjoin)
+		}
+		return
+	}
+	s.repeat.Do(func() { s.means, s.invs = slices.Repeat(s.mean, barsAtOnce), slices.Repeat(s.inv, barsAtOnce) })
+	for b := first; b < end; b += barsAtOnce {
+		k := min(barsAtOnce, end-b) * n
+		s.bound.standardize(w.Data[b*n:][:k], s.means[:k], s.invs[:k], dst[(b-first)*n:][:k])
 	}
 }
 
@@ -300,20 +313,7 @@ func (s *windowScale) bar(w *view.Windows, b int, dst []float32, adjoin bool) {
 }
 
 // standardize is standard of all values of a bar; z may be x.
-func (s *windowScale) standardize(x, z []float32) {
-	if s.bound.robust {
-		for j, v := range x {
-			z[j] = standard(v, s.mean[j], s.inv[j], s.bound)
-		}
-		return
-	}
-	inf := float32(math.Inf(1))
-	cut := s.bound.at
-	if cut == 0 {
-		cut = inf
-	}
-	vec.Standardize(x, s.mean, s.inv, z, cut, inf)
-}
+func (s *windowScale) standardize(x, z []float32) { s.bound.standardize(x, s.mean, s.inv, z) }
 
 // finite refuses ±Inf in the windows of rows (nil: all).
 func finite(w *view.Windows, rows []int) error {
@@ -443,10 +443,7 @@ func (s *windowScale) source(w *view.Windows, rows []int) *windowSource {
 		return src
 	}
 	src.data = make([]float32, (hi-lo)*s.width())
-	adjoin := adjoin(w)
-	for b := lo; b < hi; b++ {
-		s.bar(w, b, src.data[(b-lo)*s.width():], adjoin)
-	}
+	s.bars(w, lo, hi, src.data)
 	for k := range src.from {
 		src.from[k] -= int32(lo) // #nosec G115 -- below 2³¹ bars
 	}

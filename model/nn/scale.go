@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/mlfactory/mlfactory/internal/simd/vec"
 	"github.com/mlfactory/mlfactory/model/nn/tape"
 	"github.com/mlfactory/mlfactory/view"
 )
@@ -106,17 +107,61 @@ func moments(mean, deviation float64) (m, inverse float32) {
 // width is the number of inputs.
 func (s *scale) width() int { return len(s.names) + len(s.missing) }
 
-// put writes the inputs of column values x to out.
-func (s *scale) put(x []float32, out []float32) {
-	for j, v := range x {
-		out[j] = standard(v, s.mean[j], s.inv[j], s.bound)
-	}
+// finish turns a row that begins with column values into inputs.
+func (s *scale) finish(row []float32) {
+	x := row[:len(s.names)]
 	for k, j := range s.missing {
-		out[len(x)+k] = 0
+		row[len(x)+k] = 0
 		if v := x[j]; v != v {
-			out[len(x)+k] = 1
+			row[len(x)+k] = 1
 		}
 	}
+	s.bound.standardize(x, s.mean, s.inv, x)
+}
+
+// layRows is how many rows are laid out at a time: few enough for a line of the cache
+// of each to stay in the first level while columns go by.
+const layRows = 128
+
+// lay writes the inputs of rows lo to hi−1 of those listed (nil: all) of t to out, a
+// row after the other.
+func (s *scale) lay(t *view.Table, rows []int, lo, hi int, out []float32) {
+	w := s.width()
+	for ; lo < hi; lo += layRows {
+		n := min(layRows, hi-lo)
+		for j := range t.P {
+			col := t.Col(j)
+			if rows == nil {
+				for k, v := range col[lo : lo+n] {
+					out[k*w+j] = v
+				}
+				continue
+			}
+			for k, i := range rows[lo : lo+n] {
+				out[k*w+j] = col[i]
+			}
+		}
+		for range n {
+			s.finish(out[:w])
+			out = out[w:]
+		}
+	}
+}
+
+// standardize is standard of all of x; z may be x.
+func (b bound) standardize(x, mean, inv, z []float32) {
+	if b.robust {
+		for j, v := range x {
+			z[j] = standard(v, mean[j], inv[j], b)
+		}
+		return
+	}
+	inf := float32(math.Inf(1))
+	cut := b.at
+	if cut == 0 {
+		cut = inf
+	}
+	vec.Standardize(x, mean, inv, z, cut, inf)
 }
 
 // standard is z = (v − mean)·inv, and 0 for a missing value. It is cut at the bound
@@ -155,17 +200,7 @@ func (s *scale) source(t *view.Table, rows []int) *tableSource {
 		n = len(rows)
 	}
 	src := &tableSource{s.width(), make([]float32, n*s.width())}
-	x := make([]float32, t.P)
-	for k := range n {
-		i := k
-		if rows != nil {
-			i = rows[k]
-		}
-		for j := range x {
-			x[j] = t.Data[j*t.N+i]
-		}
-		s.put(x, src.data[k*src.width:])
-	}
+	s.lay(t, rows, 0, n, src.data)
 	return src
 }
 

@@ -171,9 +171,38 @@ func TestRobustScales(t *testing.T) {
 		{1e9, 0, [2]float64{3, 0}},
 		{-math.MaxFloat32, 0, [2]float64{-3, 0}},
 	} {
-		s.put([]float32{c.a, c.flat, 99}, out[:])
+		s.lay(&view.Table{N: 1, P: 3, Data: []float32{c.a, c.flat, 99}}, nil, 0, 1, out[:])
 		if math.Abs(float64(out[0])-c.want[0]) > 1e-6 || math.Abs(float64(out[1])-c.want[1]) > 1e-6 || out[2] != 0 || out[3] != 0 {
 			t.Errorf("%v and %v become %v, want %v", c.a, c.flat, out, c.want)
+		}
+	}
+}
+
+// Rows are laid out the same whichever share a call: each value scaled on its own,
+// missing ones 0 with their indicator.
+func TestRowsAreLaidOutAlike(t *testing.T) {
+	r := rand.New(rand.NewPCG(12, 1))
+	v := view.NewTable(300, []string{"a", "b", "c"})
+	for i := range v.Data {
+		v.Data[i] = float32(3 * r.NormFloat64())
+		if i < 300 && i%7 == 0 {
+			v.Data[i] = float32(math.NaN())
+		}
+	}
+	rows := r.Perm(300)[:270]
+	s := newScale(v, rows, nil, bound{at: 2})
+	got := s.source(v, rows).data
+	all := make([]float32, 300*s.width())
+	s.lay(v, nil, 0, 300, all)
+	for k, i := range rows {
+		for j := range 3 {
+			want := standard(v.Col(j)[i], s.mean[j], s.inv[j], s.bound)
+			if a, b := got[k*4+j], all[i*4+j]; a != want || b != want {
+				t.Fatalf("row %d column %d is %v and %v, want %v", i, j, a, b, want)
+			}
+		}
+		if hole := got[k*4+3] == 1; hole != (i%7 == 0) || all[i*4+3] != got[k*4+3] {
+			t.Fatalf("row %d: missing %v", i, hole)
 		}
 	}
 }
