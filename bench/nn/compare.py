@@ -23,8 +23,8 @@ ONLY = next((sys.argv[i + 1].split(",") for i, a in enumerate(sys.argv) if a == 
 # The keys that make our network the one of opponents.py.
 SIZES = {
     "mlp": "hidden=256,layers=2,activation=relu,norm=false,dropout=0",
-    "gru": "hidden=64,layers=1,dropout=0",
-    "lstm": "hidden=64,layers=1,dropout=0",
+    "gru": "hidden=64,layers=1,dropout=0,order=shuffled",
+    "lstm": "hidden=64,layers=1,dropout=0,order=shuffled",
     "tcn": "channels=64,kernel=3,layers=5,convolutions=1,weight_norm=false,dropout=0",
     "transformer": "heads=4,head_width=16,layers=2,hidden=256,dropout=0",
     "patchtst": "heads=4,head_width=4,layers=3,hidden=128,patch=16,stride=8,revin=true,head=flatten,dropout=0,head_dropout=0",
@@ -278,7 +278,7 @@ def fit_once(command, rows, epochs, more=""):
 def fit():
     rows, epochs, budget = 300000, 20, 360
     print("fit: lstm of 64 units, %d epochs of %d windows of 60 x 40, no early stop, %d threads" % (epochs, rows, THREADS))
-    for order, more in (("in blocks of 16 rows", ",order=blocks,block=16"), ("shuffled", "")):
+    for order, more in (("by default, auto: blocks of 16 rows", ",order=auto"), ("shuffled", "")):
         k = 1
         if QUICK:
             k = epochs * -(-rows // 256) / 60  # 60 of the 1172 steps of an epoch, three times

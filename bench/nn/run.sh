@@ -5,7 +5,7 @@
 #   bench/nn/run.sh                  about ten minutes on two idle cores
 #   bench/nn/run.sh --quick          few bursts, under a minute
 #   bench/nn/run.sh --only step_lstm,infer_window,memory,gemm_peak
-#   bench/nn/run.sh fit [--quick]    20 epochs of lstm on 300,000 windows within six minutes, in blocks and shuffled; --quick: 60 steps, scaled
+#   bench/nn/run.sh fit [--quick]    20 epochs of lstm on 300,000 windows within six minutes, by default and shuffled; --quick: 60 steps, scaled
 #
 # PyTorch lives in bench/nn/.venv, made here when it is missing (needs python3, a
 # package index and, for torch.compile, a C++ compiler). Last lines:

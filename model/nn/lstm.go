@@ -57,6 +57,10 @@ func (n *lstm) Params() []*tape.Param {
 	return append(p, n.out.params()...)
 }
 
+// Gains reports whether bars that windows share are multiplied once. No loss by
+// blocks of neighbours could be measured (docs/networks.md).
+func (n *lstm) Gains() bool { return n.layers[0].Shares() }
+
 func (n *lstm) Logits(t *tape.Tape, in *trainer.Batch) *tape.Tensor {
 	x := in.Streams[0]
 	for k, l := range n.layers {

@@ -72,7 +72,7 @@ type Config struct {
 	EMA            float64 `yaml:"ema" doc:"decay of an exponential average of the weights, which then predicts; 0: none" min:"0" max:"0.99999"`
 	LabelSmoothing float64 `yaml:"label_smoothing" doc:"share of each label that is spread over all classes" min:"0" max:"0.9" search:"lin 0 0.2"`
 	ClassWeight    string  `yaml:"class_weight" doc:"none, or balanced: every class has the same sum of weights" enum:"none,balanced"`
-	Order          string  `yaml:"order" doc:"mini-batches of shuffled rows, or of blocks of consecutive rows in shuffled order" enum:"shuffled,blocks"`
+	Order          string  `yaml:"order" doc:"mini-batches of shuffled rows, or of blocks of consecutive rows in shuffled order; auto: whole mini-batches for the loss sharpe, blocks of 16 for lstm where windows of neighbouring rows share most of their bars, else shuffled" enum:"auto,shuffled,blocks"`
 	Block          int     `yaml:"block" doc:"rows of a block, of the order blocks; 0: a whole mini-batch" min:"0" max:"1000000"`
 	Accumulate     int     `yaml:"accumulate" doc:"mini-batches whose gradients are added up for one step, as if they were one large mini-batch" min:"1" max:"4096"`
 	Schedule       string  `yaml:"schedule" doc:"step size after the warm-up: a falling cosine, or coslog4, four waves that fall late (RealMLP)" enum:"cosine,coslog4"`
@@ -90,7 +90,7 @@ func Default() Config {
 	return Config{
 		Epochs: 50, Patience: 8, Batch: 256,
 		LearningRate: 1e-3, WeightDecay: 1e-2, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8,
-		Warmup: 0.05, FinalRate: 0.01, ClipNorm: 1, ClassWeight: "none", Order: "shuffled",
+		Warmup: 0.05, FinalRate: 0.01, ClipNorm: 1, ClassWeight: "none", Order: "auto",
 		Accumulate: 1, Schedule: "cosine",
 		Task: "classes", Loss: "auto", Quantiles: []float64{0.1, 0.5, 0.9}, FocalGamma: 2, HuberDelta: 1, SharpeCost: 2e-4,
 	}
@@ -161,11 +161,11 @@ func (c Config) Validate() error {
 	if c.ClassWeight == "balanced" && !c.Classifies() {
 		bad("class_weight", "the task %s has no classes to balance", c.Task)
 	}
-	if loss == "sharpe" && c.Order != "blocks" {
-		bad("order", "the loss sharpe charges for turnover between consecutive rows; it needs the order blocks")
+	if loss == "sharpe" && c.Order == "shuffled" {
+		bad("order", "the loss sharpe charges for turnover between consecutive rows; it needs the order blocks or auto")
 	}
 	if c.Block > 0 && c.Order != "blocks" {
-		bad("block", "mini-batches of the order %s have no blocks; set order=blocks", c.Order)
+		bad("block", "the order %s takes no size of blocks; set order=blocks", c.Order)
 	}
 	if size := c.Batch * c.Accumulate; c.Block > size {
 		bad("block", "a block of %d rows is larger than a step, which has %d (batch × accumulate)", c.Block, size)

@@ -214,19 +214,19 @@ func TestLossParametersHaveAnEffect(t *testing.T) {
 
 func TestValidateNamesTheKey(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"loss: mse is no":     func(c *Config) { c.Loss = "mse" },
-		"loss: sharpe is":     func(c *Config) { c.Task, c.Loss, c.Order = "binary", "sharpe", "blocks" },
-		"order: ":             func(c *Config) { c.Loss = "sharpe" },
-		"accumulate: ":        func(c *Config) { c.Loss, c.Order, c.Accumulate = "sharpe", "blocks", 2 },
-		"block: mini-batches": func(c *Config) { c.Block = 8 },
-		"block: a block of":   func(c *Config) { c.Order, c.Block = "blocks", c.Batch+1 },
-		"block: the Sharpe":   func(c *Config) { c.Loss, c.Order, c.Block = "sharpe", "blocks", 8 },
-		"quantiles: level":    func(c *Config) { c.Quantiles = []float64{0.5, 0.5} },
-		"quantiles: the":      func(c *Config) { c.Task, c.Quantiles = "quantiles", nil },
-		"label_smoothing: ":   func(c *Config) { c.Loss, c.LabelSmoothing = "focal", 0.1 },
-		"class_weight: ":      func(c *Config) { c.Task, c.ClassWeight = "regression", "balanced" },
-		"task: ":              func(c *Config) { c.Task = "ranks" },
-		"quantiles.1: ":       func(c *Config) { c.Quantiles = []float64{0.5, 1.5} },
+		"loss: mse is no":       func(c *Config) { c.Loss = "mse" },
+		"loss: sharpe is":       func(c *Config) { c.Task, c.Loss, c.Order = "binary", "sharpe", "blocks" },
+		"order: ":               func(c *Config) { c.Loss, c.Order = "sharpe", "shuffled" },
+		"accumulate: ":          func(c *Config) { c.Loss, c.Order, c.Accumulate = "sharpe", "blocks", 2 },
+		"block: the order auto": func(c *Config) { c.Block = 8 },
+		"block: a block of":     func(c *Config) { c.Order, c.Block = "blocks", c.Batch+1 },
+		"block: the Sharpe":     func(c *Config) { c.Loss, c.Order, c.Block = "sharpe", "blocks", 8 },
+		"quantiles: level":      func(c *Config) { c.Quantiles = []float64{0.5, 0.5} },
+		"quantiles: the":        func(c *Config) { c.Task, c.Quantiles = "quantiles", nil },
+		"label_smoothing: ":     func(c *Config) { c.Loss, c.LabelSmoothing = "focal", 0.1 },
+		"class_weight: ":        func(c *Config) { c.Task, c.ClassWeight = "regression", "balanced" },
+		"task: ":                func(c *Config) { c.Task = "ranks" },
+		"quantiles.1: ":         func(c *Config) { c.Quantiles = []float64{0.5, 1.5} },
 	} {
 		c := Default()
 		change(&c)

@@ -42,6 +42,14 @@ type Network interface {
 // what they predict is averaged.
 type Members interface{ Members() int }
 
+// Neighbours is implemented by a source of windows. Near reports whether those of
+// rows that follow each other have most of their bars in common.
+type Neighbours interface{ Near() bool }
+
+// Neighbourly is implemented by a network that is trained sooner, and no worse, where
+// mini-batches hold windows that follow each other. Gains reports whether this one is.
+type Neighbourly interface{ Gains() bool }
+
 // Data are rows with their targets.
 type Data struct {
 	Source Source
@@ -113,6 +121,7 @@ type fitter struct {
 	weight   []float32 // of each training row, class weights included, mean 1
 	factor   []float64 // weight of each class, nil: all 1
 	unit     float32   // returns are multiplied by it for the loss sharpe
+	block    int       // rows that stay together in the order of an epoch, 0: none
 	shards   int       // most of a mini-batch
 	crew     *crew
 	tapes    tapes
@@ -192,6 +201,7 @@ func Fit(ctx context.Context, env model.Env, cfg Config, net Network, classes in
 			p.Shards(0)
 		}
 	}()
+	f.block = f.blockRows()
 	f.weigh(classes)
 	f.weighRows()
 	f.shards = f.shardsOf(min(cfg.Batch, n))
@@ -343,40 +353,56 @@ func (f *fitter) classFactor(d *Data, i int) float64 {
 	return f.factor[d.Class[i]]
 }
 
+// blockRows is the size of blocks of rows that stay together, 0 for none.
+func (f *fitter) blockRows() int {
+	whole := f.cfg.Batch * f.cfg.Accumulate
+	switch f.cfg.Order {
+	case "blocks":
+		if f.cfg.Block > 0 {
+			return f.cfg.Block
+		}
+		return whole
+	case "auto":
+		if f.cfg.Trained() == "sharpe" {
+			return whole
+		}
+		source, ofWindows := f.train.Source.(Neighbours)
+		net, neighbourly := f.net.(Neighbourly)
+		if ofWindows && neighbourly && net.Gains() && source.Near() {
+			return min(fineRows, whole)
+		}
+	}
+	return 0
+}
+
 // order is the order of rows in an epoch.
 func (f *fitter) order(epoch int) []int {
 	n := f.train.Source.Len()
 	r := f.stream.Stream("order", epoch).Rand()
-	if f.cfg.Order == "shuffled" {
+	if f.block == 0 {
 		return r.Perm(n)
 	}
-	size := f.cfg.Block
-	if size == 0 {
-		size = f.cfg.Batch * f.cfg.Accumulate
-	}
-	return blocks(n, size, r)
+	return blocks(n, f.block, r)
 }
 
-// blocks is the rows in runs of size rows, which begin at a random place, in
-// random order.
+// blocks is the rows in runs of size rows, which begin at a random place, in random
+// order. The runs at both ends of the rows, which may be shorter, come last: so all
+// others begin where a mini-batch or, if they are as large, a shard of it begins.
 func blocks(n, size int, r *rand.Rand) []int {
 	first := r.IntN(min(size, n))
-	starts := []int{}
-	if first > 0 {
-		starts = append(starts, 0)
-	}
-	for s := first; s < n; s += size {
-		starts = append(starts, s)
-	}
 	out := make([]int, 0, n)
-	for _, k := range r.Perm(len(starts)) {
-		end := n
-		if k+1 < len(starts) {
-			end = starts[k+1]
-		}
-		for i := starts[k]; i < end; i++ {
+	add := func(lo, hi int) {
+		for i := lo; i < hi; i++ {
 			out = append(out, i)
 		}
+	}
+	whole := (n - first) / size
+	for _, k := range r.Perm(whole) {
+		add(first+k*size, first+(k+1)*size)
+	}
+	ends := [2][2]int{{0, first}, {first + whole*size, n}}
+	for _, k := range r.Perm(2) {
+		add(ends[k][0], ends[k][1])
 	}
 	return out
 }

@@ -179,12 +179,68 @@ func TestBlocksHoldEachRowOnce(t *testing.T) {
 		if breaks > n/7+1 {
 			t.Errorf("%d rows: %d breaks", n, breaks)
 		}
+		for i := 0; i+7 <= n-12; i += 7 { // at most 12 rows are in short runs, which come last
+			if rows[i+6] != rows[i]+6 {
+				t.Errorf("%d rows: no block of 7 begins at %d of %v", n, i, rows)
+			}
+		}
 		slices.Sort(rows)
 		for i, k := range rows {
 			if i != k {
 				t.Fatalf("%d rows: %v", n, rows)
 			}
 		}
+	}
+}
+
+// nearRows and neighbourly say of small and its rows what those of windows say.
+type nearRows struct {
+	Source
+	near bool
+}
+
+func (s nearRows) Near() bool { return s.near }
+
+type neighbourly struct {
+	*small
+	gains bool
+}
+
+func (n neighbourly) Gains() bool { return n.gains }
+
+// The order auto keeps rows together where a network gains by it.
+func TestAutoKeepsNeighboursTogether(t *testing.T) {
+	for _, c := range []struct {
+		near, gains bool
+		batch       int
+		order       string
+		block       int
+	}{
+		{true, true, 100, "blocks", 16}, {true, true, 10, "blocks", 10}, {false, true, 100, "shuffled", 0}, {true, false, 100, "shuffled", 0},
+	} {
+		fit := func(order string, block int) []float32 {
+			cfg := config()
+			cfg.Epochs, cfg.Batch, cfg.Order, cfg.Block = 2, c.batch, order, block
+			net := newSmall(6, 1)
+			train := exclusive(333, 1)
+			train.Source = nearRows{train.Source, c.near}
+			if _, err := Fit(context.Background(), env(1), cfg, neighbourly{net, c.gains}, 2, train, Data{}); err != nil {
+				t.Fatal(err)
+			}
+			return net.w1.Value
+		}
+		if !slices.Equal(fit("auto", 0), fit(c.order, c.block)) {
+			t.Errorf("%+v: other weights by auto", c)
+		}
+	}
+	cfg := config()
+	f := &fitter{cfg: cfg, net: newSmall(6, 1), train: exclusive(50, 1)}
+	if n := f.blockRows(); n != 0 {
+		t.Errorf("%d rows of a table stay together", n)
+	}
+	f.cfg.Loss = "sharpe"
+	if n := f.blockRows(); n != cfg.Batch {
+		t.Errorf("%d rows stay together where the Sharpe ratio is trained, want %d", n, cfg.Batch)
 	}
 }
 
