@@ -2,7 +2,7 @@
 # Compares training, cross-validation, prediction and explanation of trees with
 # XGBoost, LightGBM, CatBoost and scikit-learn, side by side on the same data.
 #
-#   bench/trees/run.sh                  about half an hour on two idle cores
+#   bench/trees/run.sh                  all, three times: hours on two idle cores (cv6_200k alone: 11 minutes)
 #   bench/trees/run.sh --quick          small sizes of one of each kind, under a minute
 #   bench/trees/run.sh --only train_200k_binary,cv6_200k,forest,predict --threads 2
 #   bench/trees/run.sh big              3.4 million rows of 250 columns, ours alone, within 24 GiB
