@@ -52,10 +52,13 @@ func panel4AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c
 func packingTileAVX2(k int, a *float32, rsa, csa int, b *float32, rsb int, d, c *float32, rsc, how int)
 
 // rowPanelsAVX2 computes a row of C that begins with the sums of another, in panels of
-// eight vectors; from one to the next it is nextB bytes of B and nextC of both rows.
+// 64 columns; from one to the next it is nextB bytes of B and nextC of both rows.
 //
 //go:noescape
 func rowPanelsAVX2(k int, a, b, from, c *float32, panels, nextB, nextC int)
+
+//go:noescape
+func rowPanelsAVX512(k int, a, b, from, c *float32, panels, nextB, nextC int)
 
 // packRows copies k rows of some registers of eight values to d, one after the other.
 //
@@ -274,13 +277,17 @@ func fastPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
 // fastOn is ContinuePacked by the kernels of b.path, for one row of C panel by
 // panel to and fro.
 func fastOn(m int, a Matrix, b *Packed, d, c []float32, ldc int, back bool) {
-	if m > 1 || b.m > 1 || b.path != simd.AVX2 || b.n%64 != 0 || a.ColStride != 1 {
+	if m > 1 || b.m > 1 || b.n%64 != 0 || a.ColStride != 1 {
 		block(b.path, m, b.n, b.k, b.m, a, Matrix{}, b.data, c, ldc, continues, d, later{})
 		return
 	}
 	first, step := 0, 64
 	if back {
 		first, step = b.n-64, -64
+	}
+	if b.path == simd.AVX512 {
+		rowPanelsAVX512(b.k, &a.Data[0], &b.data[first*b.k], &d[first], &c[first], b.n/64, 4*step*b.k, 4*step)
+		return
 	}
 	rowPanelsAVX2(b.k, &a.Data[0], &b.data[first*b.k], &d[first], &c[first], b.n/64, 4*step*b.k, 4*step)
 }

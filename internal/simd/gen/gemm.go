@@ -28,17 +28,19 @@ func gemm() []byte {
 				panel(s, m, t, true)
 			}
 		}
+		rowPanels(s, m)
 	}
-	rowPanels(s)
 	packingTile(s)
 	packing(s)
 	return s.b.Bytes()
 }
 
-// rowPanels emits the product of a row that begins with the sums of another one, through panels of eight vectors, next bytes of B apart,
-// forwards or backwards. AVX2.
-func rowPanels(s *source) {
-	const name, nv, unroll = "rowPanelsAVX2", 8, 4
+// rowPanels emits the product of a row that begins with the sums of another one, through panels of 64 columns, next bytes of B apart,
+// forwards or backwards.
+func rowPanels(s *source, m machine) {
+	const columns, unroll = 64, 4
+	nv, size := columns/m.lanes, m.bytes()
+	name := "rowPanels" + m.name
 	s.text(name, 64, "func "+name+"(k int, a, b, from, c *float32, panels, nextB, nextC int)")
 	s.op("MOVQ", "b+16(FP)", "DX")
 	s.op("MOVQ", "from+24(FP)", "R12")
@@ -51,41 +53,44 @@ func rowPanels(s *source) {
 	s.op("MOVQ", "k+0(FP)", "CX")
 	s.op("MOVQ", "a+8(FP)", "SI")
 	s.op("MOVQ", "DX", "DI")
-	y := func(i int) string { return fmt.Sprintf("Y%d", i) }
 	for j := range nv {
-		s.op("VMOVUPS", mem(32*j, "R12"), y(j))
+		s.op("VMOVUPS", mem(size*j, "R12"), m.reg(j))
 	}
 	multiply := func(u int) { // by the value of A in register nv+u
 		for j := range nv {
-			s.op("VFMADD231PS", mem(32*(nv*u+j), "DI"), y(nv+u), y(j))
+			s.op("VFMADD231PS", mem(size*(nv*u+j), "DI"), m.reg(nv+u), m.reg(j))
 		}
+	}
+	four := "VBROADCASTF128"
+	if m.lanes == 16 {
+		four = "VBROADCASTF32X4"
 	}
 	s.op("SUBQ", imm(unroll), "CX")
 	s.op("JLT", "rest")
 	s.op("PCALIGN", "$32")
 	s.label("turn")
-	s.op("VBROADCASTF128", mem(0, "SI"), y(nv+unroll)) // four values by one load: loads are the limit
+	s.op(four, mem(0, "SI"), m.reg(nv+unroll)) // four values by one load: loads are the limit
 	for u := range unroll {
-		s.op("VPERMILPS", imm(0x55*u), y(nv+unroll), y(nv+u))
+		s.op("VPERMILPS", imm(0x55*u), m.reg(nv+unroll), m.reg(nv+u))
 		multiply(u)
 	}
 	s.op("ADDQ", imm(4*unroll), "SI")
-	s.op("ADDQ", imm(32*nv*unroll), "DI")
+	s.op("ADDQ", imm(4*columns*unroll), "DI")
 	s.op("SUBQ", imm(unroll), "CX")
 	s.op("JGE", "turn")
 	s.label("rest")
 	s.op("ADDQ", imm(unroll), "CX")
 	s.op("JEQ", "store")
 	s.label("single")
-	s.op("VBROADCASTSS", mem(0, "SI"), y(nv))
+	s.op("VBROADCASTSS", mem(0, "SI"), m.reg(nv))
 	multiply(0)
 	s.op("ADDQ", "$4", "SI")
-	s.op("ADDQ", imm(32*nv), "DI")
+	s.op("ADDQ", imm(4*columns), "DI")
 	s.op("DECQ", "CX")
 	s.op("JNZ", "single")
 	s.label("store")
 	for j := range nv {
-		s.op("VMOVUPS", y(j), mem(32*j, "R8"))
+		s.op("VMOVUPS", m.reg(j), mem(size*j, "R8"))
 	}
 	s.op("ADDQ", "R10", "DX")
 	s.op("ADDQ", "R11", "R12")

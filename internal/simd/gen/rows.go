@@ -36,13 +36,19 @@ func lstmRows() *rowFunction {
 	f := lstm()
 	f.name, f.ins, f.outs = "LSTMRows", []string{"i", "f", "u", "o", "c0"}, []string{"i", "f", "u", "o", "c", "t", "h"}
 	f.doc = "is [LSTM] for rows of cells: the gates take the place of their sums. c may be c0."
-	gates := &function{name: f.name, ins: []string{"i", "f", "u", "o"}, outs: []string{"i", "f", "u", "o"}}
+	gates, states := lstmPasses("c0", "c", "t", "h")
+	return &rowFunction{*f, []*function{gates, states}}
+}
+
+// lstmPasses are the two halves of a cell: the gates, then the cells after those in c0, their tangents and the states.
+func lstmPasses(c0, c, t, h string) (gates, states *function) {
+	gates = &function{ins: []string{"i", "f", "u", "o"}, outs: []string{"i", "f", "u", "o"}}
 	gates.results = []val{gates.logistic(gates.in(0)), gates.logistic(gates.in(1)), gates.tanh(gates.in(2)), gates.logistic(gates.in(3))}
-	states := &function{name: f.name, ins: []string{"i", "f", "u", "o", "c0"}, outs: []string{"c", "t", "h"}}
-	c := states.fma(states.in(1), states.in(4), states.mul(states.in(0), states.in(2)))
-	t := states.tanh(c)
-	states.results = []val{c, t, states.mul(states.in(3), t)}
-	return &rowFunction{*f, []*function{gates.byDepth(), states}}
+	states = &function{ins: []string{"i", "f", "u", "o", c0}, outs: []string{c, t, h}}
+	cell := states.fma(states.in(1), states.in(4), states.mul(states.in(0), states.in(2)))
+	tangent := states.tanh(cell)
+	states.results = []val{cell, tangent, states.mul(states.in(3), tangent)}
+	return gates.byDepth(), states
 }
 
 func gruRows() *rowFunction {
@@ -359,6 +365,9 @@ func rowFiles() []generated {
 		for _, m := range machines() {
 			f.assembly(s, m, &k)
 		}
+	}
+	for _, m := range machines() {
+		lstmSteps(s, m, &k)
 	}
 	s.b.WriteByte('\n')
 	k.emit(s)

@@ -2286,6 +2286,568 @@ next0:
 	VZEROUPPER
 	RET
 
+// func lstmStepsAVX2(steps, units, first int, h0, w, gates, c, h *float32, panel int)
+TEXT ·lstmStepsAVX2(SB), NOSPLIT, $24-72
+	MOVQ         first+16(FP), AX
+	MOVQ         AX, rows-24(SP)
+	MOVQ         h0+24(FP), AX
+	MOVQ         AX, state-8(SP)
+	MOVQ         w+32(FP), R12
+	XORQ         R13, R13
+	MOVQ         $64, R14
+	MOVQ         panel+64(FP), R15
+
+step:
+	MOVQ         units+8(FP), AX
+	MOVQ         AX, left-16(SP)
+
+block:
+	MOVQ         gates+40(FP), SI
+	LEAQ         (SI)(R13*4), SI
+	VMOVUPS      (SI), Y0
+	VMOVUPS      32(SI), Y1
+	VMOVUPS      64(SI), Y2
+	VMOVUPS      96(SI), Y3
+	VMOVUPS      128(SI), Y4
+	VMOVUPS      160(SI), Y5
+	VMOVUPS      192(SI), Y6
+	VMOVUPS      224(SI), Y7
+	LEAQ         256(R12), R10
+	MOVQ         state-8(SP), R11
+	MOVQ         rows-24(SP), CX
+	SUBQ         $4, CX
+	JLT          bias
+	PCALIGN      $32
+
+turn:
+	VBROADCASTF128 (R11), Y12
+	VPERMILPS    $0, Y12, Y8
+	VFMADD231PS  (R10), Y8, Y0
+	VFMADD231PS  32(R10), Y8, Y1
+	VFMADD231PS  64(R10), Y8, Y2
+	VFMADD231PS  96(R10), Y8, Y3
+	VFMADD231PS  128(R10), Y8, Y4
+	VFMADD231PS  160(R10), Y8, Y5
+	VFMADD231PS  192(R10), Y8, Y6
+	VFMADD231PS  224(R10), Y8, Y7
+	VPERMILPS    $85, Y12, Y9
+	VFMADD231PS  256(R10), Y9, Y0
+	VFMADD231PS  288(R10), Y9, Y1
+	VFMADD231PS  320(R10), Y9, Y2
+	VFMADD231PS  352(R10), Y9, Y3
+	VFMADD231PS  384(R10), Y9, Y4
+	VFMADD231PS  416(R10), Y9, Y5
+	VFMADD231PS  448(R10), Y9, Y6
+	VFMADD231PS  480(R10), Y9, Y7
+	VPERMILPS    $170, Y12, Y10
+	VFMADD231PS  512(R10), Y10, Y0
+	VFMADD231PS  544(R10), Y10, Y1
+	VFMADD231PS  576(R10), Y10, Y2
+	VFMADD231PS  608(R10), Y10, Y3
+	VFMADD231PS  640(R10), Y10, Y4
+	VFMADD231PS  672(R10), Y10, Y5
+	VFMADD231PS  704(R10), Y10, Y6
+	VFMADD231PS  736(R10), Y10, Y7
+	VPERMILPS    $255, Y12, Y11
+	VFMADD231PS  768(R10), Y11, Y0
+	VFMADD231PS  800(R10), Y11, Y1
+	VFMADD231PS  832(R10), Y11, Y2
+	VFMADD231PS  864(R10), Y11, Y3
+	VFMADD231PS  896(R10), Y11, Y4
+	VFMADD231PS  928(R10), Y11, Y5
+	VFMADD231PS  960(R10), Y11, Y6
+	VFMADD231PS  992(R10), Y11, Y7
+	ADDQ         $16, R11
+	ADDQ         $1024, R10
+	SUBQ         $4, CX
+	JGE          turn
+
+bias:
+	VADDPS       (R12), Y0, Y0
+	VADDPS       32(R12), Y1, Y1
+	VADDPS       64(R12), Y2, Y2
+	VADDPS       96(R12), Y3, Y3
+	VADDPS       128(R12), Y4, Y4
+	VADDPS       160(R12), Y5, Y5
+	VADDPS       192(R12), Y6, Y6
+	VADDPS       224(R12), Y7, Y7
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      Y1, 32(SI)
+	VMOVUPS      Y2, 64(SI)
+	VMOVUPS      Y3, 96(SI)
+	VMOVUPS      Y4, 128(SI)
+	VMOVUPS      Y5, 160(SI)
+	VMOVUPS      Y6, 192(SI)
+	VMOVUPS      Y7, 224(SI)
+	LEAQ         64(SI), DI
+	LEAQ         128(SI), DX
+	LEAQ         192(SI), BX
+	MOVQ         c+48(FP), R8
+	ADDQ         R13, R8
+	MOVQ         h+56(FP), R9
+	ADDQ         R13, R9
+	XORQ         AX, AX
+	VMOVUPS      (SI)(AX*1), Y1
+	VMOVUPS      (DI)(AX*1), Y2
+	VMOVUPS      (DX)(AX*1), Y3
+	VMOVUPS      (BX)(AX*1), Y4
+	VMOVUPS      lane42ae999a<>(SB), Y0
+	VMINPS       Y1, Y0, Y1
+	VMOVUPS      lane42ae999a<>(SB), Y0
+	VMINPS       Y2, Y0, Y2
+	VMULPS       Y3, Y3, Y5
+	VMOVUPS      lane42ae999a<>(SB), Y0
+	VMINPS       Y4, Y0, Y4
+	VMOVUPS      lanec2b00000<>(SB), Y0
+	VMAXPS       Y1, Y0, Y1
+	VMOVUPS      lanec2b00000<>(SB), Y0
+	VMAXPS       Y2, Y0, Y2
+	VMOVUPS      lane4293eb85<>(SB), Y0
+	VMINPS       Y5, Y0, Y5
+	VMOVUPS      lanec2b00000<>(SB), Y0
+	VMAXPS       Y4, Y0, Y4
+	VMOVUPS      lane4b40007f<>(SB), Y6
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y1, Y6
+	VMOVUPS      lane4b40007f<>(SB), Y7
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y2, Y7
+	VMOVUPS      lane37b19984<>(SB), Y8
+	VFMADD231PS  lane327309a5<>(SB), Y5, Y8
+	VMOVUPS      lane39af2dec<>(SB), Y9
+	VFMADD231PS  lane35595ee8<>(SB), Y5, Y9
+	VMOVUPS      lane4b40007f<>(SB), Y10
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y4, Y10
+	VSUBPS       lane4b40007f<>(SB), Y6, Y11
+	VPSLLD       $23, Y6, Y6
+	VSUBPS       lane4b40007f<>(SB), Y7, Y12
+	VPSLLD       $23, Y7, Y7
+	VFMADD213PS  lane3b674f9c<>(SB), Y5, Y8
+	VFMADD213PS  lane3cd50a66<>(SB), Y5, Y9
+	VSUBPS       lane4b40007f<>(SB), Y10, Y13
+	VPSLLD       $23, Y10, Y10
+	VFMADD231PS  lane3f318000<>(SB), Y11, Y1
+	VFMADD231PS  lane3f318000<>(SB), Y12, Y2
+	VFMADD213PS  lane3e09505a<>(SB), Y5, Y8
+	VFMADD213PS  lane3eef52d7<>(SB), Y5, Y9
+	VFMADD231PS  lane3f318000<>(SB), Y13, Y4
+	VFMADD231PS  laneb95e8083<>(SB), Y11, Y1
+	VFMADD231PS  laneb95e8083<>(SB), Y12, Y2
+	VFMADD213PS  lane3f800000<>(SB), Y5, Y8
+	VFMADD213PS  lane3f800000<>(SB), Y5, Y9
+	VFMADD231PS  laneb95e8083<>(SB), Y13, Y4
+	VMOVUPS      lane3d2b950f<>(SB), Y13
+	VFMADD231PS  lanebc083137<>(SB), Y1, Y13
+	VMOVUPS      lane3d2b950f<>(SB), Y5
+	VFMADD231PS  lanebc083137<>(SB), Y2, Y5
+	VMULPS       Y3, Y8, Y3
+	VMOVUPS      lane3d2b950f<>(SB), Y8
+	VFMADD231PS  lanebc083137<>(SB), Y4, Y8
+	VFMADD213PS  lanebe2aabd7<>(SB), Y1, Y13
+	VFMADD213PS  lanebe2aabd7<>(SB), Y2, Y5
+	VDIVPS       Y9, Y3, Y9
+	VFMADD213PS  lanebe2aabd7<>(SB), Y4, Y8
+	VFMADD213PS  lane3efffefe<>(SB), Y1, Y13
+	VFMADD213PS  lane3efffefe<>(SB), Y2, Y5
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VMINPS       Y9, Y0, Y9
+	VFMADD213PS  lane3efffefe<>(SB), Y4, Y8
+	VFMADD213PS  lanebf800000<>(SB), Y1, Y13
+	VFMADD213PS  lanebf800000<>(SB), Y2, Y5
+	VMOVUPS      lanebf800000<>(SB), Y0
+	VMAXPS       Y9, Y0, Y9
+	VFMADD213PS  lanebf800000<>(SB), Y4, Y8
+	VFMADD213PS  lane3f800000<>(SB), Y1, Y13
+	VFMADD213PS  lane3f800000<>(SB), Y2, Y5
+	VFMADD213PS  lane3f800000<>(SB), Y4, Y8
+	VFMADD213PS  lane3f800000<>(SB), Y6, Y13
+	VFMADD213PS  lane3f800000<>(SB), Y7, Y5
+	VFMADD213PS  lane3f800000<>(SB), Y10, Y8
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VDIVPS       Y13, Y0, Y13
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VDIVPS       Y5, Y0, Y5
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VDIVPS       Y8, Y0, Y8
+	VMOVUPS      Y13, (SI)(AX*1)
+	VMOVUPS      Y5, (DI)(AX*1)
+	VMOVUPS      Y9, (DX)(AX*1)
+	VMOVUPS      Y8, (BX)(AX*1)
+	ADDQ         $32, AX
+	VMOVUPS      (SI)(AX*1), Y1
+	VMOVUPS      (DI)(AX*1), Y2
+	VMOVUPS      (DX)(AX*1), Y3
+	VMOVUPS      (BX)(AX*1), Y4
+	VMOVUPS      lane42ae999a<>(SB), Y0
+	VMINPS       Y1, Y0, Y1
+	VMOVUPS      lane42ae999a<>(SB), Y0
+	VMINPS       Y2, Y0, Y2
+	VMULPS       Y3, Y3, Y5
+	VMOVUPS      lane42ae999a<>(SB), Y0
+	VMINPS       Y4, Y0, Y4
+	VMOVUPS      lanec2b00000<>(SB), Y0
+	VMAXPS       Y1, Y0, Y1
+	VMOVUPS      lanec2b00000<>(SB), Y0
+	VMAXPS       Y2, Y0, Y2
+	VMOVUPS      lane4293eb85<>(SB), Y0
+	VMINPS       Y5, Y0, Y5
+	VMOVUPS      lanec2b00000<>(SB), Y0
+	VMAXPS       Y4, Y0, Y4
+	VMOVUPS      lane4b40007f<>(SB), Y6
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y1, Y6
+	VMOVUPS      lane4b40007f<>(SB), Y7
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y2, Y7
+	VMOVUPS      lane37b19984<>(SB), Y8
+	VFMADD231PS  lane327309a5<>(SB), Y5, Y8
+	VMOVUPS      lane39af2dec<>(SB), Y9
+	VFMADD231PS  lane35595ee8<>(SB), Y5, Y9
+	VMOVUPS      lane4b40007f<>(SB), Y10
+	VFMADD231PS  lanebfb8aa3b<>(SB), Y4, Y10
+	VSUBPS       lane4b40007f<>(SB), Y6, Y11
+	VPSLLD       $23, Y6, Y6
+	VSUBPS       lane4b40007f<>(SB), Y7, Y12
+	VPSLLD       $23, Y7, Y7
+	VFMADD213PS  lane3b674f9c<>(SB), Y5, Y8
+	VFMADD213PS  lane3cd50a66<>(SB), Y5, Y9
+	VSUBPS       lane4b40007f<>(SB), Y10, Y13
+	VPSLLD       $23, Y10, Y10
+	VFMADD231PS  lane3f318000<>(SB), Y11, Y1
+	VFMADD231PS  lane3f318000<>(SB), Y12, Y2
+	VFMADD213PS  lane3e09505a<>(SB), Y5, Y8
+	VFMADD213PS  lane3eef52d7<>(SB), Y5, Y9
+	VFMADD231PS  lane3f318000<>(SB), Y13, Y4
+	VFMADD231PS  laneb95e8083<>(SB), Y11, Y1
+	VFMADD231PS  laneb95e8083<>(SB), Y12, Y2
+	VFMADD213PS  lane3f800000<>(SB), Y5, Y8
+	VFMADD213PS  lane3f800000<>(SB), Y5, Y9
+	VFMADD231PS  laneb95e8083<>(SB), Y13, Y4
+	VMOVUPS      lane3d2b950f<>(SB), Y13
+	VFMADD231PS  lanebc083137<>(SB), Y1, Y13
+	VMOVUPS      lane3d2b950f<>(SB), Y5
+	VFMADD231PS  lanebc083137<>(SB), Y2, Y5
+	VMULPS       Y3, Y8, Y3
+	VMOVUPS      lane3d2b950f<>(SB), Y8
+	VFMADD231PS  lanebc083137<>(SB), Y4, Y8
+	VFMADD213PS  lanebe2aabd7<>(SB), Y1, Y13
+	VFMADD213PS  lanebe2aabd7<>(SB), Y2, Y5
+	VDIVPS       Y9, Y3, Y9
+	VFMADD213PS  lanebe2aabd7<>(SB), Y4, Y8
+	VFMADD213PS  lane3efffefe<>(SB), Y1, Y13
+	VFMADD213PS  lane3efffefe<>(SB), Y2, Y5
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VMINPS       Y9, Y0, Y9
+	VFMADD213PS  lane3efffefe<>(SB), Y4, Y8
+	VFMADD213PS  lanebf800000<>(SB), Y1, Y13
+	VFMADD213PS  lanebf800000<>(SB), Y2, Y5
+	VMOVUPS      lanebf800000<>(SB), Y0
+	VMAXPS       Y9, Y0, Y9
+	VFMADD213PS  lanebf800000<>(SB), Y4, Y8
+	VFMADD213PS  lane3f800000<>(SB), Y1, Y13
+	VFMADD213PS  lane3f800000<>(SB), Y2, Y5
+	VFMADD213PS  lane3f800000<>(SB), Y4, Y8
+	VFMADD213PS  lane3f800000<>(SB), Y6, Y13
+	VFMADD213PS  lane3f800000<>(SB), Y7, Y5
+	VFMADD213PS  lane3f800000<>(SB), Y10, Y8
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VDIVPS       Y13, Y0, Y13
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VDIVPS       Y5, Y0, Y5
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VDIVPS       Y8, Y0, Y8
+	VMOVUPS      Y13, (SI)(AX*1)
+	VMOVUPS      Y5, (DI)(AX*1)
+	VMOVUPS      Y9, (DX)(AX*1)
+	VMOVUPS      Y8, (BX)(AX*1)
+	ADDQ         $32, AX
+	XORQ         AX, AX
+	VMOVUPS      (DI)(AX*1), Y1
+	VMOVUPS      32(DI)(AX*1), Y2
+	VMOVUPS      (R8)(AX*1), Y3
+	VMOVUPS      32(R8)(AX*1), Y4
+	VMOVUPS      (SI)(AX*1), Y5
+	VMOVUPS      32(SI)(AX*1), Y6
+	VMOVUPS      (DX)(AX*1), Y7
+	VMOVUPS      32(DX)(AX*1), Y8
+	VMULPS       Y7, Y5, Y7
+	VMULPS       Y8, Y6, Y8
+	VFMADD231PS  Y3, Y1, Y7
+	VFMADD231PS  Y4, Y2, Y8
+	VMULPS       Y7, Y7, Y4
+	VMULPS       Y8, Y8, Y2
+	VMOVUPS      lane4293eb85<>(SB), Y0
+	VMINPS       Y4, Y0, Y4
+	VMOVUPS      lane4293eb85<>(SB), Y0
+	VMINPS       Y2, Y0, Y2
+	VMOVUPS      lane37b19984<>(SB), Y3
+	VFMADD231PS  lane327309a5<>(SB), Y4, Y3
+	VMOVUPS      lane37b19984<>(SB), Y1
+	VFMADD231PS  lane327309a5<>(SB), Y2, Y1
+	VFMADD213PS  lane3b674f9c<>(SB), Y4, Y3
+	VFMADD213PS  lane3b674f9c<>(SB), Y2, Y1
+	VFMADD213PS  lane3e09505a<>(SB), Y4, Y3
+	VFMADD213PS  lane3e09505a<>(SB), Y2, Y1
+	VFMADD213PS  lane3f800000<>(SB), Y4, Y3
+	VFMADD213PS  lane3f800000<>(SB), Y2, Y1
+	VMOVUPS      lane39af2dec<>(SB), Y6
+	VFMADD231PS  lane35595ee8<>(SB), Y4, Y6
+	VMOVUPS      lane39af2dec<>(SB), Y5
+	VFMADD231PS  lane35595ee8<>(SB), Y2, Y5
+	VFMADD213PS  lane3cd50a66<>(SB), Y4, Y6
+	VFMADD213PS  lane3cd50a66<>(SB), Y2, Y5
+	VFMADD213PS  lane3eef52d7<>(SB), Y4, Y6
+	VFMADD213PS  lane3eef52d7<>(SB), Y2, Y5
+	VFMADD213PS  lane3f800000<>(SB), Y4, Y6
+	VFMADD213PS  lane3f800000<>(SB), Y2, Y5
+	VMULPS       Y7, Y3, Y3
+	VMULPS       Y8, Y1, Y1
+	VDIVPS       Y6, Y3, Y6
+	VDIVPS       Y5, Y1, Y5
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VMINPS       Y6, Y0, Y6
+	VMOVUPS      lane3f800000<>(SB), Y0
+	VMINPS       Y5, Y0, Y5
+	VMOVUPS      lanebf800000<>(SB), Y0
+	VMAXPS       Y6, Y0, Y6
+	VMOVUPS      lanebf800000<>(SB), Y0
+	VMAXPS       Y5, Y0, Y5
+	VMOVUPS      (BX)(AX*1), Y1
+	VMOVUPS      32(BX)(AX*1), Y3
+	VMULPS       Y6, Y1, Y6
+	VMULPS       Y5, Y3, Y5
+	VMOVUPS      Y7, (R8)(AX*1)
+	VMOVUPS      Y6, (R9)(AX*1)
+	VMOVUPS      Y8, 32(R8)(AX*1)
+	VMOVUPS      Y5, 32(R9)(AX*1)
+	ADDQ         $64, AX
+	ADDQ         R15, R12
+	ADDQ         R14, R13
+	SUBQ         $16, left-16(SP)
+	JNE          block
+	SUBQ         R15, R12
+	SUBQ         R14, R13
+	NEGQ         R15
+	NEGQ         R14
+	MOVQ         h+56(FP), AX
+	MOVQ         AX, state-8(SP)
+	MOVQ         units+8(FP), CX
+	MOVQ         CX, rows-24(SP)
+	SHLQ         $2, CX
+	ADDQ         CX, h+56(FP)
+	SHLQ         $2, CX
+	ADDQ         CX, gates+40(FP)
+	DECQ         steps+0(FP)
+	JNE          step
+	VZEROUPPER
+	RET
+
+// func lstmStepsAVX512(steps, units, first int, h0, w, gates, c, h *float32, panel int)
+TEXT ·lstmStepsAVX512(SB), NOSPLIT, $24-72
+	MOVQ         first+16(FP), AX
+	MOVQ         AX, rows-24(SP)
+	MOVQ         h0+24(FP), AX
+	MOVQ         AX, state-8(SP)
+	MOVQ         w+32(FP), R12
+	XORQ         R13, R13
+	MOVQ         $64, R14
+	MOVQ         panel+64(FP), R15
+
+step:
+	MOVQ         units+8(FP), AX
+	MOVQ         AX, left-16(SP)
+
+block:
+	MOVQ         gates+40(FP), SI
+	LEAQ         (SI)(R13*4), SI
+	VMOVUPS      (SI), Z0
+	VMOVUPS      64(SI), Z1
+	VMOVUPS      128(SI), Z2
+	VMOVUPS      192(SI), Z3
+	LEAQ         256(R12), R10
+	MOVQ         state-8(SP), R11
+	MOVQ         rows-24(SP), CX
+	SUBQ         $4, CX
+	JLT          bias
+	PCALIGN      $32
+
+turn:
+	VBROADCASTF32X4 (R11), Z8
+	VPERMILPS    $0, Z8, Z4
+	VFMADD231PS  (R10), Z4, Z0
+	VFMADD231PS  64(R10), Z4, Z1
+	VFMADD231PS  128(R10), Z4, Z2
+	VFMADD231PS  192(R10), Z4, Z3
+	VPERMILPS    $85, Z8, Z5
+	VFMADD231PS  256(R10), Z5, Z0
+	VFMADD231PS  320(R10), Z5, Z1
+	VFMADD231PS  384(R10), Z5, Z2
+	VFMADD231PS  448(R10), Z5, Z3
+	VPERMILPS    $170, Z8, Z6
+	VFMADD231PS  512(R10), Z6, Z0
+	VFMADD231PS  576(R10), Z6, Z1
+	VFMADD231PS  640(R10), Z6, Z2
+	VFMADD231PS  704(R10), Z6, Z3
+	VPERMILPS    $255, Z8, Z7
+	VFMADD231PS  768(R10), Z7, Z0
+	VFMADD231PS  832(R10), Z7, Z1
+	VFMADD231PS  896(R10), Z7, Z2
+	VFMADD231PS  960(R10), Z7, Z3
+	ADDQ         $16, R11
+	ADDQ         $1024, R10
+	SUBQ         $4, CX
+	JGE          turn
+
+bias:
+	VADDPS       (R12), Z0, Z0
+	VADDPS       64(R12), Z1, Z1
+	VADDPS       128(R12), Z2, Z2
+	VADDPS       192(R12), Z3, Z3
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Z2, 128(SI)
+	VMOVUPS      Z3, 192(SI)
+	LEAQ         64(SI), DI
+	LEAQ         128(SI), DX
+	LEAQ         192(SI), BX
+	MOVQ         c+48(FP), R8
+	ADDQ         R13, R8
+	MOVQ         h+56(FP), R9
+	ADDQ         R13, R9
+	XORQ         AX, AX
+	VMOVUPS      (SI)(AX*1), Z1
+	VMOVUPS      (DI)(AX*1), Z2
+	VMOVUPS      (DX)(AX*1), Z3
+	VMOVUPS      (BX)(AX*1), Z4
+	VMOVUPS      lane42ae999a<>(SB), Z0
+	VMINPS       Z1, Z0, Z1
+	VMOVUPS      lane42ae999a<>(SB), Z0
+	VMINPS       Z2, Z0, Z2
+	VMULPS       Z3, Z3, Z5
+	VMOVUPS      lane42ae999a<>(SB), Z0
+	VMINPS       Z4, Z0, Z4
+	VMOVUPS      lanec2b00000<>(SB), Z0
+	VMAXPS       Z1, Z0, Z1
+	VMOVUPS      lanec2b00000<>(SB), Z0
+	VMAXPS       Z2, Z0, Z2
+	VMOVUPS      lane4293eb85<>(SB), Z0
+	VMINPS       Z5, Z0, Z5
+	VMOVUPS      lanec2b00000<>(SB), Z0
+	VMAXPS       Z4, Z0, Z4
+	VMOVUPS      lane4b40007f<>(SB), Z6
+	VFMADD231PS  lanebfb8aa3b<>(SB), Z1, Z6
+	VMOVUPS      lane4b40007f<>(SB), Z7
+	VFMADD231PS  lanebfb8aa3b<>(SB), Z2, Z7
+	VMOVUPS      lane37b19984<>(SB), Z8
+	VFMADD231PS  lane327309a5<>(SB), Z5, Z8
+	VMOVUPS      lane39af2dec<>(SB), Z9
+	VFMADD231PS  lane35595ee8<>(SB), Z5, Z9
+	VMOVUPS      lane4b40007f<>(SB), Z10
+	VFMADD231PS  lanebfb8aa3b<>(SB), Z4, Z10
+	VSUBPS       lane4b40007f<>(SB), Z6, Z11
+	VPSLLD       $23, Z6, Z6
+	VSUBPS       lane4b40007f<>(SB), Z7, Z12
+	VPSLLD       $23, Z7, Z7
+	VFMADD213PS  lane3b674f9c<>(SB), Z5, Z8
+	VFMADD213PS  lane3cd50a66<>(SB), Z5, Z9
+	VSUBPS       lane4b40007f<>(SB), Z10, Z13
+	VPSLLD       $23, Z10, Z10
+	VFMADD231PS  lane3f318000<>(SB), Z11, Z1
+	VFMADD231PS  lane3f318000<>(SB), Z12, Z2
+	VFMADD213PS  lane3e09505a<>(SB), Z5, Z8
+	VFMADD213PS  lane3eef52d7<>(SB), Z5, Z9
+	VFMADD231PS  lane3f318000<>(SB), Z13, Z4
+	VFMADD231PS  laneb95e8083<>(SB), Z11, Z1
+	VFMADD231PS  laneb95e8083<>(SB), Z12, Z2
+	VFMADD213PS  lane3f800000<>(SB), Z5, Z8
+	VFMADD213PS  lane3f800000<>(SB), Z5, Z9
+	VFMADD231PS  laneb95e8083<>(SB), Z13, Z4
+	VMOVUPS      lane3d2b950f<>(SB), Z13
+	VFMADD231PS  lanebc083137<>(SB), Z1, Z13
+	VMOVUPS      lane3d2b950f<>(SB), Z5
+	VFMADD231PS  lanebc083137<>(SB), Z2, Z5
+	VMULPS       Z3, Z8, Z3
+	VMOVUPS      lane3d2b950f<>(SB), Z8
+	VFMADD231PS  lanebc083137<>(SB), Z4, Z8
+	VFMADD213PS  lanebe2aabd7<>(SB), Z1, Z13
+	VFMADD213PS  lanebe2aabd7<>(SB), Z2, Z5
+	VDIVPS       Z9, Z3, Z9
+	VFMADD213PS  lanebe2aabd7<>(SB), Z4, Z8
+	VFMADD213PS  lane3efffefe<>(SB), Z1, Z13
+	VFMADD213PS  lane3efffefe<>(SB), Z2, Z5
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VMINPS       Z9, Z0, Z9
+	VFMADD213PS  lane3efffefe<>(SB), Z4, Z8
+	VFMADD213PS  lanebf800000<>(SB), Z1, Z13
+	VFMADD213PS  lanebf800000<>(SB), Z2, Z5
+	VMOVUPS      lanebf800000<>(SB), Z0
+	VMAXPS       Z9, Z0, Z9
+	VFMADD213PS  lanebf800000<>(SB), Z4, Z8
+	VFMADD213PS  lane3f800000<>(SB), Z1, Z13
+	VFMADD213PS  lane3f800000<>(SB), Z2, Z5
+	VFMADD213PS  lane3f800000<>(SB), Z4, Z8
+	VFMADD213PS  lane3f800000<>(SB), Z6, Z13
+	VFMADD213PS  lane3f800000<>(SB), Z7, Z5
+	VFMADD213PS  lane3f800000<>(SB), Z10, Z8
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VDIVPS       Z13, Z0, Z13
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VDIVPS       Z5, Z0, Z5
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VDIVPS       Z8, Z0, Z8
+	VMOVUPS      Z13, (SI)(AX*1)
+	VMOVUPS      Z5, (DI)(AX*1)
+	VMOVUPS      Z9, (DX)(AX*1)
+	VMOVUPS      Z8, (BX)(AX*1)
+	ADDQ         $64, AX
+	XORQ         AX, AX
+	VMOVUPS      (DI)(AX*1), Z1
+	VMOVUPS      (R8)(AX*1), Z2
+	VMOVUPS      (SI)(AX*1), Z3
+	VMOVUPS      (DX)(AX*1), Z4
+	VMULPS       Z4, Z3, Z4
+	VFMADD231PS  Z2, Z1, Z4
+	VMULPS       Z4, Z4, Z2
+	VMOVUPS      lane4293eb85<>(SB), Z0
+	VMINPS       Z2, Z0, Z2
+	VMOVUPS      lane37b19984<>(SB), Z1
+	VFMADD231PS  lane327309a5<>(SB), Z2, Z1
+	VFMADD213PS  lane3b674f9c<>(SB), Z2, Z1
+	VFMADD213PS  lane3e09505a<>(SB), Z2, Z1
+	VFMADD213PS  lane3f800000<>(SB), Z2, Z1
+	VMOVUPS      lane39af2dec<>(SB), Z3
+	VFMADD231PS  lane35595ee8<>(SB), Z2, Z3
+	VFMADD213PS  lane3cd50a66<>(SB), Z2, Z3
+	VFMADD213PS  lane3eef52d7<>(SB), Z2, Z3
+	VFMADD213PS  lane3f800000<>(SB), Z2, Z3
+	VMULPS       Z4, Z1, Z1
+	VDIVPS       Z3, Z1, Z3
+	VMOVUPS      lane3f800000<>(SB), Z0
+	VMINPS       Z3, Z0, Z3
+	VMOVUPS      lanebf800000<>(SB), Z0
+	VMAXPS       Z3, Z0, Z3
+	VMOVUPS      (BX)(AX*1), Z1
+	VMULPS       Z3, Z1, Z3
+	VMOVUPS      Z4, (R8)(AX*1)
+	VMOVUPS      Z3, (R9)(AX*1)
+	ADDQ         $64, AX
+	ADDQ         R15, R12
+	ADDQ         R14, R13
+	SUBQ         $16, left-16(SP)
+	JNE          block
+	SUBQ         R15, R12
+	SUBQ         R14, R13
+	NEGQ         R15
+	NEGQ         R14
+	MOVQ         h+56(FP), AX
+	MOVQ         AX, state-8(SP)
+	MOVQ         units+8(FP), CX
+	MOVQ         CX, rows-24(SP)
+	SHLQ         $2, CX
+	ADDQ         CX, h+56(FP)
+	SHLQ         $2, CX
+	ADDQ         CX, gates+40(FP)
+	DECQ         steps+0(FP)
+	JNE          step
+	VZEROUPPER
+	RET
+
 DATA lane42ae999a<>+0(SB)/8, $0x42ae999a42ae999a
 DATA lane42ae999a<>+8(SB)/8, $0x42ae999a42ae999a
 DATA lane42ae999a<>+16(SB)/8, $0x42ae999a42ae999a

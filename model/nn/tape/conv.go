@@ -254,7 +254,7 @@ func (v *convolution) reachWeights(t *Tape) *gemm.Packed {
 			}
 		}
 		k.add(v.outSteps, v.taps*in, out, gemm.Rows(w, out))
-	})[0]
+	}).packed[0]
 }
 
 // reverseWeights packs them as taps·out rows, the last tap first, and in
@@ -272,7 +272,7 @@ func (v *convolution) reverseWeights(t *Tape) *gemm.Packed {
 			}
 		}
 		k.add(v.steps, v.taps*out, in, gemm.Rows(w, in))
-	})[0]
+	}).packed[0]
 }
 
 // spreadGrad adds the gradient of a group's weights, which has a row of taps·in
@@ -372,7 +372,7 @@ func (v *convolution) tapWeights(t *Tape, group, m int, forward bool) []gemm.Pac
 				k.add(m, v.groupOut, v.groupIn, gemm.Matrix{Data: from[j:], RowStride: v.groupIn * v.taps, ColStride: v.taps})
 			}
 		}
-	})
+	}).packed
 }
 
 func (v *convolution) tapForward(t *Tape) {

@@ -29,6 +29,7 @@ const (
 	gradients               // the gradient of its input
 	states                  // a recurrence
 	fewStates
+	steppedState // one sample, all steps in a call
 	statesOfBars // where windows share them
 	stateGradients
 	filters // of a convolution
@@ -44,24 +45,30 @@ type layouts struct {
 	uses    int // of this version
 	before  int // of the version before
 	packed  []gemm.Packed
-	rooms   [][]float32 // of packed
+	steps   []float32   // weights of a state, for vec.LSTMSteps
+	rooms   [][]float32 // of packed and steps
+	taken   int         // of rooms
 	of      *Tape       // whose memory is used instead, until its reset; or nil
+}
+
+// empty forgets what is laid out, not the room for it.
+func (k *layouts) empty() { k.packed, k.steps, k.taken = k.packed[:0], nil, 0 }
+
+// room is memory for one more matrix.
+func (k *layouts) room(size int) []float32 {
+	if k.of != nil {
+		return k.of.alloc(size)
+	}
+	if k.taken == len(k.rooms) {
+		k.rooms = append(k.rooms, make([]float32, size))
+	}
+	k.taken++
+	return k.rooms[k.taken-1]
 }
 
 // add lays out one more matrix for products of about so many rows.
 func (k *layouts) add(rows, depth, n int, b gemm.Matrix) {
-	size, i := gemm.PackedLen(depth, n), len(k.packed)
-	var room []float32
-	switch {
-	case k.of != nil:
-		room = k.of.alloc(size)
-	case i < len(k.rooms):
-		room = k.rooms[i]
-	default:
-		room = make([]float32, size)
-		k.rooms = append(k.rooms, room)
-	}
-	k.packed = append(k.packed, gemm.Pack(rows, depth, n, b, room))
+	k.packed = append(k.packed, gemm.Pack(rows, depth, n, b, k.room(gemm.PackedLen(depth, n))))
 }
 
 // layoutsOf is what the tape keeps for a use, empty if it is of another version or
@@ -74,7 +81,8 @@ func (t *Tape) layoutsOf(u use, version uint64) *layouts {
 	}
 	if path := simd.Current(); k.version != version || k.path != path {
 		k.before, k.uses = k.uses, 0
-		k.version, k.path, k.packed = version, path, k.packed[:0]
+		k.version, k.path = version, path
+		k.empty()
 	}
 	k.uses++
 	return k
@@ -82,22 +90,23 @@ func (t *Tape) layoutsOf(u use, version uint64) *layouts {
 
 // kept lays out weights by fill, or returns what an earlier call laid out for the
 // same use. The result holds until the next call.
-func (t *Tape) kept(u use, version uint64, fill func(k *layouts)) []gemm.Packed {
+func (t *Tape) kept(u use, version uint64, fill func(k *layouts)) *layouts {
 	if t.keeps == nil || u.param.passing {
 		k := &t.passing
-		k.of, k.packed = t, k.packed[:0]
+		k.of = t
+		k.empty()
 		fill(k)
-		return k.packed
+		return k
 	}
 	k := t.layoutsOf(u, version)
 	if len(k.packed) == 0 {
 		fill(k)
 	}
-	return k.packed
+	return k
 }
 
 // keptOf is kept for the weights of a recurrence.
-func (t *Tape) keptOf(l *Recurrent, as layout, part int, fill func(k *layouts)) []gemm.Packed {
+func (t *Tape) keptOf(l *Recurrent, as layout, part int, fill func(k *layouts)) *layouts {
 	// Versions only rise: so does the sum when any changes.
 	return t.kept(use{l.HiddenWeight, as, part}, l.InputWeight.version+l.HiddenWeight.version+l.InputBias.version+l.HiddenBias.version, fill)
 }

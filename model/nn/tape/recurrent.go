@@ -203,7 +203,11 @@ func gateOf(rows []float32, k, hidden, stride int) vec.Matrix {
 
 // lstm is [Tape.LSTM] or [Tape.LSTMLast] from a state, nil for zeros.
 func (t *Tape) lstm(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only bool) (y, last *Tensor) {
-	if t.few(x, steps, l) {
+	switch {
+	case !t.few(x, steps, l):
+	case x.Rows == steps && vec.LSTMStepsFit(l.HiddenWeight.cols()):
+		return t.lstmOne(x, steps, l, h0, c0, only)
+	default:
 		return t.lstmFew(x, steps, l, h0, c0, only)
 	}
 	s := t.sequence("lstm", x, steps, l, h0, only)
@@ -215,7 +219,7 @@ func (t *Tape) lstm(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only boo
 		if s.bars != nil {
 			k.add(s.bars.count, s.in, g4, gemm.Cols(l.InputWeight.Value, s.in))
 		}
-	})
+	}).packed
 	weights := &packed[0]
 	var ofBars []float32 // sums of bars that windows share
 	if s.bars != nil {
@@ -274,7 +278,7 @@ func (t *Tape) lstmGrad(s *sequence, l *Recurrent, gates, cell, tanh []float32, 
 			s.join(t, l, l.InputBias.Value)
 		}
 		k.add(n, g4, w, gemm.Rows(s.both, s.width()))
-	})[0]
+	}).packed[0]
 	dz, dc := t.alloc(n*w), t.alloc(n*h)
 	clear(dz)
 	if last != nil && last.wants() {

@@ -31,10 +31,15 @@ type fewSequence struct {
 	only           bool // y is the states after the last step
 }
 
+// mustTake checks that the layer takes rows of steps and makes so many sums of each.
+func (l *Recurrent) mustTake(name string, x *Tensor, steps, sums int) {
+	mustMatch(name, x.Rows%steps == 0 && l.InputWeight.cols() == x.Cols && l.InputWeight.Shape[0] == sums && l.HiddenWeight.Shape[0] == sums && len(l.InputBias.Value) == sums, x, l.InputWeight)
+}
+
 func (t *Tape) fewSequence(name string, x *Tensor, steps, gates int, l *Recurrent, h0 *Tensor, only bool) fewSequence {
 	s := fewSequence{only: only, steps: steps, samples: x.Rows / steps, in: x.Cols, hidden: l.HiddenWeight.cols()}
 	s.sums = gates * s.hidden
-	mustMatch(name, s.samples*steps == x.Rows && l.InputWeight.cols() == s.in && l.InputWeight.Shape[0] == s.sums && l.HiddenWeight.Shape[0] == s.sums && len(l.InputBias.Value) == s.sums, x, l.InputWeight)
+	l.mustTake(name, x, steps, s.sums)
 	w := s.hidden + 1
 	s.z = t.alloc(s.samples * w)
 	clear(s.z)
@@ -84,7 +89,7 @@ func (t *Tape) layOut(k *layouts, s *fewSequence, rows int, l *Recurrent, bias [
 func (t *Tape) lstmFew(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only bool) (y, last *Tensor) {
 	s := t.fewSequence("lstm", x, steps, 4, l, h0, only)
 	n, h, g4 := s.samples, s.hidden, s.sums
-	weights := t.keptOf(l, fewStates, n, func(k *layouts) { t.layOut(k, &s, g4, l, t.sumOfBiases(l, 4)) })
+	weights := t.keptOf(l, fewStates, n, func(k *layouts) { t.layOut(k, &s, g4, l, t.sumOfBiases(l, 4)) }).packed
 	gates, tanh := t.alloc(x.Rows*g4), vec.Matrix{Data: t.alloc(n * h), Stride: h}
 	last = t.fresh(n, h)
 	if c0 != nil {
@@ -97,15 +102,59 @@ func (t *Tape) lstmFew(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only 
 	for step := range steps {
 		g := gates[step*g4:]
 		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), &weights[1], g, g, steps*g4, step%2 == 1)
-		if n == 1 {
-			vec.LSTMRow(g[:g4], last.Value, tanh.Data, s.z[:h])
-		} else {
-			i, f, u, o := gateOf(g, 0, h, steps*g4), gateOf(g, 1, h, steps*g4), gateOf(g, 2, h, steps*g4), gateOf(g, 3, h, steps*g4)
-			vec.LSTMRows(n, h, i, f, u, o, cell, cell, tanh, s.state())
-		}
+		i, f, u, o := gateOf(g, 0, h, steps*g4), gateOf(g, 1, h, steps*g4), gateOf(g, 2, h, steps*g4), gateOf(g, 3, h, steps*g4)
+		vec.LSTMRows(n, h, i, f, u, o, cell, cell, tanh, s.state())
 		s.leave(step)
 	}
 	return s.y, last
+}
+
+// lstmOne is lstmFew for one sample, all steps in a call.
+func (t *Tape) lstmOne(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only bool) (y, last *Tensor) {
+	h := l.HiddenWeight.cols()
+	l.mustTake("lstm", x, steps, 4*h)
+	weights := t.keptOf(l, steppedState, 0, func(k *layouts) { t.layOutSteps(k, steps, l) })
+	gates := t.alloc(steps * 4 * h)
+	gemm.MulPacked(steps, gemm.Rows(x.Value, x.Cols), &weights.packed[0], gates, 4*h, false)
+	last = t.fresh(1, h)
+	clear(last.Value)
+	if c0 != nil {
+		copy(last.Value, c0.Value)
+	}
+	var before []float32
+	if h0 != nil {
+		before = h0.Value
+	}
+	if !only {
+		y = t.fresh(steps, h)
+		vec.LSTMSteps(h, steps, weights.steps, gates, before, last.Value, y.Value)
+		return y, last
+	}
+	y = t.fresh(1, h)
+	states := t.alloc(steps * h)
+	vec.LSTMSteps(h, steps, weights.steps, gates, before, last.Value, states)
+	copy(y.Value, states[(steps-1)*h:])
+	return y, last
+}
+
+// layOutSteps lays out the weights of an LSTM for lstmOne: sums are in the order of
+// [vec.LSTMSteps].
+func (t *Tape) layOutSteps(k *layouts, steps int, l *Recurrent) {
+	h, in := l.HiddenWeight.cols(), l.InputWeight.cols()
+	bias, ofInput := t.sumOfBiases(l, 4), t.alloc(4*h*in)
+	k.steps = k.room(4 * h * (h + 1))
+	const panel = 4 * vec.LSTMUnits
+	for c := range 4 * h {
+		block, gate, unit := c/panel, c%panel/vec.LSTMUnits, c%vec.LSTMUnits
+		r := gate*h + block*vec.LSTMUnits + unit
+		copy(ofInput[c*in:(c+1)*in], l.InputWeight.Value[r*in:])
+		column := k.steps[block*panel*(h+1)+c%panel:]
+		column[0] = bias[r]
+		for j, w := range l.HiddenWeight.Value[r*h : (r+1)*h] {
+			column[(j+1)*panel] = w
+		}
+	}
+	k.add(steps, in, 4*h, gemm.Cols(ofInput, in))
 }
 
 // gruFew is [Tape.GRU] without gradients for few samples.
@@ -116,7 +165,7 @@ func (t *Tape) gruFew(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
 		t.layOut(k, &s, 2*h, l, t.sumOfBiases(l, 2))
 		k.add(x.Rows, s.in, h, gemm.Cols(l.InputWeight.Value[2*h*s.in:], s.in))
 		k.add(n, h+1, h, gemm.Cols(t.beside(l.HiddenWeight, l.HiddenBias, 2*h, 0), h+1))
-	})
+	}).packed
 	p, q := t.alloc(x.Rows*g3), t.alloc(n*h)
 	gemm.MulPacked(x.Rows, gemm.Rows(x.Value, s.in), &weights[0], p, g3, false)
 	for r := range x.Rows {

@@ -125,3 +125,25 @@ func TestLastStateAloneHasTheBitsOfAll(t *testing.T) {
 		}
 	}
 }
+
+// Weights that change are laid out where they were before.
+func TestKeptRoomIsUsedAgain(t *testing.T) {
+	r := rand.New(rand.NewPCG(14, 1))
+	l, x := layerOf(r, 4, 8, 16), draw(r, 10*8, 1)
+	kept := New(0)
+	kept.Keep()
+	rooms := func() (n int) {
+		l.HiddenWeight.Changed()
+		kept.Reset(false, rng.Stream{})
+		kept.LSTM(kept.Input(10, 8, x), 10, l)
+		for _, k := range kept.keeps {
+			n += len(k.rooms)
+		}
+		return n
+	}
+	first := rooms()
+	rooms()
+	if n := rooms(); n != first || n == 0 {
+		t.Errorf("%d rooms after the first change, %d after the third", first, n)
+	}
+}

@@ -41,7 +41,7 @@ func (t *Tape) gru(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
 		}
 		k.add(s.bars.count, s.in, 2*h, gemm.Cols(l.InputWeight.Value, s.in))
 		k.add(s.bars.count, s.in, h, gemm.Cols(l.InputWeight.Value[2*h*s.in:], s.in))
-	})
+	}).packed
 	weights, ofState, ofInput := &packed[0], &packed[1], &packed[2]
 	var ofBars []float32 // sums of bars that windows share
 	if s.bars != nil {
@@ -88,7 +88,7 @@ func (t *Tape) gruGrad(s *sequence, l *Recurrent, ps, qs []float32) {
 	packed := t.keptOf(l, stateGradients, h, func(k *layouts) {
 		k.add(n, 2*h, h, gemm.Rows(l.HiddenWeight.Value, h))
 		k.add(n, h, h, gemm.Rows(l.HiddenWeight.Value[2*h*h:], h))
-	})
+	}).packed
 	gates, last := &packed[0], &packed[1]
 	dh := t.alloc(n * h)
 	clear(dh)
