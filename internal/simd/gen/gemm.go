@@ -35,10 +35,28 @@ func gemm() []byte {
 	return s.b.Bytes()
 }
 
+// fourRows is how many values of a row of A fourTimes takes.
+const fourRows = 4
+
+// fourTimes adds to registers 0 to nv−1 the products of four values of A at pointer a with four rows of nv registers of B at pointer b.
+func fourTimes(s *source, m machine, nv int, a, b string) {
+	four := "VBROADCASTF128"
+	if m.lanes == 16 {
+		four = "VBROADCASTF32X4"
+	}
+	s.op(four, mem(0, a), m.reg(nv+fourRows)) // four values by one load: loads are the limit
+	for u := range fourRows {
+		s.op("VPERMILPS", imm(0x55*u), m.reg(nv+fourRows), m.reg(nv+u))
+		for j := range nv {
+			s.op("VFMADD231PS", mem(m.bytes()*(nv*u+j), b), m.reg(nv+u), m.reg(j))
+		}
+	}
+}
+
 // rowPanels emits the product of a row that begins with the sums of another one, through panels of 64 columns, next bytes of B apart,
 // forwards or backwards.
 func rowPanels(s *source, m machine) {
-	const columns, unroll = 64, 4
+	const columns = 64
 	nv, size := columns/m.lanes, m.bytes()
 	name := "rowPanels" + m.name
 	s.text(name, 64, "func "+name+"(k int, a, b, from, c *float32, panels, nextB, nextC int)")
@@ -56,34 +74,23 @@ func rowPanels(s *source, m machine) {
 	for j := range nv {
 		s.op("VMOVUPS", mem(size*j, "R12"), m.reg(j))
 	}
-	multiply := func(u int) { // by the value of A in register nv+u
-		for j := range nv {
-			s.op("VFMADD231PS", mem(size*(nv*u+j), "DI"), m.reg(nv+u), m.reg(j))
-		}
-	}
-	four := "VBROADCASTF128"
-	if m.lanes == 16 {
-		four = "VBROADCASTF32X4"
-	}
-	s.op("SUBQ", imm(unroll), "CX")
+	s.op("SUBQ", imm(fourRows), "CX")
 	s.op("JLT", "rest")
 	s.op("PCALIGN", "$32")
 	s.label("turn")
-	s.op(four, mem(0, "SI"), m.reg(nv+unroll)) // four values by one load: loads are the limit
-	for u := range unroll {
-		s.op("VPERMILPS", imm(0x55*u), m.reg(nv+unroll), m.reg(nv+u))
-		multiply(u)
-	}
-	s.op("ADDQ", imm(4*unroll), "SI")
-	s.op("ADDQ", imm(4*columns*unroll), "DI")
-	s.op("SUBQ", imm(unroll), "CX")
+	fourTimes(s, m, nv, "SI", "DI")
+	s.op("ADDQ", imm(4*fourRows), "SI")
+	s.op("ADDQ", imm(4*columns*fourRows), "DI")
+	s.op("SUBQ", imm(fourRows), "CX")
 	s.op("JGE", "turn")
 	s.label("rest")
-	s.op("ADDQ", imm(unroll), "CX")
+	s.op("ADDQ", imm(fourRows), "CX")
 	s.op("JEQ", "store")
 	s.label("single")
 	s.op("VBROADCASTSS", mem(0, "SI"), m.reg(nv))
-	multiply(0)
+	for j := range nv {
+		s.op("VFMADD231PS", mem(size*j, "DI"), m.reg(nv), m.reg(j))
+	}
 	s.op("ADDQ", "$4", "SI")
 	s.op("ADDQ", imm(4*columns), "DI")
 	s.op("DECQ", "CX")

@@ -40,7 +40,7 @@ func lstmRows() *rowFunction {
 	return &rowFunction{*f, []*function{gates, states}}
 }
 
-// lstmPasses are the two halves of a cell: the gates, then the cells after those in c0, their tangents and the states.
+// lstmPasses are the two halves of a cell: the gates, then the cells after those in c0, their tangents (unless t is empty) and the states.
 func lstmPasses(c0, c, t, h string) (gates, states *function) {
 	gates = &function{ins: []string{"i", "f", "u", "o"}, outs: []string{"i", "f", "u", "o"}}
 	gates.results = []val{gates.logistic(gates.in(0)), gates.logistic(gates.in(1)), gates.tanh(gates.in(2)), gates.logistic(gates.in(3))}
@@ -48,6 +48,9 @@ func lstmPasses(c0, c, t, h string) (gates, states *function) {
 	cell := states.fma(states.in(1), states.in(4), states.mul(states.in(0), states.in(2)))
 	tangent := states.tanh(cell)
 	states.results = []val{cell, tangent, states.mul(states.in(3), tangent)}
+	if t == "" {
+		states.outs, states.results = slices.Delete(states.outs, 1, 2), slices.Delete(states.results, 1, 2)
+	}
 	return gates.byDepth(), states
 }
 

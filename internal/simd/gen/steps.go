@@ -1,7 +1,5 @@
 package main
 
-import "slices"
-
 // lstmUnits is how many units of an LSTM a block has: four gates of them are a panel of 64 sums.
 const lstmUnits = 16
 
@@ -12,7 +10,6 @@ const lstmUnits = 16
 // SI, DI, DX, BX, R8 and R9 point to the block's gates, cells and states, as the passes want them. R10 walks down the panel, R11 the state;
 // R12 is the panel, R13 the bytes of units before the block, R14 those from a block to the next, and R15 those from a panel to the next.
 func lstmSteps(s *source, m machine, k *constants) {
-	const unroll = 4
 	width := 4 * lstmUnits // bytes of a gate in a block
 	nv := 4 * width / m.bytes()
 	name := "lstmSteps" + m.name
@@ -38,24 +35,14 @@ func lstmSteps(s *source, m machine, k *constants) {
 	s.op("LEAQ", mem(4*width, "R12"), "R10") // the bias comes first in memory
 	s.op("MOVQ", state, "R11")
 	s.op("MOVQ", rows, "CX")
-	s.op("SUBQ", imm(unroll), "CX")
+	s.op("SUBQ", imm(fourRows), "CX")
 	s.op("JLT", "bias")
 	s.op("PCALIGN", "$32")
 	s.label("turn")
-	four := "VBROADCASTF128"
-	if m.lanes == 16 {
-		four = "VBROADCASTF32X4"
-	}
-	s.op(four, mem(0, "R11"), m.reg(nv+unroll))
-	for u := range unroll {
-		s.op("VPERMILPS", imm(0x55*u), m.reg(nv+unroll), m.reg(nv+u))
-		for i := range nv {
-			s.op("VFMADD231PS", mem(4*width*u+i*m.bytes(), "R10"), m.reg(nv+u), m.reg(i))
-		}
-	}
-	s.op("ADDQ", imm(4*unroll), "R11")
-	s.op("ADDQ", imm(4*width*unroll), "R10")
-	s.op("SUBQ", imm(unroll), "CX")
+	fourTimes(s, m, nv, "R11", "R10")
+	s.op("ADDQ", imm(4*fourRows), "R11")
+	s.op("ADDQ", imm(4*width*fourRows), "R10")
+	s.op("SUBQ", imm(fourRows), "CX")
 	s.op("JGE", "turn")
 	s.label("bias")
 	for i := range nv {
@@ -65,7 +52,6 @@ func lstmSteps(s *source, m machine, k *constants) {
 		s.op("VMOVUPS", m.reg(i), mem(i*m.bytes(), "SI"))
 	}
 	gates, states := lstmPasses("c", "c", "", "h")
-	states.outs, states.results = []string{"c", "h"}, slices.Delete(states.results, 1, 2)
 	f := &rowFunction{function{name: name, ins: []string{"i", "f", "u", "o", "c"}, outs: []string{"i", "f", "u", "o", "c", "h"}}, nil}
 	for i, p := range []string{"DI", "DX", "BX"} {
 		s.op("LEAQ", mem((i+1)*width, "SI"), p)
