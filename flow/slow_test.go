@@ -43,18 +43,25 @@ func TestSecondRun_Fast(t *testing.T) {
 	start := time.Now()
 	first := mustRun(t, s, flow.Options{Workers: 2}, graph())
 	t.Logf("%d stages ran in %v", first.Ran(), time.Since(start))
-	start = time.Now()
-	a, err := s.BeginRun(context.Background(), "r", nil)
-	if err != nil {
-		t.Fatal(err)
+	least := time.Hour // other work on the machine only adds to it
+	for k := range 3 {
+		start = time.Now()
+		a, err := s.BeginRun(context.Background(), fmt.Sprintf("r%d", k), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := mustRun(t, s, flow.Options{Workers: 2, Attempt: a}, graph())
+		if err := a.Finish(context.Background(), nil); err != nil {
+			t.Fatal(err)
+		}
+		took := time.Since(start)
+		least = min(least, took)
+		t.Logf("%d stages found in %v", len(again.Nodes), took)
+		if again.Ran() != 0 {
+			t.Errorf("%d stages ran", again.Ran())
+		}
 	}
-	second := mustRun(t, s, flow.Options{Workers: 2, Attempt: a}, graph())
-	if err := a.Finish(context.Background(), nil); err != nil {
-		t.Fatal(err)
-	}
-	took := time.Since(start)
-	t.Logf("%d stages found in %v", len(second.Nodes), took)
-	if second.Ran() != 0 || took > time.Second {
-		t.Errorf("%d stages ran, %v", second.Ran(), took)
+	if least > time.Second {
+		t.Errorf("2,000 stages were found in %v at best, more than a second", least)
 	}
 }
