@@ -35,16 +35,7 @@ func lstmSteps(s *source, m machine, k *constants) {
 	s.op("LEAQ", mem(4*width, "R12"), "R10") // the bias comes first in memory
 	s.op("MOVQ", state, "R11")
 	s.op("MOVQ", rows, "CX")
-	s.op("SUBQ", imm(fourRows), "CX")
-	s.op("JLT", "bias")
-	s.op("PCALIGN", "$32")
-	s.label("turn")
-	fourTimes(s, m, nv, "R11", "R10")
-	s.op("ADDQ", imm(4*fourRows), "R11")
-	s.op("ADDQ", imm(4*width*fourRows), "R10")
-	s.op("SUBQ", imm(fourRows), "CX")
-	s.op("JGE", "turn")
-	s.label("bias")
+	rowProduct(s, m, "R11", "R10", "bias")
 	for i := range nv {
 		s.op("VADDPS", mem(i*m.bytes(), "R12"), m.reg(i), m.reg(i))
 	}
