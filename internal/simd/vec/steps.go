@@ -20,22 +20,20 @@ const LSTMUnits = 16
 // weights with which it enters. Products are fused into the sums, in the order of
 // units, as package gemm does; gates, cells and states have the bits of [LSTM].
 //
-// It reports whether the path in use has a kernel for so many units; where it has
-// none, nothing has happened.
-func LSTMSteps(units, steps int, w, gates, before, c, h []float32) bool {
-	if !LSTMStepsFit(units) {
-		return false
-	}
+// It panics where [LSTMStepsFit] says that there is no kernel.
+func LSTMSteps(units, steps int, w, gates, before, c, h []float32) {
 	if len(w) != 4*units*(units+1) || len(gates) != 4*units*steps || len(h) != units*steps || len(c) != units || before != nil && len(before) != units {
 		panic(fmt.Sprintf("vec: LSTMSteps of %d units and %d steps has %d weights, %d sums, %d states, %d cells and %d units before", units, steps, len(w), len(gates), len(h), len(c), len(before)))
+	}
+	if !LSTMStepsFit(units) {
+		panic(fmt.Sprintf("vec: LSTMSteps has no kernel for %d units on the path %v", units, simd.Current()))
 	}
 	if steps > 0 {
 		lstmSteps(units, steps, w, gates, before, c, h)
 	}
-	return true
 }
 
-// LSTMStepsFit reports whether [LSTMSteps] has a kernel for so many units.
+// LSTMStepsFit reports whether the path in use has a kernel for so many units.
 func LSTMStepsFit(units int) bool {
 	return units > 0 && units%LSTMUnits == 0 && simd.Current() != simd.Generic
 }

@@ -70,11 +70,7 @@ func stepsAgree(t *testing.T, blocks, steps int, from bool, seed uint64) {
 		if p == simd.Generic {
 			continue
 		}
-		got := run(func(units, steps int, w, gates, before, c, h []float32) {
-			if !LSTMSteps(units, steps, w, gates, before, c, h) {
-				t.Errorf("%v has no kernel for %d units", p, units)
-			}
-		})
+		got := run(LSTMSteps)
 		for k, name := range []string{"gates", "cells", "states"} {
 			if !slices.Equal(got[k], want[k]) {
 				t.Fatalf("%v: %d units, %d steps, from a state: %v: %s differ", p, units, steps, from, name)
@@ -102,32 +98,29 @@ func FuzzLSTMSteps(f *testing.F) {
 
 func TestLSTMStepsRefuses(t *testing.T) {
 	v := func(n int) []float32 { return make([]float32, n) }
-	for _, units := range []int{0, 8, 24} {
-		if LSTMSteps(units, 1, nil, nil, nil, nil, nil) {
-			t.Errorf("a kernel for %d units", units)
-		}
-	}
-	if !LSTMStepsFit(16) {
-		t.Skip("only plain Go runs here")
-	}
 	for name, f := range map[string]func(){
 		"weights": func() { LSTMSteps(16, 2, v(64*17-1), v(128), nil, v(16), v(32)) },
 		"gates":   func() { LSTMSteps(16, 2, v(64*17), v(64), nil, v(16), v(32)) },
 		"before":  func() { LSTMSteps(16, 2, v(64*17), v(128), v(15), v(16), v(32)) },
 		"cells":   func() { LSTMSteps(16, 2, v(64*17), v(128), nil, v(15), v(32)) },
 		"states":  func() { LSTMSteps(16, 2, v(64*17), v(128), nil, v(16), v(16)) },
+		"units":   func() { LSTMSteps(24, 2, v(96*25), v(192), nil, v(24), v(48)) },
 	} {
 		func() {
 			defer func() {
 				if recover() == nil {
-					t.Errorf("%s of a wrong length were taken", name)
+					t.Errorf("%s were taken", name)
 				}
 			}()
 			f()
 		}()
 	}
-	simd.Force(t, simd.Generic)
-	if LSTMSteps(16, 0, v(64*17), nil, nil, v(16), nil) {
-		t.Error("plain Go has a kernel")
+	for _, p := range simd.Supported() {
+		simd.Force(t, p)
+		for _, units := range []int{0, 8, 16, 24, 64} {
+			if fit := LSTMStepsFit(units); fit != (p != simd.Generic && (units == 16 || units == 64)) {
+				t.Errorf("%v, %d units: a kernel: %v", p, units, fit)
+			}
+		}
 	}
 }

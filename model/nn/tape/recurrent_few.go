@@ -101,7 +101,7 @@ func (t *Tape) lstmFew(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only 
 	gemm.MulPacked(x.Rows, gemm.Rows(x.Value, s.in), &weights[0], gates, g4, false)
 	for step := range steps {
 		g := gates[step*g4:]
-		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), &weights[1], g, g, steps*g4, step%2 == 1)
+		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), &weights[1], g, g, steps*g4, false)
 		i, f, u, o := gateOf(g, 0, h, steps*g4), gateOf(g, 1, h, steps*g4), gateOf(g, 2, h, steps*g4), gateOf(g, 3, h, steps*g4)
 		vec.LSTMRows(n, h, i, f, u, o, cell, cell, tanh, s.state())
 		s.leave(step)
@@ -130,9 +130,9 @@ func (t *Tape) lstmOne(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only 
 		vec.LSTMSteps(h, steps, weights.steps, gates, before, last.Value, y.Value)
 		return y, last
 	}
-	y = t.fresh(1, h)
 	states := t.alloc(steps * h)
 	vec.LSTMSteps(h, steps, weights.steps, gates, before, last.Value, states)
+	y = t.fresh(1, h)
 	copy(y.Value, states[(steps-1)*h:])
 	return y, last
 }
