@@ -70,19 +70,20 @@ func House() []Step {
 // packages named here.
 func helpers() map[string][]string {
 	return map[string][]string{
-		"internal/archtest":   nil,
-		"internal/docscheck":  nil,
-		"internal/floats":     nil,
-		"internal/onnx":       nil,
-		"internal/race":       nil,
-		"internal/shareddata": nil,
-		"internal/simd":       nil,
-		"internal/simd/gen":   nil,
-		"internal/simd/field": {"internal/simd"},
-		"internal/simd/gemm":  {"internal/simd"},
-		"internal/simd/hist":  {"internal/simd"},
-		"internal/simd/tree":  {"internal/simd"},
-		"internal/simd/vec":   {"internal/simd"},
+		"internal/archtest":    nil,
+		"internal/docscheck":   nil,
+		"internal/floats":      nil,
+		"internal/onnx":        nil,
+		"internal/race":        nil,
+		"internal/shareddata":  nil,
+		"internal/simd":        nil,
+		"internal/simd/colour": nil,
+		"internal/simd/gen":    {"internal/simd/colour"},
+		"internal/simd/field":  {"internal/simd"},
+		"internal/simd/gemm":   {"internal/simd"},
+		"internal/simd/hist":   {"internal/simd"},
+		"internal/simd/tree":   {"internal/simd"},
+		"internal/simd/vec":    {"internal/simd", "internal/simd/colour"},
 	}
 }
 

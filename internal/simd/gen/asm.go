@@ -44,8 +44,15 @@ func (s *source) frame(name string, locals, args int, doc string) {
 	fmt.Fprintf(&s.b, "\n// %s\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", doc, name, locals, args)
 }
 
-// op writes one instruction.
+// op writes one instruction. A packed constant as the first operand is spread over the lanes.
 func (s *source) op(name string, operands ...string) {
+	if len(operands) > 0 && strings.HasPrefix(operands[0], packedPrefix) {
+		if name == "VMOVUPS" {
+			name = "VBROADCASTSS"
+		} else {
+			name += ".BCST"
+		}
+	}
 	if len(operands) == 0 {
 		fmt.Fprintf(&s.b, "\t%s\n", name)
 		return

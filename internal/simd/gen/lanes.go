@@ -103,8 +103,12 @@ func (f *function) operands(o op) []val {
 	return []val{o.a, o.b}
 }
 
-// constants collects the constants of all functions; each is a full register in read-only memory.
-type constants struct{ bits []uint32 }
+// constants collects the constants of all functions; each is a full register in read-only memory. Packed ones, which have a name and are
+// for AVX-512 alone, are a value each, which an instruction spreads as it reads it.
+type constants struct {
+	bits   []uint32
+	packed string
+}
 
 func (c *constants) at(x float32) string { return c.raw(math.Float32bits(x)) }
 
@@ -114,8 +118,14 @@ func (c *constants) raw(u uint32) string {
 		i = len(c.bits)
 		c.bits = append(c.bits, u)
 	}
+	if c.packed != "" {
+		return fmt.Sprintf("%s%s<>+%d(SB)", packedPrefix, c.packed, 4*i)
+	}
 	return fmt.Sprintf("lane%08x<>(SB)", c.bits[i])
 }
+
+// packedPrefix begins the names of packed constants; [source.op] knows them by it.
+const packedPrefix = "packed"
 
 // hold gives the constants that are read most often the registers from first on, up to count, and loads them.
 func (f *function) hold(s *source, m machine, k *constants, first, count int) {
@@ -151,6 +161,13 @@ func (f *function) constant(m machine, k *constants, x float32) (operand string,
 
 // emit writes the data.
 func (c *constants) emit(s *source) {
+	if c.packed != "" {
+		for i, u := range c.bits {
+			fmt.Fprintf(&s.b, "DATA %s%s<>+%d(SB)/4, $0x%08x\n", packedPrefix, c.packed, 4*i, u)
+		}
+		fmt.Fprintf(&s.b, "GLOBL %s%s<>(SB), RODATA|NOPTR, $%d\n", packedPrefix, c.packed, (4*len(c.bits)+63)/64*64)
+		return
+	}
 	for _, u := range c.bits {
 		for o := 0; o < 64; o += 8 {
 			fmt.Fprintf(&s.b, "DATA lane%08x<>+%d(SB)/8, $0x%08x%08x\n", u, o, u, u)
@@ -277,6 +294,9 @@ func (f *function) body(s *source, m machine, k *constants, where map[val]int, l
 		}
 		switch o.what {
 		case "in":
+			if _, ok := where[v]; ok { // the caller has read it
+				continue
+			}
 			where[v] = take()
 			at := mem(o.block*m.bytes(), p[o.index])
 			if f.indexed {

@@ -372,8 +372,11 @@ func rowFiles() []generated {
 	for _, m := range machines() {
 		lstmSteps(s, m, &k)
 	}
+	packed := constants{packed: "Cells"}
+	lstmSteps64(s, &packed)
 	s.b.WriteByte('\n')
 	k.emit(s)
+	packed.emit(s)
 	const simd = "github.com/mlfactory/mlfactory/internal/simd"
 	return []generated{
 		{"vec/cells_amd64.s", s.b.Bytes()},

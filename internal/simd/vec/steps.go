@@ -2,38 +2,104 @@ package vec
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/mlfactory/mlfactory/internal/simd"
+	"github.com/mlfactory/mlfactory/internal/simd/colour"
 )
 
 // LSTMUnits is how many units of a layer [LSTMSteps] takes together.
 const LSTMUnits = 16
 
-// LSTMSteps runs the steps of an LSTM layer for one sample: c becomes the cells after
-// the last, and row t of h the state after step t. The sums that enter a step's gates
-// are those in its row of gates, which are overwritten, plus W·h of the state before,
-// plus the bias. before is the state before the first step; nil: zeros.
-//
-// Units are in blocks of [LSTMUnits], and a row of gates has for each block the gates
-// input, forget, cell and output of its units, one after the other. w has for each
-// block a row of as many values for the bias, then one for each unit of the state: the
-// weights with which it enters. Products are fused into the sums, in the order of
-// units, as package gemm does; gates, cells and states have the bits of [LSTM].
+// StepWeights are the weights with which the state of an LSTM layer enters its next
+// step, laid out for [LSTMSteps] by [PackSteps].
+type StepWeights struct {
+	units int
+	path  simd.Path
+	w     []float32
+}
+
+// StepsRoom is how many values [PackSteps] needs for so many units on the path in use.
+func StepsRoom(units int) int {
+	if coloured(units) {
+		return colour.Values*(colour.Room+4*colour.Blocks+colour.Page) - 1 // from where a page begins
+	}
+	return 4 * units * (units + 1)
+}
+
+// PackSteps lays out weights of a layer, a row of them for each of its sums: for each
+// unit's input gate, then for its forget gate, its cell and its output gate. bias has a
+// value for each row. They are kept in room, of [StepsRoom] values.
 //
 // It panics where [LSTMStepsFit] says that there is no kernel.
-func LSTMSteps(units, steps int, w, gates, before, c, h []float32) {
-	if len(w) != 4*units*(units+1) || len(gates) != 4*units*steps || len(h) != units*steps || len(c) != units || before != nil && len(before) != units {
-		panic(fmt.Sprintf("vec: LSTMSteps of %d units and %d steps has %d weights, %d sums, %d states, %d cells and %d units before", units, steps, len(w), len(gates), len(h), len(c), len(before)))
-	}
+func PackSteps(units int, w, bias, room []float32) StepWeights {
 	if !LSTMStepsFit(units) {
 		panic(fmt.Sprintf("vec: LSTMSteps has no kernel for %d units on the path %v", units, simd.Current()))
 	}
-	if steps > 0 {
-		lstmSteps(units, steps, w, gates, before, c, h)
+	if len(w) != 4*units*units || len(bias) != 4*units || len(room) != StepsRoom(units) {
+		panic(fmt.Sprintf("vec: PackSteps of %d units has %d weights, a bias of %d values and room for %d", units, len(w), len(bias), len(room)))
 	}
+	p := StepWeights{units, simd.Current(), room}
+	line := func(block, n int) int { return block*4*(units+1) + 4 + n } // the four lines of the bias are before those of weights
+	if coloured(units) {
+		p.w = room[toPage(room):]
+		line = func(block, n int) int {
+			if n < 0 {
+				return colour.Room + 4*(block+1) + n
+			}
+			return colour.Line(block, n)
+		}
+	}
+	for s := range bias {
+		gate, block, unit := s/units, s%units/LSTMUnits, s%LSTMUnits
+		p.w[LSTMUnits*line(block, gate-4)+unit] = bias[s]
+		for k, v := range w[s*units : (s+1)*units] {
+			p.w[LSTMUnits*line(block, 4*k+gate)+unit] = v
+		}
+	}
+	return p
+}
+
+// toPage is how many values of room are before the first that begins a page.
+func toPage(room []float32) int {
+	const page = 4 * colour.Values * colour.Page
+	return int(-uintptr(unsafe.Pointer(unsafe.SliceData(room)))%page) / 4 // #nosec G103 -- only the address is looked at: it decides how fast it is
+}
+
+// LSTMSteps runs the steps of an LSTM layer for one sample: c becomes the cells after
+// the last, and row t of h the state after step t; where h has two rows, steps take
+// turns with them. The sums that enter a step's gates are those in its row of gates,
+// whose values are lost, plus W·h of the state before, plus the bias. before is the
+// state before the first step; nil: zeros.
+//
+// Units are in blocks of [LSTMUnits], and a row of gates has for each block the gates
+// input, forget, cell and output of its units, one after the other. Products are fused
+// into the sums, in the order of units, as package gemm does; cells and states have the
+// bits of [LSTM].
+//
+// It panics if the weights were laid out for another path than that in use.
+func LSTMSteps(w *StepWeights, steps int, gates, before, c, h []float32) {
+	units := w.units
+	if len(gates) != 4*units*steps || len(h) != units*steps && len(h) != 2*units || len(c) != units || before != nil && len(before) != units {
+		panic(fmt.Sprintf("vec: LSTMSteps of %d units and %d steps has %d sums, %d states, %d cells and %d units before", units, steps, len(gates), len(h), len(c), len(before)))
+	}
+	if w.path != simd.Current() {
+		panic(fmt.Sprintf("vec: LSTMSteps on the path %v has weights laid out for %v", simd.Current(), w.path))
+	}
+	if steps == 0 {
+		return
+	}
+	next, turn := 4*units, 0 // bytes from a row of states to that of the next step, and what changes in that number then
+	if len(h) == 2*units {
+		turn = next ^ -next
+	}
+	lstmSteps(w, steps, gates, before, c, h, next, turn)
 }
 
 // LSTMStepsFit reports whether the path in use has a kernel for so many units.
 func LSTMStepsFit(units int) bool {
 	return units > 0 && units%LSTMUnits == 0 && simd.Current() != simd.Generic
 }
+
+// coloured reports whether weights lie as package colour says.
+func coloured(units int) bool { return units == 64 && simd.Current() == simd.AVX512 }

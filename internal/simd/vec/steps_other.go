@@ -3,4 +3,4 @@
 package vec
 
 // lstmSteps is never called: LSTMStepsFit is false.
-func lstmSteps(int, int, []float32, []float32, []float32, []float32, []float32) {}
+func lstmSteps(*StepWeights, int, []float32, []float32, []float32, []float32, int, int) {}

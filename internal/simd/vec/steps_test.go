@@ -9,7 +9,7 @@ import (
 )
 
 // plainSteps is what LSTMSteps documents, value by value.
-func plainSteps(units, steps int, w, gates, before, c, h []float32) {
+func plainSteps(units, steps int, w, bias, gates, before, c, h []float32) {
 	state := slices.Clone(before)
 	if before == nil {
 		state = make([]float32, units)
@@ -18,15 +18,15 @@ func plainSteps(units, steps int, w, gates, before, c, h []float32) {
 	for t := range steps {
 		next := make([]float32, units)
 		for b := range units / LSTMUnits {
-			g := gates[4*units*t+panel*b:][:panel]
-			of := w[panel*b*(units+1):]
+			g := slices.Clone(gates[4*units*t+panel*b:][:panel])
 			for k := range g {
+				row := k/LSTMUnits*units + b*LSTMUnits + k%LSTMUnits
 				for j, v := range state {
 					if before != nil || t > 0 {
-						g[k] = fma(v, of[panel*(j+1)+k], g[k])
+						g[k] = fma(v, w[units*row+j], g[k])
 					}
 				}
-				g[k] += of[k]
+				g[k] += bias[row]
 			}
 			i, f, u, o := g[:16], g[16:32], g[32:48], g[48:]
 			cells := c[LSTMUnits*b:][:LSTMUnits]
@@ -37,7 +37,7 @@ func plainSteps(units, steps int, w, gates, before, c, h []float32) {
 	}
 }
 
-// stepsAgree compares every path with the plain loop on drawn values.
+// stepsAgree compares every path with the plain loop on drawn values, with all states kept and with two rows for them.
 func stepsAgree(t *testing.T, blocks, steps int, from bool, seed uint64) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(uint64(blocks), seed))
@@ -49,31 +49,43 @@ func stepsAgree(t *testing.T, blocks, steps int, from bool, seed uint64) {
 		return v
 	}
 	units := LSTMUnits * blocks
-	w, gates, cells := draw(4*units*(units+1), 0.2), draw(4*units*steps, 1), draw(units, 1)
+	w, bias, gates, cells := draw(4*units*units, 0.2), draw(4*units, 0.2), draw(4*units*steps, 1), draw(units, 1)
 	var before []float32
 	if from {
 		before = draw(units, 1)
 	}
-	run := func(f func(units, steps int, w, gates, before, c, h []float32)) [][]float32 {
-		// A value more on both sides shows what is written beside them.
-		g, c, h := append(slices.Clone(gates), 7), append([]float32{7}, append(slices.Clone(cells), 7)...), append(make([]float32, 1+steps*units), 7)
-		b, v := slices.Clone(before), slices.Clone(w)
-		f(units, steps, v, g[:len(g)-1], b, c[1:units+1], h[1:1+steps*units])
-		if !slices.Equal(b, before) || !slices.Equal(v, w) {
-			t.Errorf("%d units: weights or the state before have changed", units)
-		}
-		return [][]float32{g, c, h}
-	}
-	want := run(plainSteps)
+	wantCells, wantStates := slices.Clone(cells), make([]float32, units*steps)
+	plainSteps(units, steps, w, bias, gates, before, wantCells, wantStates)
 	for _, p := range simd.Supported() {
 		simd.Force(t, p)
 		if p == simd.Generic {
 			continue
 		}
-		got := run(LSTMSteps)
-		for k, name := range []string{"gates", "cells", "states"} {
-			if !slices.Equal(got[k], want[k]) {
-				t.Fatalf("%v: %d units, %d steps, from a state: %v: %s differ", p, units, steps, from, name)
+		for _, rows := range []int{steps, 2} {
+			// A value more on both sides shows what is written beside them.
+			beside := func(v []float32) []float32 { return slices.Concat([]float32{7}, v, []float32{7}) }
+			inside := func(v []float32) []float32 { return v[1 : len(v)-1 : len(v)-1] }
+			g, c, h, room := beside(gates), beside(cells), beside(make([]float32, rows*units)), beside(make([]float32, StepsRoom(units)))
+			packed := PackSteps(units, w, bias, inside(room))
+			b, v := slices.Clone(before), slices.Clone(room)
+			LSTMSteps(&packed, steps, inside(g), b, inside(c), inside(h))
+			if !slices.Equal(b, before) || !slices.Equal(room, v) {
+				t.Errorf("%v: %d units: weights or the state before have changed", p, units)
+			}
+			if !slices.Equal(c, beside(wantCells)) {
+				t.Fatalf("%v: %d units, %d steps, from a state: %v: cells differ", p, units, steps, from)
+			}
+			want := beside(make([]float32, rows*units))
+			for s := range steps {
+				copy(want[1+s%rows*units:], wantStates[s*units:(s+1)*units])
+			}
+			if !slices.Equal(h, want) {
+				t.Fatalf("%v: %d units, %d steps in %d rows, from a state: %v: states differ", p, units, steps, rows, from)
+			}
+			for _, v := range [][]float32{g, room} {
+				if v[0] != 7 || v[len(v)-1] != 7 {
+					t.Fatalf("%v: %d units, %d steps: written beside sums or weights", p, units, steps)
+				}
 			}
 		}
 	}
@@ -98,22 +110,18 @@ func FuzzLSTMSteps(f *testing.F) {
 
 func TestLSTMStepsRefuses(t *testing.T) {
 	v := func(n int) []float32 { return make([]float32, n) }
-	for name, f := range map[string]func(){
-		"weights": func() { LSTMSteps(16, 2, v(64*17-1), v(128), nil, v(16), v(32)) },
-		"gates":   func() { LSTMSteps(16, 2, v(64*17), v(64), nil, v(16), v(32)) },
-		"before":  func() { LSTMSteps(16, 2, v(64*17), v(128), v(15), v(16), v(32)) },
-		"cells":   func() { LSTMSteps(16, 2, v(64*17), v(128), nil, v(15), v(32)) },
-		"states":  func() { LSTMSteps(16, 2, v(64*17), v(128), nil, v(16), v(16)) },
-		"units":   func() { LSTMSteps(24, 2, v(96*25), v(192), nil, v(24), v(48)) },
-	} {
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("%s were taken", name)
-				}
-			}()
-			f()
+	pack := func(units int) *StepWeights {
+		p := PackSteps(units, v(4*units*units), v(4*units), v(StepsRoom(units)))
+		return &p
+	}
+	refused := func(name string, f func()) {
+		t.Helper()
+		defer func() {
+			if recover() == nil {
+				t.Errorf("%s: taken", name)
+			}
 		}()
+		f()
 	}
 	for _, p := range simd.Supported() {
 		simd.Force(t, p)
@@ -121,6 +129,25 @@ func TestLSTMStepsRefuses(t *testing.T) {
 			if fit := LSTMStepsFit(units); fit != (p != simd.Generic && (units == 16 || units == 64)) {
 				t.Errorf("%v, %d units: a kernel: %v", p, units, fit)
 			}
+		}
+		refused("units", func() { PackSteps(24, v(96*24), v(96), v(StepsRoom(24))) })
+		if p == simd.Generic {
+			refused("a path without a kernel", func() { pack(16) })
+			continue
+		}
+		for _, units := range []int{16, 64} {
+			room := StepsRoom(units)
+			refused("weights", func() { PackSteps(units, v(4*units*units-1), v(4*units), v(room)) })
+			refused("bias", func() { PackSteps(units, v(4*units*units), v(4*units+1), v(room)) })
+			refused("room", func() { PackSteps(units, v(4*units*units), v(4*units), v(room-1)) })
+			w, sums := pack(units), 4*units
+			refused("gates", func() { LSTMSteps(w, 3, v(sums), nil, v(units), v(3*units)) })
+			refused("before", func() { LSTMSteps(w, 3, v(3*sums), v(units-1), v(units), v(3*units)) })
+			refused("cells", func() { LSTMSteps(w, 3, v(3*sums), nil, v(units-1), v(3*units)) })
+			refused("states", func() { LSTMSteps(w, 3, v(3*sums), nil, v(units), v(units)) })
+			simd.Force(t, simd.Generic)
+			refused("weights of another path", func() { LSTMSteps(w, 3, v(3*sums), nil, v(units), v(3*units)) })
+			simd.Force(t, p)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package tape
 import (
 	"github.com/mlfactory/mlfactory/internal/simd"
 	"github.com/mlfactory/mlfactory/internal/simd/gemm"
+	"github.com/mlfactory/mlfactory/internal/simd/vec"
 )
 
 // Keep promises that parameters which operations get on this tape change only where
@@ -45,14 +46,14 @@ type layouts struct {
 	uses    int // of this version
 	before  int // of the version before
 	packed  []gemm.Packed
-	steps   []float32   // weights of a state, for vec.LSTMSteps
+	steps   vec.StepWeights
 	rooms   [][]float32 // of packed and steps
 	taken   int         // of rooms
 	of      *Tape       // whose memory is used instead, until its reset; or nil
 }
 
 // empty forgets what is laid out, not the room for it.
-func (k *layouts) empty() { k.packed, k.steps, k.taken = k.packed[:0], nil, 0 }
+func (k *layouts) empty() { k.packed, k.steps, k.taken = k.packed[:0], vec.StepWeights{}, 0 }
 
 // room is memory for one more matrix.
 func (k *layouts) room(size int) []float32 {
@@ -60,10 +61,14 @@ func (k *layouts) room(size int) []float32 {
 		return k.of.alloc(size)
 	}
 	if k.taken == len(k.rooms) {
-		k.rooms = append(k.rooms, make([]float32, size))
+		k.rooms = append(k.rooms, nil)
+	}
+	room := &k.rooms[k.taken]
+	if len(*room) != size { // another path may need another size
+		*room = make([]float32, size)
 	}
 	k.taken++
-	return k.rooms[k.taken-1]
+	return *room
 }
 
 // add lays out one more matrix for products of about so many rows.

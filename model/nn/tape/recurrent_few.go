@@ -127,32 +127,25 @@ func (t *Tape) lstmOne(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only 
 	}
 	if !only {
 		y = t.fresh(steps, h)
-		vec.LSTMSteps(h, steps, weights.steps, gates, before, last.Value, y.Value)
+		vec.LSTMSteps(&weights.steps, steps, gates, before, last.Value, y.Value)
 		return y, last
 	}
-	states := t.alloc(steps * h)
-	vec.LSTMSteps(h, steps, weights.steps, gates, before, last.Value, states)
+	states := t.alloc(2 * h)
+	vec.LSTMSteps(&weights.steps, steps, gates, before, last.Value, states)
 	y = t.fresh(1, h)
-	copy(y.Value, states[(steps-1)*h:])
+	copy(y.Value, states[(steps-1)%2*h:])
 	return y, last
 }
 
-// layOutSteps lays out the weights of an LSTM for lstmOne: sums are in the order of
-// [vec.LSTMSteps].
+// layOutSteps lays out the weights of an LSTM for lstmOne: those of the input in the order in which [vec.LSTMSteps] wants the sums.
 func (t *Tape) layOutSteps(k *layouts, steps int, l *Recurrent) {
 	h, in := l.HiddenWeight.cols(), l.InputWeight.cols()
-	bias, ofInput := t.sumOfBiases(l, 4), t.alloc(4*h*in)
-	k.steps = k.room(4 * h * (h + 1))
+	k.steps = vec.PackSteps(h, l.HiddenWeight.Value, t.sumOfBiases(l, 4), k.room(vec.StepsRoom(h)))
+	ofInput := t.alloc(4 * h * in)
 	const panel = 4 * vec.LSTMUnits
 	for c := range 4 * h {
-		block, gate, unit := c/panel, c%panel/vec.LSTMUnits, c%vec.LSTMUnits
-		r := gate*h + block*vec.LSTMUnits + unit
+		r := c%panel/vec.LSTMUnits*h + c/panel*vec.LSTMUnits + c%vec.LSTMUnits
 		copy(ofInput[c*in:(c+1)*in], l.InputWeight.Value[r*in:])
-		column := k.steps[block*panel*(h+1)+c%panel:]
-		column[0] = bias[r]
-		for j, w := range l.HiddenWeight.Value[r*h : (r+1)*h] {
-			column[(j+1)*panel] = w
-		}
 	}
 	k.add(steps, in, 4*h, gemm.Cols(ofInput, in))
 }
