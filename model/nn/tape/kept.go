@@ -37,9 +37,12 @@ const (
 	reverse
 	taps
 	tapGradients
+	decays   // of a selective scan
+	networks // of variables
 )
 
-// layouts are matrices of weights, laid out for products.
+// layouts are matrices of weights, laid out for products, and what else follows from
+// parameters alone.
 type layouts struct {
 	path    simd.Path
 	version uint64
@@ -47,13 +50,16 @@ type layouts struct {
 	before  int // of the version before
 	packed  []gemm.Packed
 	steps   vec.StepWeights
-	rooms   [][]float32 // of packed and steps
+	values  []float32
+	rooms   [][]float32 // of all these
 	taken   int         // of rooms
 	of      *Tape       // whose memory is used instead, until its reset; or nil
 }
 
 // empty forgets what is laid out, not the room for it.
-func (k *layouts) empty() { k.packed, k.steps, k.taken = k.packed[:0], vec.StepWeights{}, 0 }
+func (k *layouts) empty() {
+	k.packed, k.steps, k.values, k.taken = k.packed[:0], vec.StepWeights{}, nil, 0
+}
 
 // room is memory for one more matrix.
 func (k *layouts) room(size int) []float32 {
@@ -104,7 +110,7 @@ func (t *Tape) kept(u use, version uint64, fill func(k *layouts)) *layouts {
 		return k
 	}
 	k := t.layoutsOf(u, version)
-	if len(k.packed) == 0 {
+	if len(k.packed) == 0 && k.values == nil {
 		fill(k)
 	}
 	return k
@@ -116,15 +122,39 @@ func (t *Tape) keptOf(l *Recurrent, as layout, part int, fill func(k *layouts)) 
 	return t.kept(use{l.HiddenWeight, as, part}, l.InputWeight.version+l.HiddenWeight.version+l.InputBias.version+l.HiddenBias.version, fill)
 }
 
-// A linear map is laid out ahead of its products if they have many rows, so that
-// package gemm would lay it out for each, if there are enough of them, and if it is
-// small.
+// A linear map is laid out ahead of its products if there are enough of them. Where they
+// have many rows, it must be small, and have as many columns that package gemm would lay
+// it out for each. Where they have few, as when single windows are predicted, that
+// would be most of the work: then it may be large, but not in training, where weights
+// change before they are used so often.
 const (
-	someRows   = 16
-	someCols   = 16
-	oftenUsed  = 4
-	mostValues = 1 << 18
+	someRows  = 16
+	someCols  = 16
+	oftenUsed = 4
+	mostMany  = 1 << 18 // values
+	mostFew   = 1 << 24
 )
+
+// layoutOfMap is what the tape keeps of a linear map for products of so many rows; nil if
+// it keeps none, or none yet.
+func (t *Tape) layoutOfMap(rows int, w *Param, as layout) *layouts {
+	few, n, size := 0, w.Shape[0], len(w.Value)
+	if rows < someRows {
+		few = 1
+	}
+	if as == gradients {
+		n = w.cols()
+	}
+	if t.keeps == nil || w.passing || few == 0 && (n < someCols || size > mostMany) || few == 1 && (t.train || size > mostFew) {
+		return nil
+	}
+	// How often it is used is known from the version before.
+	l := t.layoutsOf(use{w, as, few}, w.version)
+	if max(l.uses, l.before) < oftenUsed {
+		return nil
+	}
+	return l
+}
 
 // times is c = a·Wᵀ for rows of a, or a·W for the gradient of a map's inputs, or
 // adds it.
@@ -135,16 +165,12 @@ func (t *Tape) times(rows int, a []float32, w *Param, as layout, c []float32, ad
 		k, n = n, k
 		b = gemm.Rows(w.Value, n)
 	}
-	if t.keeps != nil && !w.passing && rows >= someRows && n >= someCols && len(w.Value) <= mostValues {
-		// How often it is used is known from the version before.
-		l := t.layoutsOf(use{w, as, 0}, w.version)
-		if max(l.uses, l.before) >= oftenUsed {
-			if len(l.packed) == 0 {
-				l.add(rows, k, n, b)
-			}
-			gemm.MulPacked(rows, gemm.Rows(a, k), &l.packed[0], c, n, add)
-			return
+	if l := t.layoutOfMap(rows, w, as); l != nil {
+		if len(l.packed) == 0 {
+			l.add(rows, k, n, b)
 		}
+		gemm.MulPacked(rows, gemm.Rows(a, k), &l.packed[0], c, n, add)
+		return
 	}
 	gemm.Mul(rows, n, k, gemm.Rows(a, k), b, c, n, add, &t.gemm)
 }

@@ -15,6 +15,9 @@ type everyUse struct {
 	lstm, upper, gru   *Recurrent
 	reach, far, point  Conv
 	direction, length  *Param
+	aLog, skip, enter  *Param // of a scan of four states
+	variables          *Variables
+	leave              *Param
 	steps, channels    int
 }
 
@@ -32,11 +35,22 @@ func newEveryUse(r *rand.Rand) *everyUse {
 	n.far = Conv{Weight: param(c, c/2, 3), Left: 4, Dilation: 2, Groups: 2}
 	n.point = Conv{Weight: param(c, c, 1)}
 	n.direction, n.length = param(c, c, 3), param(c, 1, 1)
+	n.aLog, n.skip, n.enter = param(c, 4), param(c), param(4, c)
+	n.variables, n.leave = variablesOf(c, 5, param), param(c, 5)
 	return n
 }
 
+// variablesOf is the parameters of so many variables in d channels.
+func variablesOf(vars, d int, param func(shape ...int) *Param) *Variables {
+	return &Variables{
+		Embed: param(vars, d), EmbedBias: param(vars, d), Fc1: param(vars, d, d), Fc1Bias: param(vars, d), Fc2: param(vars, d, d), Fc2Bias: param(vars, d),
+		Gate: param(vars, 2*d, d), GateBias: param(vars, 2*d), Gain: param(vars, d), Bias: param(vars, d),
+	}
+}
+
 func (n *everyUse) params() []*Param {
-	ps := []*Param{n.in, n.add, n.out, n.bias, n.reach.Weight, n.far.Weight, n.point.Weight, n.direction, n.length}
+	ps := []*Param{n.in, n.add, n.out, n.bias, n.reach.Weight, n.far.Weight, n.point.Weight, n.direction, n.length, n.aLog, n.skip, n.enter, n.leave}
+	ps = append(ps, n.variables.Params()...)
 	for _, l := range []*Recurrent{n.lstm, n.upper, n.gru} {
 		ps = append(ps, l.InputWeight, l.HiddenWeight, l.InputBias, l.HiddenBias)
 	}
@@ -57,9 +71,12 @@ func (n *everyUse) run(t *Tape, x []float32, samples int, train bool) []float32 
 	y = t.Conv(y, n.steps, &n.far, None)
 	y = t.Conv(y, n.steps, &n.point, None)
 	y = t.Conv(y, n.steps, &Conv{Weight: t.WeightNorm(n.direction, n.length), Left: 2}, None)
+	y = t.SelectiveScan(y, t.Linear(y, n.in, nil), t.Linear(y, n.enter, nil), t.Linear(y, n.enter, nil), n.steps, n.aLog, n.skip)
+	y = t.Linear(t.SelectVariables(y, t.Softmax(y), n.variables, 1e-5, 0), n.leave, n.bias)
 	y = t.LSTM(y, n.steps, n.lstm)
 	y = t.LSTM(y, n.steps, n.upper)
 	y = t.GRULast(y, n.steps, n.gru)
+	y = t.Linear(y, n.out, n.bias) // of a few rows
 	all := slices.Clone(y.Value)
 	if train {
 		t.CrossEntropy(y, make([]int, samples), nil, 0, 1)
@@ -109,16 +126,26 @@ func TestKeptUntilChanged(t *testing.T) {
 	const rows, in, out, steps = 32, 20, 20, 8
 	w, l, x := NewParam("w", out, in), layerOf(r, 4, in, 16), draw(r, rows*in, 1)
 	c := Conv{Weight: NewParam("c", out, in, 3), Left: 2}
+	param := func(shape ...int) *Param {
+		p := NewParam("p", shape...)
+		copy(p.Value, draw(r, len(p.Value), 0.2))
+		return p
+	}
+	aLog, skip, variables := param(in, in), param(in), variablesOf(in, 5, param)
 	kept := New(0)
 	kept.Keep()
 	for name, f := range map[string]struct {
 		p  *Param
 		op func(t *Tape, x *Tensor) *Tensor
 	}{
-		"linear": {w, func(t *Tape, x *Tensor) *Tensor { return t.Linear(x, w, nil) }},
-		"lstm":   {l.InputWeight, func(t *Tape, x *Tensor) *Tensor { return t.LSTM(x, steps, l) }},
-		"bias":   {l.HiddenBias, func(t *Tape, x *Tensor) *Tensor { return t.LSTM(x, steps, l) }},
-		"conv":   {c.Weight, func(t *Tape, x *Tensor) *Tensor { return t.Conv(x, steps, &c, None) }},
+		"linear":     {w, func(t *Tape, x *Tensor) *Tensor { return t.Linear(x, w, nil) }},
+		"lstm":       {l.InputWeight, func(t *Tape, x *Tensor) *Tensor { return t.LSTM(x, steps, l) }},
+		"bias":       {l.HiddenBias, func(t *Tape, x *Tensor) *Tensor { return t.LSTM(x, steps, l) }},
+		"conv":       {c.Weight, func(t *Tape, x *Tensor) *Tensor { return t.Conv(x, steps, &c, None) }},
+		"a row":      {w, func(t *Tape, x *Tensor) *Tensor { return t.Linear(t.Step(x, rows, 0), w, nil) }},
+		"scan":       {aLog, func(t *Tape, x *Tensor) *Tensor { return t.SelectiveScan(x, x, x, x, steps, aLog, skip) }},
+		"variables":  {variables.Gate, func(t *Tape, x *Tensor) *Tensor { return t.SelectVariables(x, x, variables, 1e-5, 0) }},
+		"their bias": {variables.Fc1Bias, func(t *Tape, x *Tensor) *Tensor { return t.SelectVariables(x, x, variables, 1e-5, 0) }},
 	} {
 		run := func() []float32 {
 			kept.Reset(false, rng.Stream{})

@@ -180,12 +180,14 @@ func (t *Tape) SelectiveScan(x, dt, b, c *Tensor, steps int, aLog, d *Param) *Te
 	mustMatch("scan", dt.Rows == x.Rows && dt.Cols == n, x, dt)
 	mustMatch("scan", b.Rows == x.Rows && c.Rows == x.Rows && c.Cols == states, b, c)
 	mustMatch("scan", aLog.Shape[0] == n && aLog.cols() == states && len(d.Value) == n, x, aLog)
-	a := t.alloc(states * n) // state by state
-	for j := range n {
-		for r := range states {
-			a[r*n+j] = float32(-model.Exp(float64(aLog.Value[j*states+r])))
+	a := t.kept(use{aLog, decays, 0}, aLog.version, func(k *layouts) {
+		k.values = k.room(states * n) // state by state
+		for j := range n {
+			for r := range states {
+				k.values[r*n+j] = float32(-model.Exp(float64(aLog.Value[j*states+r])))
+			}
 		}
-	}
+	}).values
 	delta, u := t.alloc(len(x.Value)), t.alloc(len(x.Value))
 	vec.Softplus(dt.Value, delta)
 	vec.Mul(delta, x.Value, u)

@@ -125,6 +125,7 @@ func (t *Tape) SelectVariables(x, share *Tensor, v *Variables, eps, dropout floa
 // are transposed with their bias as a last row, which meets a column of ones.
 type variable struct {
 	v                      *Variables
+	all                    []float32 // the weights of all variables, where they are kept; nil where each lays its own out
 	d                      int
 	eps                    float32
 	in                     []float32 // [slope; offset] of the first layer, 2 × d
@@ -139,12 +140,6 @@ type variable struct {
 
 func (t *Tape) variable(v *Variables, d int, eps float64) *variable {
 	n := &variable{v: v, d: d, eps: float32(eps)}
-	for _, p := range []*[]float32{&n.in, &n.skip} {
-		*p = t.alloc(2 * d)
-	}
-	for _, p := range []*[]float32{&n.fc2, &n.open, &n.shut} {
-		*p = t.alloc((d + 1) * d)
-	}
 	n.mean, n.centre = t.alloc(d*d), t.alloc(d*d)
 	for i := range n.mean {
 		n.mean[i] = 1 / float32(d)
@@ -162,11 +157,48 @@ func (t *Tape) variable(v *Variables, d int, eps float64) *variable {
 	for _, p := range []*[]float32{&n.a, &n.b, &n.hat, &n.inv, &n.tmp, &n.u} {
 		*p = t.alloc(variableRows * d)
 	}
+	if t.keeps == nil || t.train {
+		n.place(t.alloc(n.size()))
+		return n
+	}
+	var version uint64
+	for _, p := range v.Params() {
+		version += p.version
+	}
+	n.all = t.kept(use{v.Embed, networks, 0}, version, func(k *layouts) {
+		k.values = k.room(v.Embed.Shape[0] * n.size())
+		for g := range v.Embed.Shape[0] {
+			n.place(k.values[g*n.size():])
+			n.turn(g)
+		}
+	}).values
 	return n
+}
+
+// size is how many values the weights of a variable are.
+func (n *variable) size() int { return 4*n.d + 3*(n.d+1)*n.d }
+
+// place says where these weights are.
+func (n *variable) place(room []float32) {
+	for _, p := range []struct {
+		weights *[]float32
+		rows    int
+	}{{&n.in, 2}, {&n.skip, 2}, {&n.fc2, n.d + 1}, {&n.open, n.d + 1}, {&n.shut, n.d + 1}} {
+		*p.weights, room = room[:p.rows*n.d], room[p.rows*n.d:]
+	}
 }
 
 // load takes the weights of variable g.
 func (n *variable) load(g int) {
+	if n.all != nil {
+		n.place(n.all[g*n.size():])
+		return
+	}
+	n.turn(g)
+}
+
+// turn lays the weights of variable g out.
+func (n *variable) turn(g int) {
 	d, v := n.d, n.v
 	copy(n.skip[:d], v.Embed.Value[g*d:])
 	copy(n.skip[d:], v.EmbedBias.Value[g*d:(g+1)*d])
