@@ -36,49 +36,49 @@ SIZES = {
 BATCHES = {"mlp": 8, "gru": 4, "lstm": 4, "tcn": 3}
 
 
-def linear(ins, outs, first=False):
-    """Multiply-adds of a row: forward, gradient of the weights and, unless the inputs are data, of the inputs."""
-    return (2 if first else 3) * ins * outs
+def multiply_adds(training):
+    """Those of each network for a window, from the shapes of opponents.py: in a training step or in a prediction.
+
+    What works value by value (activations, norms, softmax, gates, the optimiser) is not counted, so that nothing reaches the floor, least
+    of all where the products are small. The scan of mamba counts as three products of state x channels.
+    """
+    def linear(ins, outs, first=False):
+        """Of a row: forward, in training also the gradient of the weights and, unless the inputs are data, of the inputs."""
+        return (1 if not training else 2 if first else 3) * ins * outs
+
+    def recurrent(gates):
+        return 60 * (linear(40, gates * 64, True) + linear(64, gates * 64)) + linear(64, 3)
+
+    def encoder(steps, width, hidden, layers):
+        """Each step: queries, keys and values, scores and their sums over all steps, what joins the heads, feed-forward."""
+        return steps * layers * (linear(width, 3 * width) + 2 * linear(steps, width) + linear(width, width) + 2 * linear(width, hidden))
+
+    def grn(ins, width, outs):
+        """Two layers, a gate of two halves and, where the widths differ, a shortcut."""
+        return linear(ins, width) + linear(width, width) + linear(width, 2 * outs) + (linear(ins, outs) if ins != outs else 0)
+
+    def inceptiontime():
+        """Each step, module by module: bottleneck, three convolutions, that of the pool; two shortcuts."""
+        n = linear(40, 128, True) + linear(128, 128)
+        for d in range(6):
+            n += 2 * linear(40 if d == 0 else 128, 32, d == 0) + linear((39 + 19 + 9) * 32, 32)
+        return 60 * n + linear(128, 3)
+
+    return {
+        "mlp": linear(2400, 256, True) + linear(256, 256) + linear(256, 3),
+        "gru": recurrent(3),
+        "lstm": recurrent(4),
+        "tcn": 60 * (linear(3 * 40, 64, True) + 4 * linear(3 * 64, 64) + linear(40, 64, True)) + linear(64, 3),
+        "transformer": 60 * linear(40, 64, True) + encoder(60, 64, 256, 2) + linear(64, 3),
+        "patchtst": 40 * (7 * linear(16, 16) + encoder(7, 16, 128, 3)) + linear(40 * 7 * 16, 3),
+        "tft": 60 * (grn(640, 16, 40) + 40 * (grn(16, 16, 16) + linear(1, 16)) + 2 * linear(16, 4 * 16) + linear(16, 32) + grn(16, 16, 16)
+                     + linear(16, 16) + linear(16, 4) + linear(4, 4) + linear(1, 4)) + 3 * linear(16, 32) + linear(4, 16) + grn(16, 16, 16),
+        "inceptiontime": inceptiontime(),
+        "mamba": 60 * (linear(40, 64, True) + 2 * (linear(64, 256) + linear(4, 128) + linear(128, 36) + linear(4, 128) + 3 * linear(16, 128)
+                                                   + linear(128, 64))) + linear(64, 3),
+    }
 
 
-def recurrent(gates):
-    return 60 * (linear(40, gates * 64, True) + linear(64, gates * 64)) + linear(64, 3)
-
-
-def encoder(steps, width, hidden, layers):
-    """Each step: queries, keys and values, scores and their sums over all steps, what joins the heads, feed-forward."""
-    return steps * layers * (linear(width, 3 * width) + 2 * linear(steps, width) + linear(width, width) + 2 * linear(width, hidden))
-
-
-def grn(ins, width, outs):
-    """Two layers, a gate of two halves and, where the widths differ, a shortcut."""
-    return linear(ins, width) + linear(width, width) + linear(width, 2 * outs) + (linear(ins, outs) if ins != outs else 0)
-
-
-def inceptiontime():
-    """Each step, module by module: bottleneck, three convolutions, that of the pool; two shortcuts."""
-    n = linear(40, 128, True) + linear(128, 128)
-    for d in range(6):
-        n += 2 * linear(40 if d == 0 else 128, 32, d == 0) + linear((39 + 19 + 9) * 32, 32)
-    return 60 * n + linear(128, 3)
-
-
-# Multiply-adds of a training step for each window, from the shapes of opponents.py. What works value by value (activations, norms,
-# softmax, gates, the optimiser) is not counted, so that no step reaches the floor, least of all where the products are small. The
-# scan of mamba counts as three products of state × channels.
-MULTIPLY_ADDS = {
-    "mlp": linear(2400, 256, True) + linear(256, 256) + linear(256, 3),
-    "gru": recurrent(3),
-    "lstm": recurrent(4),
-    "tcn": 60 * (linear(3 * 40, 64, True) + 4 * linear(3 * 64, 64) + linear(40, 64, True)) + linear(64, 3),
-    "transformer": 60 * linear(40, 64, True) + encoder(60, 64, 256, 2) + linear(64, 3),
-    "patchtst": 40 * (7 * linear(16, 16) + encoder(7, 16, 128, 3)) + linear(40 * 7 * 16, 3),
-    "tft": 60 * (grn(640, 16, 40) + 40 * (grn(16, 16, 16) + linear(1, 16)) + 2 * linear(16, 4 * 16) + linear(16, 32) + grn(16, 16, 16)
-                 + linear(16, 16) + linear(16, 4) + linear(4, 4) + linear(1, 4)) + 3 * linear(16, 32) + linear(4, 16) + grn(16, 16, 16),
-    "inceptiontime": inceptiontime(),
-    "mamba": 60 * (linear(40, 64, True) + 2 * (linear(64, 256) + linear(4, 128) + linear(128, 36) + linear(4, 128) + 3 * linear(16, 128)
-                                               + linear(128, 64))) + linear(64, 3),
-}
 ROWS = 256  # of a mini-batch
 
 ratios = []
@@ -184,16 +184,19 @@ peak = []  # GF/s of a core, once measured
 
 
 def floor(name, bursts):
-    """What a step takes over what its multiply-adds would take at the peak of every core."""
-    count = MULTIPLY_ADDS.get(name.removeprefix("step_"))
-    if count is None:
-        return
+    """What a step takes over what its multiply-adds would take at the peak of every core, or a prediction over those of one."""
     if not peak:
         r = subprocess.run([OURS, "peak"], env=environment("default"), capture_output=True, text=True, check=True)
         peak.append(json.loads(r.stdout).get("peak"))
     if peak[0] is None:
         return
-    core = 2 * count * ROWS / peak[0] / 1e6  # ms
+    training = name.startswith("step_")
+    count = multiply_adds(training)[name.removeprefix("step_").removeprefix("infer_").replace("window", "lstm")]
+    if not training:
+        core = 2 * count / peak[0] / 1e6  # ms
+        print("    %.2f M multiply-adds, at %.0f GF/s of a core %.1f us: %.2f of that floor" % (count / 1e6, peak[0], core * 1e3, lowest(bursts) / core), flush=True)
+        return
+    core = 2 * count * ROWS / peak[0] / 1e6
     print("    %.2f G multiply-adds, at %.0f GF/s of a core %.2f ms on %d: %.2f of that floor, by processor time %.2f" % (
         count * ROWS / 1e9, peak[0], core / THREADS, THREADS, lowest(bursts) / (core / THREADS), lowest(bursts, "cpu_ms") / core), flush=True)
 
@@ -224,22 +227,24 @@ def steps(model, there):
             raise SystemExit("the networks are not the same")
 
 
-def infer():
-    if not wanted("infer_window"):
+def infer(model, there):
+    name = "infer_window" if model == "lstm" else "infer_" + model
+    if not wanted(name) or model not in there:
         return
-    print("infer_window: the probabilities of one window through lstm, one call at a time")
-    mine = Server([OURS, "infer", "-model", "lstm", "-set", SIZES["lstm"], "-threads", str(THREADS)], "default")
+    print("%s: the probabilities of one window through %s, one call at a time" % (name, model))
+    args = [OURS, "infer", "-model", model, "-threads", str(THREADS)]
+    mine = Server(args + (["-set", SIZES[model]] if SIZES[model] else []), "default")
     best = {}
     for threads in (1,) if QUICK else (1, 2):
         for mode in ("eager", "script") if QUICK else ("eager", "script", "compile"):
-            request = dict(what="infer", model="lstm", mode=mode, threads=threads)
+            request = dict(what="infer", model=model, mode=mode, threads=threads)
             first = torch("passive", **request)
             if "error" in first:
                 print("    torch %s: %s" % (mode, first["error"]))
                 continue
             best[mode, threads] = lowest([torch("passive", **request) for _ in range(2)])
     mode, threads = min(best, key=best.get)
-    compare("infer_window", mine, 2 if QUICK else 24, "us", ["passive"], [mode], what="infer", model="lstm", threads=threads)
+    compare(name, mine, 2 if QUICK else 24 if model == "lstm" else 8, "us", ["passive"], [mode], what="infer", model=model, threads=threads)
     mine.end()
 
 
@@ -300,7 +305,8 @@ else:
     there = subprocess.run([OURS, "names"], capture_output=True, text=True, check=True).stdout.split()
     for m in SIZES:
         steps(m, there)
-    infer()
+    for m in SIZES:
+        infer(m, there)
     memory()
     gemm()
 for s in servers.values():
