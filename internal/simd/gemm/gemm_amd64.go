@@ -7,8 +7,8 @@ import "github.com/mlfactory/mlfactory/internal/simd"
 // (AVX2: an int32 a lane; AVX-512: one word of bits); kernels without Masked in
 // their name read and write whole vectors with AVX2. how is a sum of adds,
 // tiled and continues. far: with continues the rows that the sums begin with, rsc
-// apart; with tiled memory to fetch for later, of which each eight steps of k take
-// step bytes.
+// apart; else memory to fetch for later, of which each eight steps of k of a tiled A
+// take step bytes, and with AVX-512 each step of a column-major one.
 
 //go:noescape
 func panel1AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
@@ -89,9 +89,12 @@ const tiled = 2
 // that they stay in the second-level cache.
 const blockM = 256
 
-// fewRows is the number of rows of C up to which packing a row-major B does not
-// pay.
-const fewRows = 24
+// inPlace reports whether packing a row-major B for m rows of C does not pay. The
+// panels of AVX-512 come from the second-level cache in any case, where B is as soon as
+// it was read once, unless its rows are far apart.
+func inPlace(p simd.Path, m int, b Matrix) bool {
+	return b.ColStride == 1 && (m <= 24 || p == simd.AVX512 && m <= 128 && b.RowStride <= 512)
+}
 
 // kernel is a panel of a width of some vectors.
 type kernel struct {
@@ -172,10 +175,10 @@ func lanes(p simd.Path) int {
 func fast(p simd.Path, m, n, k int, a, b Matrix, c []float32, ldc int, add bool, buf *Buffer) {
 	var packed, tiles []float32
 	most := min(k, blockK)
-	rowMajor := a.ColStride == 1
-	if b.ColStride != 1 || m > fewRows {
+	colMajor := a.ColStride != 1 && a.RowStride == 1
+	if !inPlace(p, m, b) {
 		packed = buf.room(packedLen(n, most) + (m+16)*most)
-		if p == simd.AVX2 && !rowMajor && a.RowStride == 1 && n > 16 && m >= 16 {
+		if p == simd.AVX2 && colMajor && n > 16 && m >= 16 {
 			tiles = packed[packedLen(n, most):]
 		}
 	}
@@ -191,7 +194,8 @@ func fast(p simd.Path, m, n, k int, a, b Matrix, c []float32, ldc int, add bool,
 			part.Data = nil
 		}
 		var then later
-		if k1 := k0 + kc; tiles != nil && part.Data == nil && k1 < k && a.ColStride <= 2*m && b.RowStride <= 2*n {
+		fetches := p == simd.AVX512 && colMajor && 4*k*n > farBytes || tiles != nil && part.Data == nil
+		if k1 := k0 + kc; fetches && k1 < k && a.ColStride <= 2*m && b.RowStride <= 2*n {
 			then = later{upTo(a.Data, k1*a.ColStride, min(blockK, k-k1)*a.ColStride), upTo(b.Data, k1*b.RowStride, min(blockK, k-k1)*b.RowStride)}
 		}
 		block(p, m, n, kc, m, from, part, packed, c, ldc, howOf(add || k0 > 0), nil, then)
@@ -357,6 +361,9 @@ func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, l
 				far = &d[first*ldc+n0]
 			case far != nil:
 				turns := (mc + rows - 1) / rows * (kc / 8)
+				if p == simd.AVX512 { // each step of k
+					turns = mc / t.rows * kc
+				}
 				step = then.step(max(1, turns*n/nc*m/mc))
 				fetched += turns * step
 			default:

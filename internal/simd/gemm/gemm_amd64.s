@@ -11035,6 +11035,8 @@ last14:
 	PCALIGN      $32
 
 loop14:
+	PREFETCHT1   (R15)
+	ADDQ         step+104(FP), R15
 	VMOVUPS.Z    (DI), K1, Z31
 	ADDQ         R10, DI
 	VBROADCASTSS (SI), Z30
@@ -13075,6 +13077,8 @@ last12:
 	PCALIGN      $32
 
 loop12:
+	PREFETCHT1   (R15)
+	ADDQ         step+104(FP), R15
 	VMOVUPS      (DI), Z31
 	VMOVUPS.Z    64(DI), K1, Z30
 	ADDQ         R10, DI
@@ -14598,6 +14602,8 @@ last8:
 	PCALIGN      $32
 
 loop8:
+	PREFETCHT1   (R15)
+	ADDQ         step+104(FP), R15
 	VMOVUPS      (DI), Z31
 	VMOVUPS      64(DI), Z30
 	VMOVUPS.Z    128(DI), K1, Z29
@@ -15885,6 +15891,8 @@ last6:
 	PCALIGN      $32
 
 loop6:
+	PREFETCHT1   (R15)
+	ADDQ         step+104(FP), R15
 	VMOVUPS      (DI), Z31
 	VMOVUPS      64(DI), Z30
 	VMOVUPS      128(DI), Z29

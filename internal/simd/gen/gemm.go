@@ -123,7 +123,7 @@ func panelName(m machine, t tile, masked bool) string {
 
 // panel: registers 0 to rows·vectors−1 sum C, the highest hold B, then A. SI, R13, R14 and AX point to rows 0, 4, 8 and 12 of A, DI walks
 // down B, DX down C; BX counts rows, CX the steps of k. R15 walks down the rows that the sums begin with, where they do; else it points to
-// what is fetched ahead while tiles of A are multiplied: step bytes further with each turn.
+// what is fetched ahead while tiles of A or its columns are multiplied: step bytes further with each turn, or step of k.
 func panel(s *source, m machine, t tile, masked bool) {
 	name := panelName(m, t, masked)
 	s.frame(name, 16, 112, "func "+name+"(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)")
@@ -341,6 +341,10 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 	single := func(label string) {
 		s.op("PCALIGN", "$32")
 		s.label(label)
+		if m.lanes == 16 && r == t.rows { // A is column-major, a line of the cache for each step
+			s.op("PREFETCHT1", "(R15)")
+			s.op("ADDQ", "step+104(FP)", "R15")
+		}
 		step(0)
 		for g := range groups {
 			s.op("ADDQ", "R9", pointers[g])
