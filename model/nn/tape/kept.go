@@ -8,8 +8,8 @@ import (
 
 // Keep promises that parameters which operations get on this tape change only where
 // [Param.Changed] says so: layouts of them are kept until then. They take as much
-// memory as the parameters of these operations, or up to three times that with
-// gradients.
+// memory as the parameters of these operations, twice that where windows are predicted
+// now alone and now together, or up to three times that with gradients.
 func (t *Tape) Keep() { t.keeps = map[use]*layouts{} }
 
 // Changed says that Value is not what it was, for tapes that keep what they make of
