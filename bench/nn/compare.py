@@ -175,7 +175,7 @@ def compare(name, mine, bursts, unit, policies, modes, **request):
         if i % 2 == 1:
             a.append(mine.ask())
     report("ours", a, unit)
-    floor(name, a)
+    floor(request["model"], request["what"] == "steps", a)
     report("torch, %s, threads %s" % (mode, policy), b, unit)
     ratio(name, lowest(a) / lowest(b), "by processor time %.3f" % (lowest(a, "cpu_ms") / lowest(b, "cpu_ms")))
 
@@ -183,15 +183,14 @@ def compare(name, mine, bursts, unit, policies, modes, **request):
 peak = []  # GF/s of a core, once measured
 
 
-def floor(name, bursts):
+def floor(model, training, bursts):
     """What a step takes over what its multiply-adds would take at the peak of every core, or a prediction over those of one."""
     if not peak:
         r = subprocess.run([OURS, "peak"], env=environment("default"), capture_output=True, text=True, check=True)
         peak.append(json.loads(r.stdout).get("peak"))
     if peak[0] is None:
         return
-    training = name.startswith("step_")
-    count = multiply_adds(training)[name.removeprefix("step_").removeprefix("infer_").replace("window", "lstm")]
+    count = multiply_adds(training)[model]
     if not training:
         core = 2 * count / peak[0] / 1e6  # ms
         print("    %.2f M multiply-adds, at %.0f GF/s of a core %.1f us: %.2f of that floor" % (count / 1e6, peak[0], core * 1e3, lowest(bursts) / core), flush=True)
