@@ -39,6 +39,7 @@ const (
 	tapGradients
 	decays   // of a selective scan
 	networks // of variables
+	embedded // what a map of their embeddings does to each
 )
 
 // layouts are matrices of weights, laid out for products, and what else follows from

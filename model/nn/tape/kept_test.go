@@ -17,7 +17,7 @@ type everyUse struct {
 	direction, length  *Param
 	aLog, skip, enter  *Param // of a scan of four states
 	variables          *Variables
-	leave              *Param
+	leave, shares      *Param
 	steps, channels    int
 }
 
@@ -36,7 +36,7 @@ func newEveryUse(r *rand.Rand) *everyUse {
 	n.point = Conv{Weight: param(c, c, 1)}
 	n.direction, n.length = param(c, c, 3), param(c, 1, 1)
 	n.aLog, n.skip, n.enter = param(c, 4), param(c), param(4, c)
-	n.variables, n.leave = variablesOf(c, 5, param), param(c, 5)
+	n.variables, n.leave, n.shares = variablesOf(c, 5, param), param(c, 5), param(c, 5*c)
 	return n
 }
 
@@ -49,7 +49,7 @@ func variablesOf(vars, d int, param func(shape ...int) *Param) *Variables {
 }
 
 func (n *everyUse) params() []*Param {
-	ps := []*Param{n.in, n.add, n.out, n.bias, n.reach.Weight, n.far.Weight, n.point.Weight, n.direction, n.length, n.aLog, n.skip, n.enter, n.leave}
+	ps := []*Param{n.in, n.add, n.out, n.bias, n.reach.Weight, n.far.Weight, n.point.Weight, n.direction, n.length, n.aLog, n.skip, n.enter, n.leave, n.shares}
 	ps = append(ps, n.variables.Params()...)
 	for _, l := range []*Recurrent{n.lstm, n.upper, n.gru} {
 		ps = append(ps, l.InputWeight, l.HiddenWeight, l.InputBias, l.HiddenBias)
@@ -72,7 +72,7 @@ func (n *everyUse) run(t *Tape, x []float32, samples int, train bool) []float32 
 	y = t.Conv(y, n.steps, &n.point, None)
 	y = t.Conv(y, n.steps, &Conv{Weight: t.WeightNorm(n.direction, n.length), Left: 2}, None)
 	y = t.SelectiveScan(y, t.Linear(y, n.in, nil), t.Linear(y, n.enter, nil), t.Linear(y, n.enter, nil), n.steps, n.aLog, n.skip)
-	y = t.Linear(t.SelectVariables(y, t.Softmax(y), n.variables, 1e-5, 0), n.leave, n.bias)
+	y = t.Linear(t.SelectVariables(y, t.Softmax(t.EmbeddedLinear(y, n.variables, n.shares, n.bias)), n.variables, 1e-5, 0), n.leave, n.bias)
 	y = t.LSTM(y, n.steps, n.lstm)
 	y = t.LSTM(y, n.steps, n.upper)
 	y = t.GRULast(y, n.steps, n.gru)
@@ -131,7 +131,7 @@ func TestKeptUntilChanged(t *testing.T) {
 		copy(p.Value, draw(r, len(p.Value), 0.2))
 		return p
 	}
-	aLog, skip, variables := param(in, in), param(in), variablesOf(in, 5, param)
+	aLog, skip, variables, shares, bias := param(in, in), param(in), variablesOf(in, 5, param), param(out, 5*in), param(out)
 	kept := New(0)
 	kept.Keep()
 	for name, f := range map[string]struct {
@@ -146,6 +146,8 @@ func TestKeptUntilChanged(t *testing.T) {
 		"scan":       {aLog, func(t *Tape, x *Tensor) *Tensor { return t.SelectiveScan(x, x, x, x, steps, aLog, skip) }},
 		"variables":  {variables.Gate, func(t *Tape, x *Tensor) *Tensor { return t.SelectVariables(x, x, variables, 1e-5, 0) }},
 		"their bias": {variables.Fc1Bias, func(t *Tape, x *Tensor) *Tensor { return t.SelectVariables(x, x, variables, 1e-5, 0) }},
+		"embedding":  {variables.EmbedBias, func(t *Tape, x *Tensor) *Tensor { return t.EmbeddedLinear(x, variables, shares, bias) }},
+		"its map":    {shares, func(t *Tape, x *Tensor) *Tensor { return t.EmbeddedLinear(x, variables, shares, bias) }},
 	} {
 		run := func() []float32 {
 			kept.Reset(false, rng.Stream{})

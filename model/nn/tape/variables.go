@@ -36,12 +36,16 @@ func (t *Tape) EmbeddedLinear(x *Tensor, v *Variables, w, b *Param) *Tensor {
 	mustMatch("linear of embeddings", v.Embed.Shape[0] == vars && w.cols() == vars*d && len(b.Value) == out, x, w)
 	y := t.fresh(x.Rows, out)
 	// y = x·slope + offset, slope[g] = W_g·embed_g, offset = b + Σ W_g·embedBias_g.
-	slope, offset := t.alloc(vars*out), t.alloc(out)
-	for g := range vars {
-		gemm.Mul(1, out, d, gemm.Rows(v.Embed.Value[g*d:], d), gemm.Cols(w.Value[g*d:], vars*d), slope[g*out:(g+1)*out], out, false, &t.gemm)
-	}
-	copy(offset, b.Value)
-	gemm.Mul(1, out, vars*d, gemm.Rows(v.EmbedBias.Value, vars*d), gemm.Cols(w.Value, vars*d), offset, out, true, &t.gemm)
+	weights := t.kept(use{w, embedded, 0}, v.Embed.version+v.EmbedBias.version+w.version+b.version, func(k *layouts) {
+		k.values = k.room((vars + 1) * out)
+		slope, offset := k.values[:vars*out], k.values[vars*out:]
+		for g := range vars {
+			gemm.Mul(1, out, d, gemm.Rows(v.Embed.Value[g*d:], d), gemm.Cols(w.Value[g*d:], vars*d), slope[g*out:(g+1)*out], out, false, &t.gemm)
+		}
+		copy(offset, b.Value)
+		gemm.Mul(1, out, vars*d, gemm.Rows(v.EmbedBias.Value, vars*d), gemm.Cols(w.Value, vars*d), offset, out, true, &t.gemm)
+	}).values
+	slope, offset := weights[:vars*out], weights[vars*out:]
 	repeatRow(y.Value, offset)
 	gemm.Mul(x.Rows, out, vars, gemm.Rows(x.Value, vars), gemm.Rows(slope, out), y.Value, out, true, &t.gemm)
 	if t.trace != nil {
