@@ -155,31 +155,35 @@ func MulPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
 
 // ContinuePacked is C = D + A·B, as if the columns of A and the rows of b came after
 // those that D is the product of: with the bits of the whole product, where that is a
-// single block of k. d is D, in rows ldc apart; it may be c. b has at most 256 rows.
+// single block of k. d is D, in rows ldd apart, 0 where all are the same one; it may be
+// c, if ldd is ldc.
 // back changes no bit: calls that take turns to set it find a part of b in the
 // first-level cache where all of it does not fit.
-func ContinuePacked(m int, a Matrix, b *Packed, d, c []float32, ldc int, back bool) {
+func ContinuePacked(m int, a Matrix, b *Packed, d []float32, ldd int, c []float32, ldc int, back bool) {
 	if m < 1 {
 		return
 	}
-	if b.k > blockK {
-		panic(fmt.Sprintf("gemm: going on with %d rows of B; a block has %d", b.k, blockK))
-	}
-	if least := min(len(c), len(d)); ldc < b.n || (m-1)*ldc+b.n > least {
-		panic(fmt.Sprintf("gemm: C and D of %d×%d with rows %d apart need %d values, one has %d", m, b.n, ldc, (m-1)*ldc+b.n, least))
+	for _, v := range []struct {
+		name string
+		data []float32
+		ld   int
+	}{{"C", c, ldc}, {"D", d, ldd}} {
+		if v.ld < b.n && (v.ld != 0 || v.name == "C") || (m-1)*v.ld+b.n > len(v.data) {
+			panic(fmt.Sprintf("gemm: %s of %d×%d with rows %d apart needs %d values, has %d", v.name, m, b.n, v.ld, (m-1)*v.ld+b.n, len(v.data)))
+		}
 	}
 	a.check("A", m, b.k)
 	if b.path != simd.Generic {
-		fastOn(m, a, b, d, c, ldc, back)
+		fastOn(m, a, b, d, ldd, c, ldc, back)
 		return
 	}
-	genericOn(m, a, b, d, c, ldc)
+	genericOn(m, a, b, d, ldd, c, ldc)
 }
 
 // genericOn is ContinuePacked by the plain twin.
-func genericOn(m int, a Matrix, b *Packed, d, c []float32, ldc int) {
+func genericOn(m int, a Matrix, b *Packed, d []float32, ldd int, c []float32, ldc int) {
 	for i := range m {
-		copy(c[i*ldc:i*ldc+b.n], d[i*ldc:])
+		copy(c[i*ldc:i*ldc+b.n], d[i*ldd:])
 	}
 	generic(m, b.n, b.k, a, Rows(b.data, b.n), c, ldc, continues)
 }
@@ -208,7 +212,7 @@ func generic(m, n, k int, a, b Matrix, c []float32, ldc, how int) {
 			row := c[i*ldc : i*ldc+n]
 			for n0 := 0; n0 < n; n0 += len(sums) {
 				s := sums[:min(len(sums), n-n0)]
-				if clear(s); how == continues {
+				if clear(s); how == continues && k0 == 0 {
 					copy(s, row[n0:])
 				}
 				for l := k0; l < k0+kc; l++ {

@@ -11,40 +11,40 @@ import "github.com/mlfactory/mlfactory/internal/simd"
 // take step bytes, and with AVX-512 each step of a column-major one.
 
 //go:noescape
-func panel1AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
+func panel1AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
 
 //go:noescape
-func panel1AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
+func panel1AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
 
 //go:noescape
-func panel2AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
+func panel2AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
 
 //go:noescape
-func panel2AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
+func panel2AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
 
 //go:noescape
-func panel3AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
+func panel3AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
 
 //go:noescape
-func panel4AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
+func panel4AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
 
 //go:noescape
-func panel4AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
+func panel4AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
 
 //go:noescape
-func panel8AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
+func panel8AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
 
 //go:noescape
-func panel1AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
+func panel1AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
 
 //go:noescape
-func panel2AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
+func panel2AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
 
 //go:noescape
-func panel3AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
+func panel3AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
 
 //go:noescape
-func panel4AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
+func panel4AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
 
 // packingTileAVX2 computes four rows of a panel of three vectors and copies the panel to d.
 //
@@ -129,37 +129,37 @@ func kernelFor(p simd.Path, m, n int) kernel {
 }
 
 // run calls a kernel on some columns.
-func (t kernel) run(p simd.Path, masked bool, m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int) {
+func (t kernel) run(p simd.Path, masked bool, m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int) {
 	if p == simd.AVX512 {
 		switch t.vectors {
 		case 1:
-			panel1AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
+			panel1AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step, rsd)
 		case 2:
-			panel2AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
+			panel2AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step, rsd)
 		case 3:
-			panel3AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
+			panel3AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step, rsd)
 		default:
-			panel4AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
+			panel4AVX512(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step, rsd)
 		}
 		return
 	}
 	switch {
 	case t.vectors == 1 && masked:
-		panel1AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
+		panel1AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step, rsd)
 	case t.vectors == 1:
-		panel1AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
+		panel1AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step, rsd)
 	case t.vectors == 2 && masked:
-		panel2AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
+		panel2AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step, rsd)
 	case t.vectors == 2:
-		panel2AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
+		panel2AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step, rsd)
 	case t.vectors == 3: // there is no register left for a mask
-		panel3AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
+		panel3AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step, rsd)
 	case t.vectors == 8:
-		panel8AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
+		panel8AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step, rsd)
 	case masked:
-		panel4AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
+		panel4AVX2Masked(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step, rsd)
 	default:
-		panel4AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step)
+		panel4AVX2(m, mr, k, a, rsa, csa, b, rsb, c, rsc, mask, how, far, step, rsd)
 	}
 }
 
@@ -198,7 +198,7 @@ func fast(p simd.Path, m, n, k int, a, b Matrix, c []float32, ldc int, add bool,
 		if k1 := k0 + kc; fetches && k1 < k && a.ColStride <= 2*m && b.RowStride <= 2*n {
 			then = later{upTo(a.Data, k1*a.ColStride, min(blockK, k-k1)*a.ColStride), upTo(b.Data, k1*b.RowStride, min(blockK, k-k1)*b.RowStride)}
 		}
-		block(p, m, n, kc, m, from, part, packed, c, ldc, howOf(add || k0 > 0), nil, then)
+		block(p, m, n, kc, m, from, part, packed, c, ldc, howOf(add || k0 > 0), nil, 0, then)
 	}
 }
 
@@ -274,15 +274,21 @@ func fastPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
 	for k0 := 0; k0 < b.k; k0 += blockK {
 		kc := min(blockK, b.k-k0)
 		block(b.path, m, b.n, kc, b.m, Matrix{a.Data[k0*a.ColStride:], a.RowStride, a.ColStride},
-			Matrix{}, b.data[packedLen(b.n, k0):], c, ldc, howOf(add || k0 > 0), nil, later{})
+			Matrix{}, b.data[packedLen(b.n, k0):], c, ldc, howOf(add || k0 > 0), nil, 0, later{})
 	}
 }
 
 // fastOn is ContinuePacked by the kernels of b.path, for one row of C panel by
 // panel to and fro.
-func fastOn(m int, a Matrix, b *Packed, d, c []float32, ldc int, back bool) {
-	if m > 1 || b.m > 1 || b.n%64 != 0 || a.ColStride != 1 {
-		block(b.path, m, b.n, b.k, b.m, a, Matrix{}, b.data, c, ldc, continues, d, later{})
+func fastOn(m int, a Matrix, b *Packed, d []float32, ldd int, c []float32, ldc int, back bool) {
+	if m > 1 || b.m > 1 || b.n%64 != 0 || a.ColStride != 1 || b.k > blockK {
+		how := continues
+		for k0 := 0; k0 < b.k; k0 += blockK {
+			kc := min(blockK, b.k-k0)
+			block(b.path, m, b.n, kc, b.m, Matrix{a.Data[k0*a.ColStride:], a.RowStride, a.ColStride},
+				Matrix{}, b.data[packedLen(b.n, k0):], c, ldc, how, d, ldd, later{})
+			how = adds
+		}
 		return
 	}
 	first, step := 0, 64
@@ -313,8 +319,8 @@ func packAll(p *Packed, b Matrix) {
 
 // block multiplies one block of k: by the panels of packed, which it makes from
 // b where b has any data, or else by b in place. The panels are those for shape
-// rows of C. Where it continues, the sums begin with d, in rows ldc apart.
-func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, ldc, how int, d []float32, then later) {
+// rows of C. Where it continues, the sums begin with d, in rows ldd apart.
+func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, ldc, how int, d []float32, ldd int, then later) {
 	width := lanes(p)
 	rsa, perRow, most := a.RowStride, a.RowStride, 64 // perRow: from a row of a tile to the first of the next tile, by row
 	if rsa == 0 {
@@ -358,7 +364,7 @@ func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, l
 			far, step := then.at(fetched), 0
 			switch {
 			case how&continues != 0:
-				far = &d[first*ldc+n0]
+				far = &d[first*ldd+n0]
 			case far != nil:
 				turns := (mc + rows - 1) / rows * (kc / 8)
 				if p == simd.AVX512 { // each step of k
@@ -370,7 +376,7 @@ func block(p simd.Path, m, n, kc, shape int, a, b Matrix, packed, c []float32, l
 				far = &a.Data[0]
 			}
 			t.run(p, odd < width, left, rows, kc, &a.Data[first*perRow], 4*rsa, 4*a.ColStride,
-				bp, 4*rsb, &c[first*ldc+n0], 4*ldc, maskOf(p, odd), how, far, step)
+				bp, 4*rsb, &c[first*ldc+n0], 4*ldc, maskOf(p, odd), how, far, step, 4*ldd)
 			n0 += nc
 		}
 		m0 += mc

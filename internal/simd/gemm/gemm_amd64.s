@@ -2,8 +2,8 @@
 
 #include "textflag.h"
 
-// func panel1AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
-TEXT ·panel1AVX2(SB), NOSPLIT, $16-112
+// func panel1AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
+TEXT ·panel1AVX2(SB), NOSPLIT, $16-120
 	MOVQ         m+0(FP), BX
 	MOVQ         a+24(FP), AX
 	MOVQ         AX, at-8(SP)
@@ -88,7 +88,7 @@ store1:
 
 from1:
 	VMOVUPS      (R15), Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin1
 
 rows2:
@@ -132,9 +132,9 @@ store2:
 
 from2:
 	VMOVUPS      (R15), Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin2
 
 rows3:
@@ -185,11 +185,11 @@ store3:
 
 from3:
 	VMOVUPS      (R15), Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin3
 
 rows4:
@@ -495,13 +495,13 @@ store4:
 
 from4:
 	VMOVUPS      (R15), Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin4
 
 rows5:
@@ -568,15 +568,15 @@ store5:
 
 from5:
 	VMOVUPS      (R15), Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin5
 
 rows6:
@@ -650,17 +650,17 @@ store6:
 
 from6:
 	VMOVUPS      (R15), Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin6
 
 rows7:
@@ -741,19 +741,19 @@ store7:
 
 from7:
 	VMOVUPS      (R15), Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin7
 
 rows8:
@@ -841,21 +841,21 @@ store8:
 
 from8:
 	VMOVUPS      (R15), Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin8
 
 rows9:
@@ -952,23 +952,23 @@ store9:
 
 from9:
 	VMOVUPS      (R15), Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin9
 
 rows10:
@@ -1072,25 +1072,25 @@ store10:
 
 from10:
 	VMOVUPS      (R15), Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin10
 
 rows11:
@@ -1201,27 +1201,27 @@ store11:
 
 from11:
 	VMOVUPS      (R15), Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y10
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin11
 
 rows12:
@@ -1945,37 +1945,37 @@ store12:
 
 from12:
 	VMOVUPS      (R15), Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y10
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin12
 
 done:
 	VZEROUPPER
 	RET
 
-// func panel1AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
-TEXT ·panel1AVX2Masked(SB), NOSPLIT, $16-112
+// func panel1AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
+TEXT ·panel1AVX2Masked(SB), NOSPLIT, $16-120
 	MOVQ         m+0(FP), BX
 	MOVQ         a+24(FP), AX
 	MOVQ         AX, at-8(SP)
@@ -2062,7 +2062,7 @@ store1:
 
 from1:
 	VMASKMOVPS   (R15), Y15, Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin1
 
 rows2:
@@ -2108,9 +2108,9 @@ store2:
 
 from2:
 	VMASKMOVPS   (R15), Y15, Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin2
 
 rows3:
@@ -2164,11 +2164,11 @@ store3:
 
 from3:
 	VMASKMOVPS   (R15), Y15, Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin3
 
 rows4:
@@ -2482,13 +2482,13 @@ store4:
 
 from4:
 	VMASKMOVPS   (R15), Y15, Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin4
 
 rows5:
@@ -2560,15 +2560,15 @@ store5:
 
 from5:
 	VMASKMOVPS   (R15), Y15, Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin5
 
 rows6:
@@ -2648,17 +2648,17 @@ store6:
 
 from6:
 	VMASKMOVPS   (R15), Y15, Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin6
 
 rows7:
@@ -2746,19 +2746,19 @@ store7:
 
 from7:
 	VMASKMOVPS   (R15), Y15, Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin7
 
 rows8:
@@ -2854,21 +2854,21 @@ store8:
 
 from8:
 	VMASKMOVPS   (R15), Y15, Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin8
 
 rows9:
@@ -2974,23 +2974,23 @@ store9:
 
 from9:
 	VMASKMOVPS   (R15), Y15, Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin9
 
 rows10:
@@ -3104,25 +3104,25 @@ store10:
 
 from10:
 	VMASKMOVPS   (R15), Y15, Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin10
 
 rows11:
@@ -3244,27 +3244,27 @@ store11:
 
 from11:
 	VMASKMOVPS   (R15), Y15, Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y10
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin11
 
 rows12:
@@ -4012,37 +4012,37 @@ store12:
 
 from12:
 	VMASKMOVPS   (R15), Y15, Y0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y10
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMASKMOVPS   (R15), Y15, Y11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin12
 
 done:
 	VZEROUPPER
 	RET
 
-// func panel2AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
-TEXT ·panel2AVX2(SB), NOSPLIT, $16-112
+// func panel2AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
+TEXT ·panel2AVX2(SB), NOSPLIT, $16-120
 	MOVQ         m+0(FP), BX
 	MOVQ         a+24(FP), AX
 	MOVQ         AX, at-8(SP)
@@ -4121,7 +4121,7 @@ store1:
 from1:
 	VMOVUPS      (R15), Y0
 	VMOVUPS      32(R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin1
 
 rows2:
@@ -4175,10 +4175,10 @@ store2:
 from2:
 	VMOVUPS      (R15), Y0
 	VMOVUPS      32(R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
 	VMOVUPS      32(R15), Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin2
 
 rows3:
@@ -4243,13 +4243,13 @@ store3:
 from3:
 	VMOVUPS      (R15), Y0
 	VMOVUPS      32(R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
 	VMOVUPS      32(R15), Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
 	VMOVUPS      32(R15), Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin3
 
 rows4:
@@ -4682,16 +4682,16 @@ store4:
 from4:
 	VMOVUPS      (R15), Y0
 	VMOVUPS      32(R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
 	VMOVUPS      32(R15), Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
 	VMOVUPS      32(R15), Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y6
 	VMOVUPS      32(R15), Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin4
 
 rows5:
@@ -4780,19 +4780,19 @@ store5:
 from5:
 	VMOVUPS      (R15), Y0
 	VMOVUPS      32(R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
 	VMOVUPS      32(R15), Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
 	VMOVUPS      32(R15), Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y6
 	VMOVUPS      32(R15), Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y8
 	VMOVUPS      32(R15), Y9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin5
 
 rows6:
@@ -5388,30 +5388,30 @@ store6:
 from6:
 	VMOVUPS      (R15), Y0
 	VMOVUPS      32(R15), Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
 	VMOVUPS      32(R15), Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
 	VMOVUPS      32(R15), Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y6
 	VMOVUPS      32(R15), Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y8
 	VMOVUPS      32(R15), Y9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y10
 	VMOVUPS      32(R15), Y11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin6
 
 done:
 	VZEROUPPER
 	RET
 
-// func panel2AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
-TEXT ·panel2AVX2Masked(SB), NOSPLIT, $16-112
+// func panel2AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
+TEXT ·panel2AVX2Masked(SB), NOSPLIT, $16-120
 	MOVQ         m+0(FP), BX
 	MOVQ         a+24(FP), AX
 	MOVQ         AX, at-8(SP)
@@ -5492,7 +5492,7 @@ store1:
 from1:
 	VMOVUPS      (R15), Y0
 	VMASKMOVPS   32(R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin1
 
 rows2:
@@ -5548,10 +5548,10 @@ store2:
 from2:
 	VMOVUPS      (R15), Y0
 	VMASKMOVPS   32(R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
 	VMASKMOVPS   32(R15), Y15, Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin2
 
 rows3:
@@ -5619,13 +5619,13 @@ store3:
 from3:
 	VMOVUPS      (R15), Y0
 	VMASKMOVPS   32(R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
 	VMASKMOVPS   32(R15), Y15, Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
 	VMASKMOVPS   32(R15), Y15, Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin3
 
 rows4:
@@ -6066,16 +6066,16 @@ store4:
 from4:
 	VMOVUPS      (R15), Y0
 	VMASKMOVPS   32(R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
 	VMASKMOVPS   32(R15), Y15, Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
 	VMASKMOVPS   32(R15), Y15, Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y6
 	VMASKMOVPS   32(R15), Y15, Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin4
 
 rows5:
@@ -6169,19 +6169,19 @@ store5:
 from5:
 	VMOVUPS      (R15), Y0
 	VMASKMOVPS   32(R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
 	VMASKMOVPS   32(R15), Y15, Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
 	VMASKMOVPS   32(R15), Y15, Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y6
 	VMASKMOVPS   32(R15), Y15, Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y8
 	VMASKMOVPS   32(R15), Y15, Y9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin5
 
 rows6:
@@ -6789,30 +6789,30 @@ store6:
 from6:
 	VMOVUPS      (R15), Y0
 	VMASKMOVPS   32(R15), Y15, Y1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y2
 	VMASKMOVPS   32(R15), Y15, Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
 	VMASKMOVPS   32(R15), Y15, Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y6
 	VMASKMOVPS   32(R15), Y15, Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y8
 	VMASKMOVPS   32(R15), Y15, Y9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y10
 	VMASKMOVPS   32(R15), Y15, Y11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin6
 
 done:
 	VZEROUPPER
 	RET
 
-// func panel3AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
-TEXT ·panel3AVX2(SB), NOSPLIT, $16-112
+// func panel3AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
+TEXT ·panel3AVX2(SB), NOSPLIT, $16-120
 	MOVQ         m+0(FP), BX
 	MOVQ         a+24(FP), AX
 	MOVQ         AX, at-8(SP)
@@ -6893,7 +6893,7 @@ from1:
 	VMOVUPS      (R15), Y0
 	VMOVUPS      32(R15), Y1
 	VMOVUPS      64(R15), Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin1
 
 rows2:
@@ -6957,11 +6957,11 @@ from2:
 	VMOVUPS      (R15), Y0
 	VMOVUPS      32(R15), Y1
 	VMOVUPS      64(R15), Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y3
 	VMOVUPS      32(R15), Y4
 	VMOVUPS      64(R15), Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin2
 
 rows3:
@@ -7040,15 +7040,15 @@ from3:
 	VMOVUPS      (R15), Y0
 	VMOVUPS      32(R15), Y1
 	VMOVUPS      64(R15), Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y3
 	VMOVUPS      32(R15), Y4
 	VMOVUPS      64(R15), Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y6
 	VMOVUPS      32(R15), Y7
 	VMOVUPS      64(R15), Y8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin3
 
 rows4:
@@ -7908,27 +7908,27 @@ from4:
 	VMOVUPS      (R15), Y0
 	VMOVUPS      32(R15), Y1
 	VMOVUPS      64(R15), Y2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y3
 	VMOVUPS      32(R15), Y4
 	VMOVUPS      64(R15), Y5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y6
 	VMOVUPS      32(R15), Y7
 	VMOVUPS      64(R15), Y8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y9
 	VMOVUPS      32(R15), Y10
 	VMOVUPS      64(R15), Y11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin4
 
 done:
 	VZEROUPPER
 	RET
 
-// func panel4AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
-TEXT ·panel4AVX2(SB), NOSPLIT, $16-112
+// func panel4AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
+TEXT ·panel4AVX2(SB), NOSPLIT, $16-120
 	MOVQ         m+0(FP), BX
 	MOVQ         a+24(FP), AX
 	MOVQ         AX, at-8(SP)
@@ -8011,7 +8011,7 @@ from1:
 	VMOVUPS      32(R15), Y1
 	VMOVUPS      64(R15), Y2
 	VMOVUPS      96(R15), Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin1
 
 rows2:
@@ -8439,20 +8439,20 @@ from2:
 	VMOVUPS      32(R15), Y1
 	VMOVUPS      64(R15), Y2
 	VMOVUPS      96(R15), Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
 	VMOVUPS      32(R15), Y5
 	VMOVUPS      64(R15), Y6
 	VMOVUPS      96(R15), Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin2
 
 done:
 	VZEROUPPER
 	RET
 
-// func panel4AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
-TEXT ·panel4AVX2Masked(SB), NOSPLIT, $16-112
+// func panel4AVX2Masked(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
+TEXT ·panel4AVX2Masked(SB), NOSPLIT, $16-120
 	MOVQ         m+0(FP), BX
 	MOVQ         a+24(FP), AX
 	MOVQ         AX, at-8(SP)
@@ -8537,7 +8537,7 @@ from1:
 	VMOVUPS      32(R15), Y1
 	VMOVUPS      64(R15), Y2
 	VMASKMOVPS   96(R15), Y15, Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin1
 
 rows2:
@@ -8969,20 +8969,20 @@ from2:
 	VMOVUPS      32(R15), Y1
 	VMOVUPS      64(R15), Y2
 	VMASKMOVPS   96(R15), Y15, Y3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Y4
 	VMOVUPS      32(R15), Y5
 	VMOVUPS      64(R15), Y6
 	VMASKMOVPS   96(R15), Y15, Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin2
 
 done:
 	VZEROUPPER
 	RET
 
-// func panel8AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
-TEXT ·panel8AVX2(SB), NOSPLIT, $16-112
+// func panel8AVX2(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
+TEXT ·panel8AVX2(SB), NOSPLIT, $16-120
 	MOVQ         m+0(FP), BX
 	MOVQ         a+24(FP), AX
 	MOVQ         AX, at-8(SP)
@@ -9176,7 +9176,7 @@ from1:
 	VMOVUPS      160(R15), Y5
 	VMOVUPS      192(R15), Y6
 	VMOVUPS      224(R15), Y7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin1
 
 done:
@@ -9288,8 +9288,8 @@ store:
 	VZEROUPPER
 	RET
 
-// func panel1AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
-TEXT ·panel1AVX512(SB), NOSPLIT, $16-112
+// func panel1AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
+TEXT ·panel1AVX512(SB), NOSPLIT, $16-120
 	MOVQ         m+0(FP), BX
 	MOVQ         a+24(FP), AX
 	MOVQ         AX, at-8(SP)
@@ -9381,7 +9381,7 @@ store1:
 
 from1:
 	VMOVUPS.Z    (R15), K1, Z0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin1
 
 rows2:
@@ -9427,9 +9427,9 @@ store2:
 
 from2:
 	VMOVUPS.Z    (R15), K1, Z0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin2
 
 rows3:
@@ -9483,11 +9483,11 @@ store3:
 
 from3:
 	VMOVUPS.Z    (R15), K1, Z0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin3
 
 rows4:
@@ -9648,13 +9648,13 @@ store4:
 
 from4:
 	VMOVUPS.Z    (R15), K1, Z0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin4
 
 rows5:
@@ -9726,15 +9726,15 @@ store5:
 
 from5:
 	VMOVUPS.Z    (R15), K1, Z0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin5
 
 rows6:
@@ -9814,17 +9814,17 @@ store6:
 
 from6:
 	VMOVUPS.Z    (R15), K1, Z0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin6
 
 rows7:
@@ -9912,19 +9912,19 @@ store7:
 
 from7:
 	VMOVUPS.Z    (R15), K1, Z0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin7
 
 rows8:
@@ -10020,21 +10020,21 @@ store8:
 
 from8:
 	VMOVUPS.Z    (R15), K1, Z0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin8
 
 rows9:
@@ -10140,23 +10140,23 @@ store9:
 
 from9:
 	VMOVUPS.Z    (R15), K1, Z0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin9
 
 rows10:
@@ -10270,25 +10270,25 @@ store10:
 
 from10:
 	VMOVUPS.Z    (R15), K1, Z0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin10
 
 rows11:
@@ -10410,27 +10410,27 @@ store11:
 
 from11:
 	VMOVUPS.Z    (R15), K1, Z0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z10
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin11
 
 rows12:
@@ -10560,29 +10560,29 @@ store12:
 
 from12:
 	VMOVUPS.Z    (R15), K1, Z0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z10
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin12
 
 rows13:
@@ -10722,31 +10722,31 @@ store13:
 
 from13:
 	VMOVUPS.Z    (R15), K1, Z0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z10
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z12
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin13
 
 rows14:
@@ -11156,41 +11156,41 @@ store14:
 
 from14:
 	VMOVUPS.Z    (R15), K1, Z0
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z4
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z6
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z10
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z12
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS.Z    (R15), K1, Z13
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin14
 
 done:
 	VZEROUPPER
 	RET
 
-// func panel2AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
-TEXT ·panel2AVX512(SB), NOSPLIT, $16-112
+// func panel2AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
+TEXT ·panel2AVX512(SB), NOSPLIT, $16-120
 	MOVQ         m+0(FP), BX
 	MOVQ         a+24(FP), AX
 	MOVQ         AX, at-8(SP)
@@ -11284,7 +11284,7 @@ store1:
 from1:
 	VMOVUPS      (R15), Z0
 	VMOVUPS.Z    64(R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin1
 
 rows2:
@@ -11340,10 +11340,10 @@ store2:
 from2:
 	VMOVUPS      (R15), Z0
 	VMOVUPS.Z    64(R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z2
 	VMOVUPS.Z    64(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin2
 
 rows3:
@@ -11411,13 +11411,13 @@ store3:
 from3:
 	VMOVUPS      (R15), Z0
 	VMOVUPS.Z    64(R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z2
 	VMOVUPS.Z    64(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z4
 	VMOVUPS.Z    64(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin3
 
 rows4:
@@ -11636,16 +11636,16 @@ store4:
 from4:
 	VMOVUPS      (R15), Z0
 	VMOVUPS.Z    64(R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z2
 	VMOVUPS.Z    64(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z4
 	VMOVUPS.Z    64(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z6
 	VMOVUPS.Z    64(R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin4
 
 rows5:
@@ -11739,19 +11739,19 @@ store5:
 from5:
 	VMOVUPS      (R15), Z0
 	VMOVUPS.Z    64(R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z2
 	VMOVUPS.Z    64(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z4
 	VMOVUPS.Z    64(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z6
 	VMOVUPS.Z    64(R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z8
 	VMOVUPS.Z    64(R15), K1, Z9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin5
 
 rows6:
@@ -11857,22 +11857,22 @@ store6:
 from6:
 	VMOVUPS      (R15), Z0
 	VMOVUPS.Z    64(R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z2
 	VMOVUPS.Z    64(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z4
 	VMOVUPS.Z    64(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z6
 	VMOVUPS.Z    64(R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z8
 	VMOVUPS.Z    64(R15), K1, Z9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z10
 	VMOVUPS.Z    64(R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin6
 
 rows7:
@@ -11990,25 +11990,25 @@ store7:
 from7:
 	VMOVUPS      (R15), Z0
 	VMOVUPS.Z    64(R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z2
 	VMOVUPS.Z    64(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z4
 	VMOVUPS.Z    64(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z6
 	VMOVUPS.Z    64(R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z8
 	VMOVUPS.Z    64(R15), K1, Z9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z10
 	VMOVUPS.Z    64(R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z12
 	VMOVUPS.Z    64(R15), K1, Z13
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin7
 
 rows8:
@@ -12138,28 +12138,28 @@ store8:
 from8:
 	VMOVUPS      (R15), Z0
 	VMOVUPS.Z    64(R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z2
 	VMOVUPS.Z    64(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z4
 	VMOVUPS.Z    64(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z6
 	VMOVUPS.Z    64(R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z8
 	VMOVUPS.Z    64(R15), K1, Z9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z10
 	VMOVUPS.Z    64(R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z12
 	VMOVUPS.Z    64(R15), K1, Z13
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z14
 	VMOVUPS.Z    64(R15), K1, Z15
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin8
 
 rows9:
@@ -12303,31 +12303,31 @@ store9:
 from9:
 	VMOVUPS      (R15), Z0
 	VMOVUPS.Z    64(R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z2
 	VMOVUPS.Z    64(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z4
 	VMOVUPS.Z    64(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z6
 	VMOVUPS.Z    64(R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z8
 	VMOVUPS.Z    64(R15), K1, Z9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z10
 	VMOVUPS.Z    64(R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z12
 	VMOVUPS.Z    64(R15), K1, Z13
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z14
 	VMOVUPS.Z    64(R15), K1, Z15
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z16
 	VMOVUPS.Z    64(R15), K1, Z17
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin9
 
 rows10:
@@ -12483,34 +12483,34 @@ store10:
 from10:
 	VMOVUPS      (R15), Z0
 	VMOVUPS.Z    64(R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z2
 	VMOVUPS.Z    64(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z4
 	VMOVUPS.Z    64(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z6
 	VMOVUPS.Z    64(R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z8
 	VMOVUPS.Z    64(R15), K1, Z9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z10
 	VMOVUPS.Z    64(R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z12
 	VMOVUPS.Z    64(R15), K1, Z13
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z14
 	VMOVUPS.Z    64(R15), K1, Z15
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z16
 	VMOVUPS.Z    64(R15), K1, Z17
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z18
 	VMOVUPS.Z    64(R15), K1, Z19
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin10
 
 rows11:
@@ -12678,37 +12678,37 @@ store11:
 from11:
 	VMOVUPS      (R15), Z0
 	VMOVUPS.Z    64(R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z2
 	VMOVUPS.Z    64(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z4
 	VMOVUPS.Z    64(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z6
 	VMOVUPS.Z    64(R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z8
 	VMOVUPS.Z    64(R15), K1, Z9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z10
 	VMOVUPS.Z    64(R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z12
 	VMOVUPS.Z    64(R15), K1, Z13
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z14
 	VMOVUPS.Z    64(R15), K1, Z15
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z16
 	VMOVUPS.Z    64(R15), K1, Z17
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z18
 	VMOVUPS.Z    64(R15), K1, Z19
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z20
 	VMOVUPS.Z    64(R15), K1, Z21
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin11
 
 rows12:
@@ -13221,48 +13221,48 @@ store12:
 from12:
 	VMOVUPS      (R15), Z0
 	VMOVUPS.Z    64(R15), K1, Z1
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z2
 	VMOVUPS.Z    64(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z4
 	VMOVUPS.Z    64(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z6
 	VMOVUPS.Z    64(R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z8
 	VMOVUPS.Z    64(R15), K1, Z9
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z10
 	VMOVUPS.Z    64(R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z12
 	VMOVUPS.Z    64(R15), K1, Z13
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z14
 	VMOVUPS.Z    64(R15), K1, Z15
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z16
 	VMOVUPS.Z    64(R15), K1, Z17
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z18
 	VMOVUPS.Z    64(R15), K1, Z19
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z20
 	VMOVUPS.Z    64(R15), K1, Z21
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z22
 	VMOVUPS.Z    64(R15), K1, Z23
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin12
 
 done:
 	VZEROUPPER
 	RET
 
-// func panel3AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
-TEXT ·panel3AVX512(SB), NOSPLIT, $16-112
+// func panel3AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
+TEXT ·panel3AVX512(SB), NOSPLIT, $16-120
 	MOVQ         m+0(FP), BX
 	MOVQ         a+24(FP), AX
 	MOVQ         AX, at-8(SP)
@@ -13354,7 +13354,7 @@ from1:
 	VMOVUPS      (R15), Z0
 	VMOVUPS      64(R15), Z1
 	VMOVUPS.Z    128(R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin1
 
 rows2:
@@ -13420,11 +13420,11 @@ from2:
 	VMOVUPS      (R15), Z0
 	VMOVUPS      64(R15), Z1
 	VMOVUPS.Z    128(R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z3
 	VMOVUPS      64(R15), Z4
 	VMOVUPS.Z    128(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin2
 
 rows3:
@@ -13506,15 +13506,15 @@ from3:
 	VMOVUPS      (R15), Z0
 	VMOVUPS      64(R15), Z1
 	VMOVUPS.Z    128(R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z3
 	VMOVUPS      64(R15), Z4
 	VMOVUPS.Z    128(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z6
 	VMOVUPS      64(R15), Z7
 	VMOVUPS.Z    128(R15), K1, Z8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin3
 
 rows4:
@@ -13791,19 +13791,19 @@ from4:
 	VMOVUPS      (R15), Z0
 	VMOVUPS      64(R15), Z1
 	VMOVUPS.Z    128(R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z3
 	VMOVUPS      64(R15), Z4
 	VMOVUPS.Z    128(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z6
 	VMOVUPS      64(R15), Z7
 	VMOVUPS.Z    128(R15), K1, Z8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z9
 	VMOVUPS      64(R15), Z10
 	VMOVUPS.Z    128(R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin4
 
 rows5:
@@ -13919,23 +13919,23 @@ from5:
 	VMOVUPS      (R15), Z0
 	VMOVUPS      64(R15), Z1
 	VMOVUPS.Z    128(R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z3
 	VMOVUPS      64(R15), Z4
 	VMOVUPS.Z    128(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z6
 	VMOVUPS      64(R15), Z7
 	VMOVUPS.Z    128(R15), K1, Z8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z9
 	VMOVUPS      64(R15), Z10
 	VMOVUPS.Z    128(R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z12
 	VMOVUPS      64(R15), Z13
 	VMOVUPS.Z    128(R15), K1, Z14
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin5
 
 rows6:
@@ -14067,27 +14067,27 @@ from6:
 	VMOVUPS      (R15), Z0
 	VMOVUPS      64(R15), Z1
 	VMOVUPS.Z    128(R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z3
 	VMOVUPS      64(R15), Z4
 	VMOVUPS.Z    128(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z6
 	VMOVUPS      64(R15), Z7
 	VMOVUPS.Z    128(R15), K1, Z8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z9
 	VMOVUPS      64(R15), Z10
 	VMOVUPS.Z    128(R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z12
 	VMOVUPS      64(R15), Z13
 	VMOVUPS.Z    128(R15), K1, Z14
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z15
 	VMOVUPS      64(R15), Z16
 	VMOVUPS.Z    128(R15), K1, Z17
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin6
 
 rows7:
@@ -14235,31 +14235,31 @@ from7:
 	VMOVUPS      (R15), Z0
 	VMOVUPS      64(R15), Z1
 	VMOVUPS.Z    128(R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z3
 	VMOVUPS      64(R15), Z4
 	VMOVUPS.Z    128(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z6
 	VMOVUPS      64(R15), Z7
 	VMOVUPS.Z    128(R15), K1, Z8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z9
 	VMOVUPS      64(R15), Z10
 	VMOVUPS.Z    128(R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z12
 	VMOVUPS      64(R15), Z13
 	VMOVUPS.Z    128(R15), K1, Z14
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z15
 	VMOVUPS      64(R15), Z16
 	VMOVUPS.Z    128(R15), K1, Z17
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z18
 	VMOVUPS      64(R15), Z19
 	VMOVUPS.Z    128(R15), K1, Z20
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin7
 
 rows8:
@@ -14731,43 +14731,43 @@ from8:
 	VMOVUPS      (R15), Z0
 	VMOVUPS      64(R15), Z1
 	VMOVUPS.Z    128(R15), K1, Z2
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z3
 	VMOVUPS      64(R15), Z4
 	VMOVUPS.Z    128(R15), K1, Z5
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z6
 	VMOVUPS      64(R15), Z7
 	VMOVUPS.Z    128(R15), K1, Z8
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z9
 	VMOVUPS      64(R15), Z10
 	VMOVUPS.Z    128(R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z12
 	VMOVUPS      64(R15), Z13
 	VMOVUPS.Z    128(R15), K1, Z14
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z15
 	VMOVUPS      64(R15), Z16
 	VMOVUPS.Z    128(R15), K1, Z17
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z18
 	VMOVUPS      64(R15), Z19
 	VMOVUPS.Z    128(R15), K1, Z20
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z21
 	VMOVUPS      64(R15), Z22
 	VMOVUPS.Z    128(R15), K1, Z23
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin8
 
 done:
 	VZEROUPPER
 	RET
 
-// func panel4AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)
-TEXT ·panel4AVX512(SB), NOSPLIT, $16-112
+// func panel4AVX512(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)
+TEXT ·panel4AVX512(SB), NOSPLIT, $16-120
 	MOVQ         m+0(FP), BX
 	MOVQ         a+24(FP), AX
 	MOVQ         AX, at-8(SP)
@@ -14861,7 +14861,7 @@ from1:
 	VMOVUPS      64(R15), Z1
 	VMOVUPS      128(R15), Z2
 	VMOVUPS.Z    192(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin1
 
 rows2:
@@ -14937,12 +14937,12 @@ from2:
 	VMOVUPS      64(R15), Z1
 	VMOVUPS      128(R15), Z2
 	VMOVUPS.Z    192(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z4
 	VMOVUPS      64(R15), Z5
 	VMOVUPS      128(R15), Z6
 	VMOVUPS.Z    192(R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin2
 
 rows3:
@@ -15038,17 +15038,17 @@ from3:
 	VMOVUPS      64(R15), Z1
 	VMOVUPS      128(R15), Z2
 	VMOVUPS.Z    192(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z4
 	VMOVUPS      64(R15), Z5
 	VMOVUPS      128(R15), Z6
 	VMOVUPS.Z    192(R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z8
 	VMOVUPS      64(R15), Z9
 	VMOVUPS      128(R15), Z10
 	VMOVUPS.Z    192(R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin3
 
 rows4:
@@ -15383,22 +15383,22 @@ from4:
 	VMOVUPS      64(R15), Z1
 	VMOVUPS      128(R15), Z2
 	VMOVUPS.Z    192(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z4
 	VMOVUPS      64(R15), Z5
 	VMOVUPS      128(R15), Z6
 	VMOVUPS.Z    192(R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z8
 	VMOVUPS      64(R15), Z9
 	VMOVUPS      128(R15), Z10
 	VMOVUPS.Z    192(R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z12
 	VMOVUPS      64(R15), Z13
 	VMOVUPS      128(R15), Z14
 	VMOVUPS.Z    192(R15), K1, Z15
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin4
 
 rows5:
@@ -15536,27 +15536,27 @@ from5:
 	VMOVUPS      64(R15), Z1
 	VMOVUPS      128(R15), Z2
 	VMOVUPS.Z    192(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z4
 	VMOVUPS      64(R15), Z5
 	VMOVUPS      128(R15), Z6
 	VMOVUPS.Z    192(R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z8
 	VMOVUPS      64(R15), Z9
 	VMOVUPS      128(R15), Z10
 	VMOVUPS.Z    192(R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z12
 	VMOVUPS      64(R15), Z13
 	VMOVUPS      128(R15), Z14
 	VMOVUPS.Z    192(R15), K1, Z15
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z16
 	VMOVUPS      64(R15), Z17
 	VMOVUPS      128(R15), Z18
 	VMOVUPS.Z    192(R15), K1, Z19
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin5
 
 rows6:
@@ -16014,32 +16014,32 @@ from6:
 	VMOVUPS      64(R15), Z1
 	VMOVUPS      128(R15), Z2
 	VMOVUPS.Z    192(R15), K1, Z3
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z4
 	VMOVUPS      64(R15), Z5
 	VMOVUPS      128(R15), Z6
 	VMOVUPS.Z    192(R15), K1, Z7
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z8
 	VMOVUPS      64(R15), Z9
 	VMOVUPS      128(R15), Z10
 	VMOVUPS.Z    192(R15), K1, Z11
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z12
 	VMOVUPS      64(R15), Z13
 	VMOVUPS      128(R15), Z14
 	VMOVUPS.Z    192(R15), K1, Z15
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z16
 	VMOVUPS      64(R15), Z17
 	VMOVUPS      128(R15), Z18
 	VMOVUPS.Z    192(R15), K1, Z19
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	VMOVUPS      (R15), Z20
 	VMOVUPS      64(R15), Z21
 	VMOVUPS      128(R15), Z22
 	VMOVUPS.Z    192(R15), K1, Z23
-	ADDQ         R11, R15
+	ADDQ         rsd+112(FP), R15
 	JMP          begin6
 
 done:

@@ -12,8 +12,8 @@ func fastPacked(m int, a Matrix, b *Packed, c []float32, ldc int, add bool) {
 	generic(m, b.n, b.k, a, Rows(b.data, b.n), c, ldc, howOf(add))
 }
 
-func fastOn(m int, a Matrix, b *Packed, d, c []float32, ldc int, _ bool) {
-	genericOn(m, a, b, d, c, ldc)
+func fastOn(m int, a Matrix, b *Packed, d []float32, ldd int, c []float32, ldc int, _ bool) {
+	genericOn(m, a, b, d, ldd, c, ldc)
 }
 
 func packAll(*Packed, Matrix) {}

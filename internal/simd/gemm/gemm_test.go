@@ -196,18 +196,53 @@ func TestContinuedProductGivesTheSameBits(t *testing.T) {
 			Mul(m, n, k, a, b, want, ldc, false, &buf)
 			rows := 1 + r.IntN(8)*r.IntN(2)
 			rest := Pack(rows, k-first, n, Rows(b.Data[first*b.RowStride:], b.RowStride), draw(r, PackedLen(k-first, n)))
-			begin := got
+			begin, ldd := got, ldc
 			if r.IntN(2) == 0 {
-				begin = draw(r, m*ldc)
+				ldd = n + r.IntN(3)
+				begin = draw(r, m*ldd)
 			}
-			Mul(m, n, first, a, b, begin, ldc, false, &buf)
+			Mul(m, n, first, a, b, begin, ldd, false, &buf)
 			before := slices.Clone(begin)
-			ContinuePacked(m, Rows(a.Data[first:], a.RowStride), &rest, begin, got, ldc, r.IntN(2) == 0)
+			ContinuePacked(m, Rows(a.Data[first:], a.RowStride), &rest, begin, ldd, got, ldc, r.IntN(2) == 0)
 			if !slices.Equal(got, want) {
 				t.Fatalf("%d×%d×%d, %d first, packed for %d rows: the bits differ", m, k, n, first, rows)
 			}
 			if &begin[0] != &got[0] && !slices.Equal(begin, before) {
 				t.Fatalf("%d×%d×%d: the sums to begin with have changed", m, k, n)
+			}
+		}
+	})
+}
+
+// A product of several blocks of k goes on with a row that all rows of C begin with as
+// one block does with a copy of it, and adds the other blocks.
+func TestContinuedProductBeginsWithOneRow(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(11, 1))
+		for range 100 {
+			m, n, k := 1+r.IntN(20), 1+r.IntN(150), 1+r.IntN(2*blockK)
+			if r.IntN(4) == 0 {
+				m, n = 1, 64*(1+r.IntN(4))
+			}
+			a, b, row := layout(r, m, k, 0), layout(r, k, n, 0), draw(r, n)
+			pack := func(k0, k int) *Packed {
+				p := Pack(m, k, n, Rows(b.Data[k0*b.RowStride:], b.RowStride), draw(r, PackedLen(k, n)))
+				return &p
+			}
+			ldc := n + r.IntN(3)
+			want := draw(r, m*ldc)
+			got := slices.Clone(want)
+			for i := range m {
+				copy(want[i*ldc:], row)
+			}
+			first := min(k, blockK)
+			ContinuePacked(m, a, pack(0, first), want, ldc, want, ldc, false)
+			if first < k {
+				MulPacked(m, Rows(a.Data[first:], a.RowStride), pack(first, k-first), want, ldc, true)
+			}
+			ContinuePacked(m, a, pack(0, k), row, 0, got, ldc, false)
+			if !slices.Equal(got, want) {
+				t.Fatalf("%d×%d×%d: the bits differ", m, k, n)
 			}
 		}
 	})
@@ -286,17 +321,17 @@ func TestShapesThatDoNotFitPanic(t *testing.T) {
 			p := Pack(1, 2, 4, Rows(v, 4), make([]float32, PackedLen(2, 4)))
 			MulPacked(7, Rows(v, 2), &p, make([]float32, 28), 4, false)
 		},
-		"going on with two blocks": func() {
-			p := Pack(1, blockK+1, 1, Rows(make([]float32, blockK+1), 1), make([]float32, PackedLen(blockK+1, 1)))
-			ContinuePacked(1, Rows(make([]float32, blockK+1), blockK+1), &p, v, v, 1, false)
-		},
 		"going on, C": func() {
 			p := Pack(1, 2, 4, Rows(v, 4), make([]float32, PackedLen(2, 4)))
-			ContinuePacked(2, Rows(v, 2), &p, v, make([]float32, 7), 4, false)
+			ContinuePacked(2, Rows(v, 2), &p, v, 4, make([]float32, 7), 4, false)
 		},
 		"going on, D": func() {
 			p := Pack(1, 2, 4, Rows(v, 4), make([]float32, PackedLen(2, 4)))
-			ContinuePacked(2, Rows(v, 2), &p, make([]float32, 7), v, 4, false)
+			ContinuePacked(2, Rows(v, 2), &p, make([]float32, 7), 4, v, 4, false)
+		},
+		"going on, rows of D": func() {
+			p := Pack(1, 2, 4, Rows(v, 4), make([]float32, PackedLen(2, 4)))
+			ContinuePacked(2, Rows(v, 2), &p, v, 3, v, 4, false)
 		},
 		"transposing from":   func() { Transpose(3, 4, v[:11], 4, make([]float32, 12), 3) },
 		"transposing to":     func() { Transpose(3, 4, v, 4, make([]float32, 11), 3) },

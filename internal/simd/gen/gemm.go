@@ -126,7 +126,7 @@ func panelName(m machine, t tile, masked bool) string {
 // what is fetched ahead while tiles of A or its columns are multiplied: step bytes further with each turn, or step of k.
 func panel(s *source, m machine, t tile, masked bool) {
 	name := panelName(m, t, masked)
-	s.frame(name, 16, 112, "func "+name+"(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step int)")
+	s.frame(name, 16, 120, "func "+name+"(m, mr, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, mask *int32, how int, far *float32, step, rsd int)")
 	s.op("MOVQ", "m+0(FP)", "BX")
 	s.op("MOVQ", "a+24(FP)", "AX")
 	s.op("MOVQ", "AX", "at-8(SP)")
@@ -467,7 +467,7 @@ func rows(s *source, m machine, t tile, r int, masked bool, mask string) {
 				s.op("VMOVUPS", at, sum(i, j))
 			}
 		}
-		s.op("ADDQ", "R11", "R15")
+		s.op("ADDQ", "rsd+112(FP)", "R15")
 	}
 	s.op("JMP", fmt.Sprintf("begin%d", r))
 }
