@@ -9,45 +9,27 @@
 // With a first cache of another kind this is no gain, and nothing is wrong.
 package colour
 
-// A line of a cache holds 16 float32 values; a page has a line of each of 64 colours. Weights are in blocks of 256 lines, those of 16
-// units, and a block has pages of its own.
+// A line of a cache holds 16 float32 values; a page has a line of each of 64 colours.
 const (
-	Values = 16                    // of a line
-	Page   = 64                    // lines of a page, one of each colour
-	Block  = 256                   // lines of weights in a block
-	Blocks = 4                     // of 64 units
-	Pages  = 15                    // of a block
-	Room   = Blocks * Pages * Page // lines from the first to after the last, from the start of a page
+	Values = 16                                    // of a line
+	Page   = 64                                    // lines of a page, one of each colour
+	Lines  = 1024                                  // of weights
+	Room   = (Lines - stay) / (Page - home) * Page // lines from the first to after the last, from the start of a page
 )
 
 const (
-	home    = 52          // colours of weights that stay: all of them in a block's first page,
-	Swing   = home / 2    // half of them in its second: the first half in even blocks, the other in odd ones
-	passage = Page - home // colours of weights that pass: in each page
-	stay    = home + Swing
+	home = 52       // colours of weights that stay
+	stay = 7 * home // lines: the eighth of a set is for what else has its colour
 )
 
-// Place is where line n of an even block's weights is, in lines from the block's first page. In odd blocks a line that swings is [Swing]
-// lines further on.
+// Line is where line n of the weights is, in lines from the first page.
 //
 // Lines that stay and lines that pass take turns, so that the next of these are on their way while those are at work.
-func Place(n int) (line int, swings bool) {
-	before := n * stay / Block // that stay, of those before this one
-	switch stays := (n+1)*stay/Block > before; {
-	case stays && before%3 == 2:
-		return Page + before/3, true
-	case stays:
-		return before - before/3, false
+func Line(n int) int {
+	before := n * stay / Lines // that stay, of those before this one
+	if (n+1)*stay/Lines > before {
+		return before/home*Page + before%home
 	}
 	n -= before
-	return n/passage*Page + home + n%passage, false
-}
-
-// Line is where line n of block b is, in lines from the first block's first page.
-func Line(b, n int) int {
-	line, swings := Place(n)
-	if swings {
-		line += b % 2 * Swing
-	}
-	return b*Pages*Page + line
+	return n/(Page-home)*Page + home + n%(Page-home)
 }

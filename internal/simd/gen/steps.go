@@ -32,13 +32,10 @@ func lstmSteps(s *source, m machine, k *constants) {
 	for i := range nv {
 		s.op("VMOVUPS", mem(i*m.bytes(), "SI"), m.reg(i))
 	}
-	s.op("LEAQ", mem(4*width, "R12"), "R10") // the bias comes first in memory
+	s.op("MOVQ", "R12", "R10")
 	s.op("MOVQ", state, "R11")
 	s.op("MOVQ", rows, "CX")
-	rowProduct(s, m, "R11", "R10", "bias")
-	for i := range nv {
-		s.op("VADDPS", mem(i*m.bytes(), "R12"), m.reg(i), m.reg(i))
-	}
+	rowProduct(s, m, "R11", "R10", "cells")
 	for i := range nv {
 		s.op("VMOVUPS", m.reg(i), mem(i*m.bytes(), "SI"))
 	}

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"cmp"
+	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -8,101 +11,126 @@ import (
 )
 
 // lstmSteps64 emits steps of an LSTM of 64 units for one sample with AVX-512. The weights lie as package colour says, so that a third of
-// them stays in the first cache. While the sums of a block of 16 units grow, turn by turn, the cells of the block before are worked on:
-// both together are as much as the arithmetic units can do, and as the second cache can bring meanwhile. The last block's cells fall into
-// the first block's sums of the next step, which take their states only in the last turns.
+// them stays in the first cache. While the sums of a block of 16 units grow, the cells of the block before are worked on: both together
+// are as much as the arithmetic units can do, and as the second cache can bring meanwhile. The last block's cells fall into the first
+// block's sums of the next step, which take their states only at the end.
 //
-// R12 points to the block's weights, R8 to those that swing, R9 to its bias, R13 to its sums, R15 and R10 to its cells and states, R11 to the
-// states before; DI and SI to cells and states of the block before, for the very first block to room that nobody reads.
+// A load is as dear as a product, also where it brings four bytes for all lanes. So the constants that cells use most have registers.
+//
+// R12 points to the weights, R13 to the step's sums, R15 to the cells, R11 and R10 to the states before and after the step; DI and SI to
+// cells and states of the last block before the step, for the very first step to room that nobody reads.
 func lstmSteps64(s *source, k *constants) {
 	m := machines()[1]
 	const (
-		units = 64
-		turns = units / rowUnroll
-		last  = lstmUnits / rowUnroll // turns that take the last block's states
-		width = 4 * lstmUnits         // bytes of a gate in a block
-		panel = 4 * width
-		swing = 4 * colour.Values * colour.Swing
-		block = 4 * colour.Values * colour.Page * colour.Pages
+		units  = 64
+		blocks = units / lstmUnits
+		width  = 4 * lstmUnits // bytes of a gate in a block
+		four   = 10            // values of the state, in each quarter of the register
 	)
 	name := "lstmSteps64" + m.name
-	s.frame(name, 2*width+8, 72, "func "+name+"(steps int, before, w, bias, gates, c, h *float32, next, turn int)")
-	const swings = "swings-136(SP)"
-	for _, a := range [][2]string{{"before+8", "R11"}, {"w+16", "R12"}, {"bias+24", "R9"}, {"gates+32", "R13"}, {"c+40", "R15"}, {"h+48", "R10"}, {"next+56", "R14"}} {
+	s.frame(name, 2*width, 64, "func "+name+"(steps int, before, w, gates, c, h *float32, next, turn int)")
+	for _, a := range [][2]string{{"before+8", "R11"}, {"w+16", "R12"}, {"gates+24", "R13"}, {"c+32", "R15"}, {"h+40", "R10"}, {"next+48", "R14"}} {
 		s.op("MOVQ", a[0]+"(FP)", a[1])
 	}
 	s.op("LEAQ", "cells-64(SP)", "DI")
 	s.op("LEAQ", "states-128(SP)", "SI")
-	in, cells := cellsBetween(m, k)
-	for _, r := range in {
+	cells := newCells()
+	for _, c := range cells.f.held {
+		s.op("VMOVUPS", k.raw(c.bits), m.reg(c.register))
+	}
+	for i := range 5 { // what the first cells are made of
+		r := m.reg(cells.in(blocks-1, i))
 		s.op("VPXORD", r, r, r)
 	}
-	s.label("step")
-	s.op("MOVQ", imm(colour.Blocks), "CX")
-	s.op("LEAQ", mem(4*colour.Values*colour.Page, "R12"), "R8")
-	s.op("MOVQ", imm(swing), swings)
 	s.op("PCALIGN", "$32")
-	s.label("block")
-	for i := range 4 {
-		s.op("VMOVUPS", mem(i*width, "R13"), m.reg(i))
-	}
-	done := 0
-	for turn := range turns {
-		s.op("VBROADCASTF32X4", mem(4*rowUnroll*turn, "R11"), m.reg(8))
-		for u := range rowUnroll {
-			s.op("VPERMILPS", imm(0x55*u), m.reg(8), m.reg(4+u))
-			for j := range 4 {
-				base := "R12"
-				line, swings := colour.Place((turn*rowUnroll+u)*4 + j)
-				if swings {
-					base, line = "R8", line-colour.Page
-				}
-				s.op("VFMADD231PS", mem(4*colour.Values*line, base), m.reg(4+u), m.reg(j))
+	s.label("step")
+	for b := range blocks {
+		for j := range 4 {
+			s.op("VMOVUPS", mem((4*b+j)*width, "R13"), m.reg(cells.in(b, j)))
+		}
+		var lines []string
+		over := units // values of the state, during whose products the cells are worked on
+		if b == 0 {
+			lines = cells.lines(m, k, blocks-1, "(DI)", "(SI)")
+			over -= lstmUnits // their states are the last
+		} else {
+			lines = cells.lines(m, k, b-1, mem((b-1)*width, "R15"), mem((b-1)*width, "R10"))
+		}
+		done := 0
+		for u := range units {
+			if u%4 == 0 {
+				s.op("VBROADCASTF32X4", mem(4*u, "R11"), m.reg(four))
 			}
-			for end := min(len(cells), (turn*rowUnroll+u+1)*len(cells)/(rowUnroll*(turns-last))); done < end; done++ {
-				s.b.WriteString(cells[done])
+			value := m.reg(four - 2 + u%2)
+			s.op("VPERMILPS", imm(0x55*(u%4)), m.reg(four), value)
+			for j := range 4 {
+				at := 4 * colour.Values * colour.Line((b*units+u)*4+j)
+				s.op("VFMADD231PS", mem(at, "R12"), value, m.reg(cells.in(b, j)))
+			}
+			for end := min(len(lines), (u+1)*len(lines)/over); done < end; done++ {
+				s.b.WriteString(lines[done])
 			}
 		}
+		s.op("VMOVUPS", mem(b*width, "R15"), m.reg(cells.in(b, 4)))
 	}
-	s.op("VMOVUPS", "(R15)", in[4])
-	for i := range 4 {
-		s.op("VADDPS", mem(i*width, "R9"), m.reg(i), in[i])
-	}
-	s.op("MOVQ", "R15", "DI")
-	s.op("MOVQ", "R10", "SI")
-	s.op("ADDQ", imm(block), "R12")
-	s.op("ADDQ", imm(block), "R8")
-	s.op("ADDQ", swings, "R8")
-	s.op("NEGQ", swings)
-	for _, a := range []struct {
-		register string
-		bytes    int
-	}{{"R9", panel}, {"R13", panel}, {"R15", width}, {"R10", width}} {
-		s.op("ADDQ", imm(a.bytes), a.register)
-	}
-	s.op("DECQ", "CX")
-	s.op("JNE", "block")
-	s.op("SUBQ", imm(colour.Blocks*block), "R12")
-	s.op("SUBQ", imm(colour.Blocks*panel), "R9")
-	s.op("SUBQ", imm(colour.Blocks*width), "R15")
-	s.op("LEAQ", mem(-colour.Blocks*width, "R10"), "R11")
-	s.op("LEAQ", "(R11)(R14*1)", "R10")
-	s.op("XORQ", "turn+64(FP)", "R14")
+	const last = (blocks - 1) * width
+	s.op("MOVQ", "R10", "R11")
+	s.op("LEAQ", mem(last, "R15"), "DI")
+	s.op("LEAQ", mem(last, "R10"), "SI")
+	s.op("ADDQ", "R14", "R10")
+	s.op("XORQ", "turn+56(FP)", "R14")
+	s.op("ADDQ", imm(4*blocks*width), "R13")
 	s.op("DECQ", "steps+0(FP)")
 	s.op("JNE", "step")
-	s.b.WriteString(strings.Join(cells, ""))
+	s.b.WriteString(strings.Join(cells.lines(m, k, blocks-1, "(DI)", "(SI)"), ""))
 	s.op("VZEROUPPER")
 	s.op("RET")
 }
 
-// cellsBetween returns the operations of the cells of a block, a line each, from the sums and the cells before in registers in to the cells
-// at DI and the states at SI.
-func cellsBetween(m machine, k *constants) (in, lines []string) {
+// cells are those of a block of [lstmSteps64]. Blocks take turns with two sets of sums, so that those of one grow while the other's cells
+// are worked on; after them come the registers of the product, then that of the cells before, then those below.
+type cells struct{ f *function }
+
+const (
+	cellBefore  = 11
+	cellResults = 12 // to 15: what the cells are worked on with, few, because each operation follows what it needs
+	cellHeld    = 16 // to 31: constants
+)
+
+// newCells gives registers to the constants that are used most.
+func newCells() cells {
 	f := lstm()
 	f.results = []val{f.results[slices.Index(f.outs, "c")], f.results[slices.Index(f.outs, "h")]}
-	f = f.pruned().byDepth()
+	f = f.pruned()
+	uses := map[uint32]int{}
+	for _, o := range f.ops {
+		for _, v := range f.operands(o) {
+			if c := f.ops[v]; c.what == "const" {
+				uses[math.Float32bits(c.value)]++
+			}
+		}
+	}
+	f.held = nil
+	for _, u := range slices.SortedFunc(maps.Keys(uses), func(a, b uint32) int { return cmp.Or(uses[b]-uses[a], cmp.Compare(a, b)) }) {
+		if r := cellHeld + len(f.held); r < 32 {
+			f.held = append(f.held, held{u, r})
+		}
+	}
+	return cells{f}
+}
+
+// in is the register of what enters the cells of block b: its four sums, and the cells before.
+func (c cells) in(b, i int) int {
+	if i == 4 {
+		return cellBefore
+	}
+	return 4*(b%2) + i
+}
+
+// lines returns the operations of the cells of block b, a line each, which write the new cells and states.
+func (c cells) lines(m machine, k *constants, b int, cell, state string) []string {
 	var free []int
-	for r := 2*m.lanes - 1; r > 2*rowUnroll; r-- { // the product has those below
+	for r := cellHeld - 1; r >= cellResults; r-- {
 		free = append(free, r)
 	}
 	take := func() int {
@@ -110,17 +138,16 @@ func cellsBetween(m machine, k *constants) (in, lines []string) {
 		free = free[:len(free)-1]
 		return r
 	}
-	in, where := make([]string, len(f.ins)), map[val]int{}
-	for v, o := range f.ops {
+	where := map[val]int{}
+	for v, o := range c.f.ops {
 		if o.what == "in" {
-			where[val(v)] = take()
-			in[o.index] = m.reg(where[val(v)])
+			where[val(v)] = c.in(b, o.index)
 		}
 	}
 	t, scratch := &source{}, take()
-	f.body(t, m, k, where, f.last(), take, func(r int) { free = append(free, r) }, scratch)
-	for i, p := range []string{"DI", "SI"} {
-		t.op("VMOVUPS", m.reg(where[f.results[i]]), "("+p+")")
+	c.f.body(t, m, k, where, c.f.last(), take, func(r int) { free = append(free, r) }, scratch)
+	for i, p := range []string{cell, state} {
+		t.op("VMOVUPS", m.reg(where[c.f.results[i]]), p)
 	}
-	return in, slices.Collect(strings.Lines(t.b.String()))
+	return slices.Collect(strings.Lines(t.b.String()))
 }

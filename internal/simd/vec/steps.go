@@ -22,39 +22,32 @@ type StepWeights struct {
 // StepsRoom is how many values [PackSteps] needs for so many units on the path in use.
 func StepsRoom(units int) int {
 	if coloured(units) {
-		return colour.Values*(colour.Room+4*colour.Blocks+colour.Page) - 1 // from where a page begins
+		return colour.Values*(colour.Room+colour.Page) - 1 // from where a page begins
 	}
-	return 4 * units * (units + 1)
+	return 4 * units * units
 }
 
 // PackSteps lays out weights of a layer, a row of them for each of its sums: for each
-// unit's input gate, then for its forget gate, its cell and its output gate. bias has a
-// value for each row. They are kept in room, of [StepsRoom] values.
+// unit's input gate, then for its forget gate, its cell and its output gate. They are
+// kept in room, of [StepsRoom] values.
 //
 // It panics where [LSTMStepsFit] says that there is no kernel.
-func PackSteps(units int, w, bias, room []float32) StepWeights {
+func PackSteps(units int, w, room []float32) StepWeights {
 	if !LSTMStepsFit(units) {
 		panic(fmt.Sprintf("vec: LSTMSteps has no kernel for %d units on the path %v", units, simd.Current()))
 	}
-	if len(w) != 4*units*units || len(bias) != 4*units || len(room) != StepsRoom(units) {
-		panic(fmt.Sprintf("vec: PackSteps of %d units has %d weights, a bias of %d values and room for %d", units, len(w), len(bias), len(room)))
+	if len(w) != 4*units*units || len(room) != StepsRoom(units) {
+		panic(fmt.Sprintf("vec: PackSteps of %d units has %d weights and room for %d", units, len(w), len(room)))
 	}
 	p := StepWeights{units, simd.Current(), room}
-	line := func(block, n int) int { return block*4*(units+1) + 4 + n } // the four lines of the bias are before those of weights
+	line := func(n int) int { return n }
 	if coloured(units) {
-		p.w = room[toPage(room):]
-		line = func(block, n int) int {
-			if n < 0 {
-				return colour.Room + 4*(block+1) + n
-			}
-			return colour.Line(block, n)
-		}
+		p.w, line = room[toPage(room):], colour.Line
 	}
-	for s := range bias {
+	for s := range 4 * units {
 		gate, block, unit := s/units, s%units/LSTMUnits, s%LSTMUnits
-		p.w[LSTMUnits*line(block, gate-4)+unit] = bias[s]
 		for k, v := range w[s*units : (s+1)*units] {
-			p.w[LSTMUnits*line(block, 4*k+gate)+unit] = v
+			p.w[LSTMUnits*line(4*(block*units+k)+gate)+unit] = v
 		}
 	}
 	return p
@@ -69,8 +62,8 @@ func toPage(room []float32) int {
 // LSTMSteps runs the steps of an LSTM layer for one sample: c becomes the cells after
 // the last, and row t of h the state after step t; where h has two rows, steps take
 // turns with them. The sums that enter a step's gates are those in its row of gates,
-// whose values are lost, plus W·h of the state before, plus the bias. before is the
-// state before the first step; nil: zeros.
+// whose values are lost, plus W·h of the state before. before is the state before the
+// first step; nil: zeros.
 //
 // Units are in blocks of [LSTMUnits], and a row of gates has for each block the gates
 // input, forget, cell and output of its units, one after the other. Products are fused

@@ -2,12 +2,10 @@ package vec
 
 import (
 	"github.com/mlfactory/mlfactory/internal/simd"
-	"github.com/mlfactory/mlfactory/internal/simd/colour"
 )
 
 // first is units, or 0 where the state before the first step is zero; panel is the
-// number of bytes from the weights of a block, whose bias comes first, to those of the
-// next. From a row of h to the next are next bytes, of which the bits of turn change
+// number of bytes from the weights of a block to those of the next. From a row of h to the next are next bytes, of which the bits of turn change
 // with each step.
 //
 //go:noescape
@@ -17,7 +15,7 @@ func lstmStepsAVX2(steps, units, first int, before, w, gates, c, h *float32, pan
 func lstmStepsAVX512(steps, units, first int, before, w, gates, c, h *float32, panel, next, turn int)
 
 //go:noescape
-func lstmSteps64AVX512(steps int, before, w, bias, gates, c, h *float32, next, turn int)
+func lstmSteps64AVX512(steps int, before, w, gates, c, h *float32, next, turn int)
 
 func lstmSteps(w *StepWeights, steps int, gates, before, c, h []float32, next, turn int) {
 	units := w.units
@@ -25,21 +23,20 @@ func lstmSteps(w *StepWeights, steps int, gates, before, c, h []float32, next, t
 	if before != nil {
 		first, h0 = units, &before[0]
 	}
-	const row = 4 * 4 * LSTMUnits // bytes of a block's sums
+	panel := 4 * 4 * LSTMUnits * units
 	switch {
 	case coloured(units):
-		bias := &w.w[colour.Values*colour.Room]
 		if before == nil { // the first step has no product
-			lstmStepsAVX512(1, units, 0, h0, bias, &gates[0], &c[0], &h[0], row, next, turn)
+			lstmStepsAVX512(1, units, 0, h0, &w.w[0], &gates[0], &c[0], &h[0], 0, next, turn)
 			if steps--; steps == 0 {
 				return
 			}
 			h0, h, gates, next = &h[0], h[units:], gates[4*units:], next^turn
 		}
-		lstmSteps64AVX512(steps, h0, &w.w[0], bias, &gates[0], &c[0], &h[0], next, turn)
+		lstmSteps64AVX512(steps, h0, &w.w[0], &gates[0], &c[0], &h[0], next, turn)
 	case simd.Current() == simd.AVX512:
-		lstmStepsAVX512(steps, units, first, h0, &w.w[0], &gates[0], &c[0], &h[0], row*(units+1), next, turn)
+		lstmStepsAVX512(steps, units, first, h0, &w.w[0], &gates[0], &c[0], &h[0], panel, next, turn)
 	default:
-		lstmStepsAVX2(steps, units, first, h0, &w.w[0], &gates[0], &c[0], &h[0], row*(units+1), next, turn)
+		lstmStepsAVX2(steps, units, first, h0, &w.w[0], &gates[0], &c[0], &h[0], panel, next, turn)
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // plainSteps is what LSTMSteps documents, value by value.
-func plainSteps(units, steps int, w, bias, gates, before, c, h []float32) {
+func plainSteps(units, steps int, w, gates, before, c, h []float32) {
 	state := slices.Clone(before)
 	if before == nil {
 		state = make([]float32, units)
@@ -26,7 +26,6 @@ func plainSteps(units, steps int, w, bias, gates, before, c, h []float32) {
 						g[k] = fma(v, w[units*row+j], g[k])
 					}
 				}
-				g[k] += bias[row]
 			}
 			i, f, u, o := g[:16], g[16:32], g[32:48], g[48:]
 			cells := c[LSTMUnits*b:][:LSTMUnits]
@@ -49,13 +48,13 @@ func stepsAgree(t *testing.T, blocks, steps int, from bool, seed uint64) {
 		return v
 	}
 	units := LSTMUnits * blocks
-	w, bias, gates, cells := draw(4*units*units, 0.2), draw(4*units, 0.2), draw(4*units*steps, 1), draw(units, 1)
+	w, gates, cells := draw(4*units*units, 0.2), draw(4*units*steps, 1), draw(units, 1)
 	var before []float32
 	if from {
 		before = draw(units, 1)
 	}
 	wantCells, wantStates := slices.Clone(cells), make([]float32, units*steps)
-	plainSteps(units, steps, w, bias, gates, before, wantCells, wantStates)
+	plainSteps(units, steps, w, gates, before, wantCells, wantStates)
 	for _, p := range simd.Supported() {
 		simd.Force(t, p)
 		if p == simd.Generic {
@@ -66,7 +65,7 @@ func stepsAgree(t *testing.T, blocks, steps int, from bool, seed uint64) {
 			beside := func(v []float32) []float32 { return slices.Concat([]float32{7}, v, []float32{7}) }
 			inside := func(v []float32) []float32 { return v[1 : len(v)-1 : len(v)-1] }
 			g, c, h, room := beside(gates), beside(cells), beside(make([]float32, rows*units)), beside(make([]float32, StepsRoom(units)))
-			packed := PackSteps(units, w, bias, inside(room))
+			packed := PackSteps(units, w, inside(room))
 			b, v := slices.Clone(before), slices.Clone(room)
 			LSTMSteps(&packed, steps, inside(g), b, inside(c), inside(h))
 			if !slices.Equal(b, before) || !slices.Equal(room, v) {
@@ -111,7 +110,7 @@ func FuzzLSTMSteps(f *testing.F) {
 func TestLSTMStepsRefuses(t *testing.T) {
 	v := func(n int) []float32 { return make([]float32, n) }
 	pack := func(units int) *StepWeights {
-		p := PackSteps(units, v(4*units*units), v(4*units), v(StepsRoom(units)))
+		p := PackSteps(units, v(4*units*units), v(StepsRoom(units)))
 		return &p
 	}
 	refused := func(name string, f func()) {
@@ -130,16 +129,15 @@ func TestLSTMStepsRefuses(t *testing.T) {
 				t.Errorf("%v, %d units: a kernel: %v", p, units, fit)
 			}
 		}
-		refused("units", func() { PackSteps(24, v(96*24), v(96), v(StepsRoom(24))) })
+		refused("units", func() { PackSteps(24, v(96*24), v(StepsRoom(24))) })
 		if p == simd.Generic {
 			refused("a path without a kernel", func() { pack(16) })
 			continue
 		}
 		for _, units := range []int{16, 64} {
 			room := StepsRoom(units)
-			refused("weights", func() { PackSteps(units, v(4*units*units-1), v(4*units), v(room)) })
-			refused("bias", func() { PackSteps(units, v(4*units*units), v(4*units+1), v(room)) })
-			refused("room", func() { PackSteps(units, v(4*units*units), v(4*units), v(room-1)) })
+			refused("weights", func() { PackSteps(units, v(4*units*units-1), v(room)) })
+			refused("room", func() { PackSteps(units, v(4*units*units), v(room-1)) })
 			w, sums := pack(units), 4*units
 			refused("gates", func() { LSTMSteps(w, 3, v(sums), nil, v(units), v(3*units)) })
 			refused("before", func() { LSTMSteps(w, 3, v(3*sums), v(units-1), v(units), v(3*units)) })

@@ -48,10 +48,10 @@ func (t *Tape) LSTMFrom(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor) (y, 
 }
 
 // sequence is the layout in which a recurrence runs: step by step, a row a
-// sample. A row of z is what enters the gates at a step: x, the state before the
-// step, and 1 for the bias. Without gradients all steps use the same rows. Where
-// windows share their bars, each bar is multiplied once, before the first step, and
-// x is no part of z.
+// sample. A row of z is what enters the gates at a step: x and the state before the
+// step. Without gradients all steps use the same rows. Where windows share their bars,
+// each bar is multiplied once, before the first step, and x is no part of z. Sums begin
+// with the bias, then comes x, then the state.
 type sequence struct {
 	x, y           *Tensor
 	steps, samples int
@@ -59,9 +59,9 @@ type sequence struct {
 	own            int   // values of x in a row of z: in or none
 	bars           *bars // of x where own is 0
 	z              []float32
-	ones           []float32 // z and a 1 before it: each row is after a 1, its own or that of the row before
+	apart          int       // values from a row of z to the next
 	keep           int       // 1 if every step has rows of its own, else 0
-	both           []float32 // weights of a row of z: those of x, those of the state, the bias
+	both           []float32 // weights of a row of z: those of x, those of the state
 	zero           []float32 // a row
 	sums           int       // gates·hidden
 	stride         int       // of rows of sums
@@ -92,14 +92,10 @@ func (t *Tape) sequence(name string, x *Tensor, steps int, l *Recurrent, h0 *Ten
 	if t.train {
 		s.keep, blocks = 1, steps+1
 	}
-	w := s.width()
-	s.ones = t.alloc(1 + blocks*s.samples*w)
-	s.ones[0], s.z = 1, s.ones[1:]
-	for b := range blocks * s.samples {
-		s.z[(b+1)*w-1] = 1
-	}
+	s.apart = apart(s.width())
+	s.z = t.alloc(blocks * s.samples * s.apart)
 	for b := range s.samples {
-		if h := s.z[b*w+s.own : (b+1)*w-1]; h0 != nil {
+		if h := s.z[b*s.apart+s.own:][:s.hidden]; h0 != nil {
 			copy(h, h0.Row(b))
 		} else {
 			clear(h)
@@ -116,51 +112,48 @@ func (t *Tape) sequence(name string, x *Tensor, steps int, l *Recurrent, h0 *Ten
 }
 
 // join puts the weights of a row of z together.
-func (s *sequence) join(t *Tape, l *Recurrent, bias []float32) {
+func (s *sequence) join(t *Tape, l *Recurrent) {
 	w := s.width()
 	s.both = t.alloc(s.sums * w)
 	for k := range s.sums {
 		copy(s.both[k*w:], l.InputWeight.Value[k*s.in:k*s.in+s.own])
 		copy(s.both[k*w+s.own:], l.HiddenWeight.Value[k*s.hidden:(k+1)*s.hidden])
-		s.both[(k+1)*w-1] = bias[k]
 	}
 }
 
 // width is that of z.
-func (s *sequence) width() int { return s.own + s.hidden + 1 }
+func (s *sequence) width() int { return s.own + s.hidden }
 
 // block is the place of a step's rows among rows of n values.
 func (s *sequence) block(step, n int) int { return step * s.keep * s.samples * n }
 
 // enter copies x of a step into z and returns the rows of z.
 func (s *sequence) enter(step int) []float32 {
-	w := s.width()
-	z := s.z[s.block(step, w):]
+	z := s.z[s.block(step, s.apart):]
 	for b := 0; b < s.samples && s.own > 0; b++ {
-		copy(z[b*w:b*w+s.own], s.x.Value[(b*s.steps+step)*s.in:])
+		copy(z[b*s.apart:b*s.apart+s.own], s.x.Value[(b*s.steps+step)*s.in:])
 	}
 	return z
 }
 
 // state is the part of z that is the state before a step.
 func (s *sequence) state(step int) vec.Matrix {
-	return vec.Matrix{Data: s.z, First: s.block(step, s.width()) + s.own, Stride: s.width()}
+	return vec.Matrix{Data: s.z, First: s.block(step, s.apart) + s.own, Stride: s.apart}
 }
 
 // leave copies the states after a step to y.
 func (s *sequence) leave(step int) {
-	w := s.width()
-	h := s.z[s.block(step+1, w)+s.own:]
+	h := s.z[s.block(step+1, s.apart)+s.own:]
 	if s.only {
 		if step == s.steps-1 {
 			for b := range s.samples {
-				copy(s.y.Row(b), h[b*w:])
+				copy(s.y.Row(b), h[b*s.apart:])
 			}
 		}
 		return
 	}
 	for b := range s.samples {
-		copy(s.y.Value[(b*s.steps+step)*s.hidden:(b*s.steps+step+1)*s.hidden], h[b*w:])
+		copy(s.y.Value[(b*s.steps+step)*s.hidden:(b*s.steps+step+1)*s.hidden], h[b*s.apart:])
 	}
 }
 
@@ -175,25 +168,13 @@ func (s *sequence) grad(step int) vec.Matrix {
 	return vec.Matrix{Data: s.y.grad, First: step * s.hidden, Stride: s.steps * s.hidden}
 }
 
-// sumOfBiases is that of the input and that of the state for the first gates; for
-// those after them it is the input's.
-func (t *Tape) sumOfBiases(l *Recurrent, gates int) []float32 {
-	bias, n := t.alloc(len(l.InputBias.Value)), gates*l.HiddenWeight.cols()
-	copy(bias[n:], l.InputBias.Value[n:])
-	vec.Add(l.InputBias.Value[:n], l.HiddenBias.Value[:n], bias[:n])
-	return bias
-}
-
-// beside puts the weights from a row on beside their biases: those come first (at 1)
-// or last (at 0).
-func (t *Tape) beside(w, b *Param, from, at int) []float32 {
-	n, rows := w.cols(), len(b.Value)-from
-	both := t.alloc(rows * (n + 1))
-	for k := range rows {
-		copy(both[k*(n+1)+at:], w.Value[(from+k)*n:(from+k+1)*n])
-		both[k*(n+1)+n*(1-at)] = b.Value[from+k]
-	}
-	return both
+// sumBiases keeps the sum of the bias of the input and that of the state for the first
+// gates; for those after them it is the input's.
+func (k *layouts) sumBiases(l *Recurrent, gates int) {
+	n := gates * l.HiddenWeight.cols()
+	k.values = k.room(len(l.InputBias.Value))
+	copy(k.values[n:], l.InputBias.Value[n:])
+	vec.Add(l.InputBias.Value[:n], l.HiddenBias.Value[:n], k.values[:n])
 }
 
 // gateOf is the columns of a gate in rows of stride values.
@@ -213,18 +194,20 @@ func (t *Tape) lstm(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only boo
 	s := t.sequence("lstm", x, steps, l, h0, only)
 	n, h, g4, gs, w := s.samples, s.hidden, s.sums, s.stride, s.width()
 	mustMatch("lstm", g4 == 4*h, x, l.InputWeight)
-	packed := t.keptOf(l, s.as(), min(n, 3), func(k *layouts) {
-		s.join(t, l, t.sumOfBiases(l, 4))
+	kept := t.keptOf(l, s.as(), min(n, 3), func(k *layouts) {
+		s.join(t, l)
 		k.add(n, w, g4, gemm.Cols(s.both, w))
 		if s.bars != nil {
 			k.add(s.bars.count, s.in, g4, gemm.Cols(l.InputWeight.Value, s.in))
 		}
-	}).packed
+		k.sumBiases(l, 4)
+	})
+	packed, bias := kept.packed, kept.values
 	weights := &packed[0]
 	var ofBars []float32 // sums of bars that windows share
 	if s.bars != nil {
 		ofBars = t.alloc(s.bars.count * gs)
-		gemm.MulPacked(s.bars.count, gemm.Rows(s.bars.value, s.in), &packed[1], ofBars, gs, false)
+		gemm.ContinuePacked(s.bars.count, gemm.Rows(s.bars.value, s.in), &packed[1], bias, 0, ofBars, gs, false)
 	}
 	blocks := 1 + s.keep*(steps-1)
 	gates, tanh := t.alloc(blocks*n*gs), t.alloc(blocks*n*h)
@@ -238,9 +221,9 @@ func (t *Tape) lstm(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only boo
 	for step := range steps {
 		z, g := s.enter(step), gates[s.block(step, gs):][:n*gs]
 		if s.bars != nil {
-			gemm.ContinuePacked(n, gemm.Rows(z, w), weights, s.bars.sums(step, gs, ofBars, g), g, gs, false)
+			gemm.ContinuePacked(n, gemm.Rows(z, s.apart), weights, s.bars.sums(step, gs, ofBars, g), gs, g, gs, false)
 		} else {
-			gemm.MulPacked(n, gemm.Rows(z, w), weights, g, gs, false)
+			gemm.ContinuePacked(n, gemm.Rows(z, s.apart), weights, bias, 0, g, gs, false)
 		}
 		i, f, u, o := gateOf(g, 0, h, gs), gateOf(g, 1, h, gs), gateOf(g, 2, h, gs), gateOf(g, 3, h, gs)
 		vec.LSTMRows(n, h, i, f, u, o, cells(step), cells(step+1), vec.Matrix{Data: tanh, First: s.block(step, h), Stride: h}, s.state(step+1))
@@ -275,7 +258,7 @@ func (t *Tape) lstmGrad(s *sequence, l *Recurrent, gates, cell, tanh []float32, 
 			return
 		}
 		if s.both == nil { // the forward pass found its layout
-			s.join(t, l, l.InputBias.Value)
+			s.join(t, l)
 		}
 		k.add(n, g4, w, gemm.Rows(s.both, s.width()))
 	}).packed[0]
@@ -361,10 +344,9 @@ func (s *sequence) flush(step, end int) bool { return step == 0 || (end-step)*s.
 // The columns of z, which the product has to lay out anew, are mostly fewer than
 // those of the gradients.
 func (t *Tape) weightGrad(s *sequence, lo, hi, values, cols int, grads gemm.Matrix, first int, d []float32, add bool) {
-	w := s.width()
 	at := lo * s.samples
 	grads.Data = grads.Data[at*grads.RowStride:]
-	gemm.Mul(cols, values, (hi-lo)*s.samples, gemm.Cols(s.z[at*w+first:], w), grads, d, apart(values), add, &t.gemm)
+	gemm.Mul(cols, values, (hi-lo)*s.samples, gemm.Cols(s.z[at*s.apart+first:], s.apart), grads, d, apart(values), add, &t.gemm)
 }
 
 // transposed writes rows of cols values, which are columns of d that are ld apart,

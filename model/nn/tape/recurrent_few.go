@@ -17,16 +17,16 @@ func (t *Tape) few(x *Tensor, steps int, l *Recurrent) bool {
 }
 
 // Shares reports whether the layer multiplies bars once that the windows of its input
-// share ([Tape.Windows]). It does where input, state and bias are a single block of the
+// share ([Tape.Windows]). It does where input and state are a single block of the
 // products: then sums do not depend on whether the input is multiplied beforehand.
-func (l *Recurrent) Shares() bool { return l.InputWeight.cols()+l.HiddenWeight.cols()+1 <= oneBlock }
+func (l *Recurrent) Shares() bool { return l.InputWeight.cols()+l.HiddenWeight.cols() <= oneBlock }
 
 // fewSequence is the layout of few samples: rows as in x.
 type fewSequence struct {
 	steps, samples int
 	in, hidden     int
 	sums           int       // gates·hidden
-	z              []float32 // rows of a state and 1 for the bias
+	z              []float32 // rows of a state
 	y              *Tensor
 	only           bool // y is the states after the last step
 }
@@ -40,14 +40,11 @@ func (t *Tape) fewSequence(name string, x *Tensor, steps, gates int, l *Recurren
 	s := fewSequence{only: only, steps: steps, samples: x.Rows / steps, in: x.Cols, hidden: l.HiddenWeight.cols()}
 	s.sums = gates * s.hidden
 	l.mustTake(name, x, steps, s.sums)
-	w := s.hidden + 1
-	s.z = t.alloc(s.samples * w)
-	clear(s.z)
-	for b := range s.samples {
-		if h0 != nil {
-			copy(s.z[b*w:], h0.Row(b))
-		}
-		s.z[(b+1)*w-1] = 1
+	s.z = t.alloc(s.samples * s.hidden)
+	if h0 != nil {
+		copy(s.z, h0.Value)
+	} else {
+		clear(s.z)
 	}
 	if only {
 		s.y = t.fresh(s.samples, s.hidden)
@@ -58,12 +55,12 @@ func (t *Tape) fewSequence(name string, x *Tensor, steps, gates int, l *Recurren
 }
 
 // state is the states before, and then after, a step.
-func (s *fewSequence) state() vec.Matrix { return vec.Matrix{Data: s.z, Stride: s.hidden + 1} }
+func (s *fewSequence) state() vec.Matrix { return vec.Matrix{Data: s.z, Stride: s.hidden} }
 
 // leave copies the states after a step to y.
 func (s *fewSequence) leave(step int) {
 	for b := range s.samples {
-		switch h := s.z[b*(s.hidden+1):]; {
+		switch h := s.z[b*s.hidden : (b+1)*s.hidden]; {
 		case !s.only:
 			copy(s.y.Row(b*s.steps+step), h)
 		case step == s.steps-1:
@@ -72,25 +69,27 @@ func (s *fewSequence) leave(step int) {
 	}
 }
 
-// layOut lays out the weights of the first rows sums: those of the input, those of
-// the state with the bias.
-func (t *Tape) layOut(k *layouts, s *fewSequence, rows int, l *Recurrent, bias []float32) {
-	w := s.hidden + 1
-	k.add(s.steps*s.samples, s.in, rows, gemm.Cols(l.InputWeight.Value, s.in))
-	state := t.alloc(rows * w)
-	for r := range rows {
-		copy(state[r*w:], l.HiddenWeight.Value[r*s.hidden:(r+1)*s.hidden])
-		state[(r+1)*w-1] = bias[r]
-	}
-	k.add(s.samples, w, rows, gemm.Cols(state, w))
+// layOut lays out the weights of the input, those of the state for the first gates,
+// and what all sums begin with.
+func (s *fewSequence) layOut(k *layouts, gates int, l *Recurrent) {
+	k.add(s.steps*s.samples, s.in, s.sums, gemm.Cols(l.InputWeight.Value, s.in))
+	k.add(s.samples, s.hidden, gates*s.hidden, gemm.Cols(l.HiddenWeight.Value, s.hidden))
+	k.sumBiases(l, gates)
+}
+
+// ofInputs is the sums of all steps before the states enter them.
+func (s *fewSequence) ofInputs(t *Tape, x *Tensor, weights *layouts) []float32 {
+	p := t.alloc(x.Rows * s.sums)
+	gemm.ContinuePacked(x.Rows, gemm.Rows(x.Value, s.in), &weights.packed[0], weights.values, 0, p, s.sums, false)
+	return p
 }
 
 // lstmFew is lstm without gradients for few samples.
 func (t *Tape) lstmFew(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only bool) (y, last *Tensor) {
 	s := t.fewSequence("lstm", x, steps, 4, l, h0, only)
 	n, h, g4 := s.samples, s.hidden, s.sums
-	weights := t.keptOf(l, fewStates, n, func(k *layouts) { t.layOut(k, &s, g4, l, t.sumOfBiases(l, 4)) }).packed
-	gates, tanh := t.alloc(x.Rows*g4), vec.Matrix{Data: t.alloc(n * h), Stride: h}
+	weights := t.keptOf(l, fewStates, n, func(k *layouts) { s.layOut(k, 4, l) })
+	gates, tanh := s.ofInputs(t, x, weights), vec.Matrix{Data: t.alloc(n * h), Stride: h}
 	last = t.fresh(n, h)
 	if c0 != nil {
 		copy(last.Value, c0.Value)
@@ -98,10 +97,9 @@ func (t *Tape) lstmFew(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only 
 		clear(last.Value)
 	}
 	cell := vec.Matrix{Data: last.Value, Stride: h}
-	gemm.MulPacked(x.Rows, gemm.Rows(x.Value, s.in), &weights[0], gates, g4, false)
 	for step := range steps {
 		g := gates[step*g4:]
-		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), &weights[1], g, g, steps*g4, false)
+		gemm.ContinuePacked(n, gemm.Rows(s.z, h), &weights.packed[1], g, steps*g4, g, steps*g4, false)
 		i, f, u, o := gateOf(g, 0, h, steps*g4), gateOf(g, 1, h, steps*g4), gateOf(g, 2, h, steps*g4), gateOf(g, 3, h, steps*g4)
 		vec.LSTMRows(n, h, i, f, u, o, cell, cell, tanh, s.state())
 		s.leave(step)
@@ -115,7 +113,7 @@ func (t *Tape) lstmOne(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only 
 	l.mustTake("lstm", x, steps, 4*h)
 	weights := t.keptOf(l, steppedState, 0, func(k *layouts) { t.layOutSteps(k, steps, l) })
 	gates := t.alloc(steps * 4 * h)
-	gemm.MulPacked(steps, gemm.Rows(x.Value, x.Cols), &weights.packed[0], gates, 4*h, false)
+	gemm.ContinuePacked(steps, gemm.Rows(x.Value, x.Cols), &weights.packed[0], weights.values, 0, gates, 4*h, false)
 	last = t.fresh(1, h)
 	clear(last.Value)
 	if c0 != nil {
@@ -137,15 +135,18 @@ func (t *Tape) lstmOne(x *Tensor, steps int, l *Recurrent, h0, c0 *Tensor, only 
 	return y, last
 }
 
-// layOutSteps lays out the weights of an LSTM for lstmOne: those of the input in the order in which [vec.LSTMSteps] wants the sums.
+// layOutSteps lays out the weights of an LSTM for lstmOne: those of the input, and the biases, in the order in which [vec.LSTMSteps]
+// wants the sums.
 func (t *Tape) layOutSteps(k *layouts, steps int, l *Recurrent) {
 	h, in := l.HiddenWeight.cols(), l.InputWeight.cols()
-	k.steps = vec.PackSteps(h, l.HiddenWeight.Value, t.sumOfBiases(l, 4), k.room(vec.StepsRoom(h)))
+	k.steps = vec.PackSteps(h, l.HiddenWeight.Value, k.room(vec.StepsRoom(h)))
+	k.values = k.room(4 * h)
 	ofInput := t.alloc(4 * h * in)
 	const panel = 4 * vec.LSTMUnits
 	for c := range 4 * h {
 		r := c%panel/vec.LSTMUnits*h + c/panel*vec.LSTMUnits + c%vec.LSTMUnits
 		copy(ofInput[c*in:(c+1)*in], l.InputWeight.Value[r*in:])
+		k.values[c] = l.InputBias.Value[r] + l.HiddenBias.Value[r]
 	}
 	k.add(steps, in, 4*h, gemm.Cols(ofInput, in))
 }
@@ -155,20 +156,14 @@ func (t *Tape) gruFew(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
 	s := t.fewSequence("gru", x, steps, 3, l, nil, only)
 	n, h, g3 := s.samples, s.hidden, s.sums
 	weights := t.keptOf(l, fewStates, n, func(k *layouts) {
-		t.layOut(k, &s, 2*h, l, t.sumOfBiases(l, 2))
-		k.add(x.Rows, s.in, h, gemm.Cols(l.InputWeight.Value[2*h*s.in:], s.in))
-		k.add(n, h+1, h, gemm.Cols(t.beside(l.HiddenWeight, l.HiddenBias, 2*h, 0), h+1))
-	}).packed
-	p, q := t.alloc(x.Rows*g3), t.alloc(n*h)
-	gemm.MulPacked(x.Rows, gemm.Rows(x.Value, s.in), &weights[0], p, g3, false)
-	for r := range x.Rows {
-		copy(p[r*g3+2*h:(r+1)*g3], l.InputBias.Value[2*h:])
-	}
-	gemm.ContinuePacked(x.Rows, gemm.Rows(x.Value, s.in), &weights[2], p[2*h:], p[2*h:], g3, false)
+		s.layOut(k, 2, l)
+		k.add(n, h, h, gemm.Cols(l.HiddenWeight.Value[2*h*h:], h))
+	})
+	p, q := s.ofInputs(t, x, weights), t.alloc(n*h)
 	for step := range steps {
 		g := p[step*g3:]
-		gemm.ContinuePacked(n, gemm.Rows(s.z, h+1), &weights[1], g, g, steps*g3, step%2 == 1)
-		gemm.MulPacked(n, gemm.Rows(s.z, h+1), &weights[3], q, h, false)
+		gemm.ContinuePacked(n, gemm.Rows(s.z, h), &weights.packed[1], g, steps*g3, g, steps*g3, step%2 == 1)
+		gemm.ContinuePacked(n, gemm.Rows(s.z, h), &weights.packed[2], l.HiddenBias.Value[2*h:], 0, q, h, false)
 		vec.GRURows(n, h, gateOf(g, 0, h, steps*g3), gateOf(g, 1, h, steps*g3), gateOf(g, 2, h, steps*g3), vec.Matrix{Data: q, Stride: h}, s.state(), s.state())
 		s.leave(step)
 	}

@@ -28,30 +28,26 @@ func (t *Tape) gru(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
 		return t.gruFew(x, steps, l, only)
 	}
 	s := t.sequence("gru", x, steps, l, nil, only)
-	n, h, g3, gs, w := s.samples, s.hidden, s.sums, s.stride, s.width()
+	n, h, g3, gs, w, z0 := s.samples, s.hidden, s.sums, s.stride, s.width(), s.apart
 	mustMatch("gru", g3 == 3*h, x, l.InputWeight)
 	// p: the sums of r, z and, of the input alone, n; q: that of n from the state.
-	packed := t.keptOf(l, s.as(), min(n, 3), func(k *layouts) {
-		s.join(t, l, t.sumOfBiases(l, 2))
+	kept := t.keptOf(l, s.as(), min(n, 3), func(k *layouts) {
+		s.join(t, l)
 		k.add(n, w, 2*h, gemm.Cols(s.both, w))
-		k.add(n, h+1, h, gemm.Cols(t.beside(l.HiddenWeight, l.HiddenBias, 2*h, 0), h+1))
+		k.add(n, h, h, gemm.Cols(l.HiddenWeight.Value[2*h*h:], h))
 		if s.bars == nil {
-			k.add(n, s.in+1, h, gemm.Cols(t.beside(l.InputWeight, l.InputBias, 2*h, 1), s.in+1))
-			return
+			k.add(n, s.in, h, gemm.Cols(l.InputWeight.Value[2*h*s.in:], s.in))
+		} else {
+			k.add(s.bars.count, s.in, g3, gemm.Cols(l.InputWeight.Value, s.in))
 		}
-		k.add(s.bars.count, s.in, 2*h, gemm.Cols(l.InputWeight.Value, s.in))
-		k.add(s.bars.count, s.in, h, gemm.Cols(l.InputWeight.Value[2*h*s.in:], s.in))
-	}).packed
-	weights, ofState, ofInput := &packed[0], &packed[1], &packed[2]
+		k.sumBiases(l, 2)
+	})
+	weights, ofState, ofInput := &kept.packed[0], &kept.packed[1], &kept.packed[2]
+	bias, biasOfState := kept.values, l.HiddenBias.Value[2*h:]
 	var ofBars []float32 // sums of bars that windows share
 	if s.bars != nil {
 		ofBars = t.alloc(s.bars.count * gs)
-		bars := gemm.Rows(s.bars.value, s.in)
-		gemm.MulPacked(s.bars.count, bars, &packed[2], ofBars, gs, false)
-		for r := range s.bars.count {
-			copy(ofBars[r*gs+2*h:r*gs+g3], l.InputBias.Value[2*h:])
-		}
-		gemm.ContinuePacked(s.bars.count, bars, &packed[3], ofBars[2*h:], ofBars[2*h:], gs, false)
+		gemm.ContinuePacked(s.bars.count, gemm.Rows(s.bars.value, s.in), ofInput, bias, 0, ofBars, gs, false)
 	}
 	blocks := 1 + s.keep*(steps-1)
 	ps, qs := t.alloc(blocks*n*gs), t.alloc(blocks*n*h)
@@ -59,15 +55,15 @@ func (t *Tape) gru(x *Tensor, steps int, l *Recurrent, only bool) *Tensor {
 		z, p, q := s.enter(step), ps[s.block(step, gs):][:n*gs], qs[s.block(step, h):][:n*h]
 		if s.bars != nil {
 			from := s.bars.sums(step, gs, ofBars, p)
-			gemm.ContinuePacked(n, gemm.Rows(z, w), weights, from, p, gs, false)
+			gemm.ContinuePacked(n, gemm.Rows(z, z0), weights, from, gs, p, gs, false)
 			for b := 0; b < n && &from[0] != &p[0]; b++ {
 				copy(p[b*gs+2*h:b*gs+g3], from[b*gs+2*h:])
 			}
 		} else {
-			gemm.MulPacked(n, gemm.Rows(z, w), weights, p, gs, false)
-			gemm.MulPacked(n, gemm.Rows(s.ones[s.block(step, w):], w), ofInput, p[2*h:], gs, false)
+			gemm.ContinuePacked(n, gemm.Rows(z, z0), weights, bias, 0, p, gs, false)
+			gemm.ContinuePacked(n, gemm.Rows(z, z0), ofInput, bias[2*h:], 0, p[2*h:], gs, false)
 		}
-		gemm.MulPacked(n, gemm.Rows(z[s.own:], w), ofState, q, h, false)
+		gemm.ContinuePacked(n, gemm.Rows(z[s.own:], z0), ofState, biasOfState, 0, q, h, false)
 		vec.GRURows(n, h, gateOf(p, 0, h, gs), gateOf(p, 1, h, gs), gateOf(p, 2, h, gs), vec.Matrix{Data: q, Stride: h}, s.state(step), s.state(step+1))
 		s.leave(step)
 	}
