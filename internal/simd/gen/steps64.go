@@ -18,7 +18,8 @@ import (
 // A load is as dear as a product, also where it brings four bytes for all lanes. So the constants that cells use most have registers.
 //
 // R12 points to the weights, R13 to the step's sums, R15 to the cells, R11 and R10 to the states before and after the step; DI and SI to
-// cells and states of the last block before the step, for the very first step to room that nobody reads.
+// cells and states of the last block before the step, for the very first step to room that nobody reads. CX counts steps, R14 is the
+// number of bytes from the states of a step to those of the next, and DX what changes in it then.
 func lstmSteps64(s *source, k *constants) {
 	m := machines()[1]
 	const (
@@ -29,7 +30,7 @@ func lstmSteps64(s *source, k *constants) {
 	)
 	name := "lstmSteps64" + m.name
 	s.frame(name, 2*width, 64, "func "+name+"(steps int, before, w, gates, c, h *float32, next, turn int)")
-	for _, a := range [][2]string{{"before+8", "R11"}, {"w+16", "R12"}, {"gates+24", "R13"}, {"c+32", "R15"}, {"h+40", "R10"}, {"next+48", "R14"}} {
+	for _, a := range [][2]string{{"before+8", "R11"}, {"w+16", "R12"}, {"gates+24", "R13"}, {"c+32", "R15"}, {"h+40", "R10"}, {"next+48", "R14"}, {"turn+56", "DX"}, {"steps+0", "CX"}} {
 		s.op("MOVQ", a[0]+"(FP)", a[1])
 	}
 	s.op("LEAQ", "cells-64(SP)", "DI")
@@ -42,6 +43,32 @@ func lstmSteps64(s *source, k *constants) {
 		r := m.reg(cells.in(blocks-1, i))
 		s.op("VPXORD", r, r, r)
 	}
+	const last = (blocks - 1) * width
+	next := func() {
+		s.op("MOVQ", "R10", "R11")
+		s.op("LEAQ", mem(last, "R15"), "DI")
+		s.op("LEAQ", mem(last, "R10"), "SI")
+		s.op("ADDQ", "R14", "R10")
+		s.op("XORQ", "DX", "R14")
+		s.op("ADDQ", imm(4*blocks*width), "R13")
+		s.op("DECQ", "CX")
+	}
+	s.op("TESTQ", "R11", "R11")
+	s.op("JNE", "step")
+	for b := range blocks { // no state before: no products
+		for j := range 5 {
+			at := mem((4*b+j)*width, "R13")
+			if j == 4 {
+				at = mem(b*width, "R15")
+			}
+			s.op("VMOVUPS", at, m.reg(cells.in(b, j)))
+		}
+		if b < blocks-1 {
+			s.b.WriteString(strings.Join(cells.lines(m, k, b, mem(b*width, "R15"), mem(b*width, "R10")), ""))
+		}
+	}
+	next()
+	s.op("JEQ", "last")
 	s.op("PCALIGN", "$32")
 	s.label("step")
 	for b := range blocks {
@@ -73,15 +100,9 @@ func lstmSteps64(s *source, k *constants) {
 		}
 		s.op("VMOVUPS", mem(b*width, "R15"), m.reg(cells.in(b, 4)))
 	}
-	const last = (blocks - 1) * width
-	s.op("MOVQ", "R10", "R11")
-	s.op("LEAQ", mem(last, "R15"), "DI")
-	s.op("LEAQ", mem(last, "R10"), "SI")
-	s.op("ADDQ", "R14", "R10")
-	s.op("XORQ", "turn+56(FP)", "R14")
-	s.op("ADDQ", imm(4*blocks*width), "R13")
-	s.op("DECQ", "steps+0(FP)")
+	next()
 	s.op("JNE", "step")
+	s.label("last")
 	s.b.WriteString(strings.Join(cells.lines(m, k, blocks-1, "(DI)", "(SI)"), ""))
 	s.op("VZEROUPPER")
 	s.op("RET")

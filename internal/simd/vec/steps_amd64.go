@@ -1,6 +1,8 @@
 package vec
 
 import (
+	"unsafe"
+
 	"github.com/mlfactory/mlfactory/internal/simd"
 )
 
@@ -14,29 +16,25 @@ func lstmStepsAVX2(steps, units, first int, before, w, gates, c, h *float32, pan
 //go:noescape
 func lstmStepsAVX512(steps, units, first int, before, w, gates, c, h *float32, panel, next, turn int)
 
+// before is nil where the state before the first step is zero.
+//
 //go:noescape
 func lstmSteps64AVX512(steps int, before, w, gates, c, h *float32, next, turn int)
 
 func lstmSteps(w *StepWeights, steps int, gates, before, c, h []float32, next, turn int) {
-	units := w.units
-	first, h0 := 0, &c[0]
-	if before != nil {
-		first, h0 = units, &before[0]
+	units, p := w.units, simd.Current()
+	first, h0 := units, unsafe.SliceData(before) // nil: none
+	if coloured(units) {
+		lstmSteps64AVX512(steps, h0, &w.w[0], &gates[0], &c[0], &h[0], next, turn)
+		return
+	}
+	if before == nil {
+		first, h0 = 0, &c[0]
 	}
 	panel := 4 * 4 * LSTMUnits * units
-	switch {
-	case coloured(units):
-		if before == nil { // the first step has no product
-			lstmStepsAVX512(1, units, 0, h0, &w.w[0], &gates[0], &c[0], &h[0], 0, next, turn)
-			if steps--; steps == 0 {
-				return
-			}
-			h0, h, gates, next = &h[0], h[units:], gates[4*units:], next^turn
-		}
-		lstmSteps64AVX512(steps, h0, &w.w[0], &gates[0], &c[0], &h[0], next, turn)
-	case simd.Current() == simd.AVX512:
+	if p == simd.AVX512 {
 		lstmStepsAVX512(steps, units, first, h0, &w.w[0], &gates[0], &c[0], &h[0], panel, next, turn)
-	default:
-		lstmStepsAVX2(steps, units, first, h0, &w.w[0], &gates[0], &c[0], &h[0], panel, next, turn)
+		return
 	}
+	lstmStepsAVX2(steps, units, first, h0, &w.w[0], &gates[0], &c[0], &h[0], panel, next, turn)
 }
