@@ -26,7 +26,7 @@ func lstmSteps64(s *source, k *constants) {
 		units  = 64
 		blocks = units / lstmUnits
 		width  = 4 * lstmUnits // bytes of a gate in a block
-		four   = 10            // values of the state, in each quarter of the register
+		four   = 9             // values of the state, in each quarter of the register
 	)
 	name := "lstmSteps64" + m.name
 	s.frame(name, 2*width, 64, "func "+name+"(steps int, before, w, gates, c, h *float32, next, turn int)")
@@ -88,7 +88,7 @@ func lstmSteps64(s *source, k *constants) {
 			if u%4 == 0 {
 				s.op("VBROADCASTF32X4", mem(4*u, "R11"), m.reg(four))
 			}
-			value := m.reg(four - 2 + u%2)
+			value := m.reg(four - 1)
 			s.op("VPERMILPS", imm(0x55*(u%4)), m.reg(four), value)
 			for j := range 4 {
 				at := 4 * colour.Values * colour.Line((b*units+u)*4+j)
@@ -113,9 +113,9 @@ func lstmSteps64(s *source, k *constants) {
 type cells struct{ f *function }
 
 const (
-	cellBefore  = 11
-	cellResults = 12 // to 15: what the cells are worked on with, few, because each operation follows what it needs
-	cellHeld    = 16 // to 31: constants
+	cellBefore  = 10
+	cellResults = 11 // to 14: what the cells are worked on with, few, because each operation follows what it needs
+	cellHeld    = 15 // to 31: constants
 )
 
 // newCells gives registers to the constants that are used most.
